@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An append-only log of self-describing records in segment files (docs/formats/segments.md): message bytes
+ * as zstd frames, header and body apart, and small state records beside them. Used by store and queue.
+ * Nothing counts before blob_sync returned 0 and the caller's database committed blob_end: on opening, what
+ * lies behind the committed end is cut off. The first failed sync is fatal (blob_fatal), never retried.
+ */
+#ifndef LIB_BLOB_BLOB_H
+#define LIB_BLOB_BLOB_H
+
+#include "base/buf.h"
+
+struct blob_log;
+
+struct blob_addr {
+	uint32_t segment;
+	uint64_t offset;	/* of the record's first byte */
+	uint32_t length;	/* of the whole record */
+};
+struct blob_end {
+	uint32_t segment;
+	uint64_t offset;
+};
+
+enum blob_kind { BLOB_MESSAGE = 1, BLOB_STATE = 2 };
+
+/* One record as a scan finds it. For BLOB_MESSAGE: meta (the caller's own bytes, the digest among them), the raw
+ * lengths, SHA-256 of the raw bytes; for BLOB_STATE: meta only. Slices live until the next call. */
+struct blob_record {
+	enum blob_kind kind;
+	struct blob_addr addr;
+	uint64_t sequence;
+	struct slice meta;
+	uint64_t header_length, body_length;
+	uint8_t sha256[32];
+};
+
+/* dir below the working directory, made where missing. end: what the database committed; NULL: take all that is whole. */
+NODISCARD int blob_open(const char *dir, uint64_t segment_bytes, const struct blob_end *end, struct blob_log **ret);
+void blob_close(struct blob_log **log);
+
+/* Gathered in memory until blob_sync. prefix goes in front of the header bytes. ERR_FULL leaves the log as it was. */
+NODISCARD int blob_put_message(struct blob_log *log, struct slice meta, struct slice prefix, struct slice message,
+			       uint64_t header_length, struct blob_addr *ret_addr, uint8_t ret_sha256[32]);
+NODISCARD int blob_put_state(struct blob_log *log, struct slice meta, struct blob_addr *ret_addr);
+/* Writes and syncs what was gathered (and the directory after a new segment). ERR_FULL: nothing was written, the batch is dropped. */
+NODISCARD int blob_sync(struct blob_log *log);
+void blob_drop(struct blob_log *log);		/* forgets what was gathered since the last sync */
+struct blob_end blob_end_of(const struct blob_log *log);	/* with what was gathered */
+bool blob_fatal(const struct blob_log *log);
+
+/* Reads and checks (checksum of the record, length); ERR_CORRUPT. want_body false: only the header frame is read and unpacked. */
+NODISCARD int blob_read(struct blob_log *log, const struct blob_addr *addr, bool want_header, bool want_body, struct buf *out);
+NODISCARD int blob_read_fd(struct blob_log *log, const struct blob_addr *addr, bool want_header, bool want_body, int out_fd);
+
+/* All whole records from a point on; damaged ones are told by on_damage and stepped over. Returns < 0 only for I/O errors. */
+NODISCARD int blob_scan(struct blob_log *log, uint32_t segment,
+			int (*on_record)(void *ctx, const struct blob_record *r),
+			void (*on_damage)(void *ctx, uint32_t segment, uint64_t offset, const char *what), void *ctx);
+size_t blob_segments(const struct blob_log *log, uint32_t *ret, size_t max);	/* ids, ascending */
+uint64_t blob_segment_size(const struct blob_log *log, uint32_t segment);
+NODISCARD int blob_segment_remove(struct blob_log *log, uint32_t segment);	/* never the active one */
+/* Copies a record as it is to the end of the log (compaction). */
+NODISCARD int blob_copy(struct blob_log *log, const struct blob_addr *from, struct blob_addr *ret_addr);
+
+#endif

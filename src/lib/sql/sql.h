@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SQLite as DESIGN.md wants it: WAL, synchronous=FULL (checked that both took), no mmap, foreign keys
+ * on, one connection that writes and checkpoints. Statements are prepared once and kept by their
+ * text, which must be a literal. Only bound parameters; what comes out of mail is bound as BLOB.
+ *
+ * Errors: ERR_FULL (disk full), ERR_CORRUPT, ERR_EXISTS (a unique key), ERR_INTERNAL; the text was logged.
+ * An I/O error on sync is fatal: the callee logs it and sql_fatal() is true; the room must exit, never retry.
+ */
+#ifndef LIB_SQL_SQL_H
+#define LIB_SQL_SQL_H
+
+#include "base/slice.h"
+
+struct sql;
+struct sql_stmt;
+
+/* path below the working directory. migrations: literals, applied in order, each in a transaction;
+ * PRAGMA user_version counts them. ERR_CORRUPT, ERR_INVALID for a database of a newer version. */
+NODISCARD int sql_open(const char *path, const char *const *migrations, size_t n, struct sql **ret);
+void sql_close(struct sql **db);
+bool sql_fatal(const struct sql *db);
+
+NODISCARD int sql_begin(struct sql *db);	/* BEGIN IMMEDIATE */
+NODISCARD int sql_commit(struct sql *db);	/* durable when it returns 0; on an error it is rolled back */
+void sql_rollback(struct sql *db);
+NODISCARD int sql_savepoint(struct sql *db);	/* one level inside a transaction, for one operation of a batch */
+NODISCARD int sql_release(struct sql *db);
+void sql_undo(struct sql *db);			/* back to the savepoint, and releases it */
+
+/* Ready to bind (reset, bindings cleared). Owned by db; sql_done when finished so that no read stays open. */
+struct sql_stmt *sql_prepare(struct sql *db, const char *literal);	/* aborts on bad SQL: it is our literal */
+void sql_bind_int(struct sql_stmt *s, int at, int64_t v);	/* at counts from 1 */
+void sql_bind_blob(struct sql_stmt *s, int at, struct slice v);	/* the bytes must live until sql_done */
+void sql_bind_text(struct sql_stmt *s, int at, struct slice v);
+void sql_bind_null(struct sql_stmt *s, int at);
+NODISCARD int sql_step(struct sql_stmt *s);	/* 1 a row, 0 done, < 0 error */
+int64_t sql_int(struct sql_stmt *s, int column);	/* columns count from 0 */
+struct slice sql_blob(struct sql_stmt *s, int column);	/* BLOB or TEXT; lives until the next step */
+bool sql_is_null(struct sql_stmt *s, int column);
+void sql_done(struct sql_stmt *s);
+
+/* One statement without rows, bound by a format: i int64_t, b/t struct slice, n NULL. Returns rows changed or an error. */
+NODISCARD int sql_run(struct sql *db, const char *literal, const char *fmt, ...);
+/* One integer of one row; ERR_NOT_FOUND without a row. */
+NODISCARD int sql_get(struct sql *db, int64_t *ret, const char *literal, const char *fmt, ...);
+int64_t sql_last_id(struct sql *db);
+
+/* PRAGMA wal_checkpoint(PASSIVE) where the WAL passed its mark; call when idle. */
+NODISCARD int sql_checkpoint(struct sql *db);
+/* quick_check; ERR_CORRUPT with the first finding in the log. */
+NODISCARD int sql_check(struct sql *db);
+
+#endif
