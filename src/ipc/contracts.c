@@ -25,7 +25,6 @@
 #define DIRECTORY ROLE_BIT(ROLE_DIRECTORY)
 #define QUEUE ROLE_BIT(ROLE_QUEUE)
 #define STORE ROLE_BIT(ROLE_STORE)
-#define EVERY_ROOM ((1u << ROLE_COUNT) - 2)
 #define SESSIONS (IMAPD | POP3D | MOVER | HTTPD)
 
 #define REQ(m) &postern__##m##__descriptor
@@ -33,7 +32,6 @@
 /* The room serves, the supervisor asks; IPC_BACK: the room asks. */
 static const struct ipc_op control_ops[] = {
 	[POSTERN__CONTROL_OP__CONTROL_START] = { "control.start", REQ(control_start), REQ(control_nothing), IPC_REQUEST_FD, SUPERVISOR },
-	[POSTERN__CONTROL_OP__CONTROL_READY] = { "control.ready", REQ(control_nothing), NULL, IPC_NOTIFY_BACK, EVERY_ROOM },
 	[POSTERN__CONTROL_OP__CONTROL_CHANNEL] = { "control.channel", REQ(control_channel), NULL, IPC_NOTIFY | IPC_REQUEST_FD, SUPERVISOR },
 	[POSTERN__CONTROL_OP__CONTROL_LISTENER] = { "control.listener", REQ(control_listener), NULL, IPC_NOTIFY | IPC_REQUEST_FD, SUPERVISOR },
 	[POSTERN__CONTROL_OP__CONTROL_RELOAD] = { "control.reload", REQ(control_nothing), REQ(control_nothing), IPC_REQUEST_FD, SUPERVISOR },
@@ -51,7 +49,7 @@ static const struct ipc_op directory_ops_table[] = {
 	[POSTERN__DIRECTORY_OP__DIRECTORY_CREDENTIAL] = { "directory.credential", REQ(credential_request), REQ(credential_reply), IPC_RETRY, AUTH },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_GRANT] = { "directory.grant", REQ(grant_request), REQ(grant_reply), IPC_RETRY | IPC_REPLY_FD, AUTH | MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_REHASH] = { "directory.rehash", REQ(rehash_request), REQ(rehash_reply), IPC_RETRY, AUTH },
-	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = { "directory.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD, HTTPD },
+	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = { "directory.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD | IPC_REQUEST_MAY_FD, HTTPD },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT] = { "directory.move-next", REQ(move_next_request), REQ(move_task), IPC_RETRY, MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS] = { "directory.move-progress", REQ(move_progress), REQ(nothing), IPC_RETRY, MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_USAGE] = { "directory.usage", REQ(usage_notice), NULL, IPC_NOTIFY, 0 },

@@ -19,6 +19,7 @@ enum {
 	IPC_REQUEST_FD = 8,	/* the request must carry an fd */
 	IPC_REPLY_FD = 16,	/* the reply may carry an fd */
 	IPC_BACK = 32,		/* a request from the server to the caller (control channel only) */
+	IPC_REQUEST_MAY_FD = 64, /* the request may carry fds */
 };
 
 struct ipc_op {

@@ -5,10 +5,10 @@
  *
  *   supervisor                 room
  *      | exec "postern room ROLE INDEX", fd 3
- *      |--- START ------------->|  ops->init: open databases, make tables
- *      |--- TLS, CHANNEL* ----->|
+ *      |--- START, TLS, CHANNEL*|
+ *      |                        |  ops->init: open databases, make tables
  *      |                        |  sandbox_enter
- *      |<------ READY ----------|
+ *      |<-- answer to START ----|  (ready)
  *      |--- LISTENER* --------->|  ops->on_listener: the first peer byte comes after the sandbox
  *      |--- CHANNEL (a peer was started again), RELOAD, TLS, STATS ... any time
  *      |--- STOP -------------->|  ops->on_stop, then room_exit
