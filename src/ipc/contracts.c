@@ -57,6 +57,7 @@ static const struct ipc_op directory_ops_table[] = {
 
 static const struct ipc_op auth_ops_table[] = {
 	[POSTERN__AUTH_OP__AUTH_LOGIN] = { "auth.login", REQ(login_request), REQ(login_reply), IPC_RETRY | IPC_REPLY_FD, SMTPD | IMAPD | POP3D | HTTPD },
+	[POSTERN__AUTH_OP__AUTH_HASH] = { "auth.hash", REQ(hash_request), REQ(hash_reply), IPC_RETRY, DIRECTORY },
 };
 
 static const struct ipc_op filter_ops_table[] = {
