@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SQLite as DESIGN.md wants it: WAL, synchronous=FULL (checked that both took), no mmap, foreign keys
- * on, one connection that writes and checkpoints. Statements are prepared once and kept by their
- * text, which must be a literal. Only bound parameters; what comes out of mail is bound as BLOB.
+ * on, one connection that writes and checkpoints; the file is locked for as long as it is open. Statements
+ * are prepared once and kept by their text, which must be a literal; a statement whose rows were not read to
+ * the end stays busy until sql_done. Only bound parameters; what comes out of mail is bound as BLOB.
  *
- * Errors: ERR_FULL (disk full), ERR_CORRUPT, ERR_EXISTS (a unique key), ERR_INTERNAL; the text was logged.
+ * Errors: ERR_FULL (disk full), ERR_CORRUPT, ERR_EXISTS (a unique key), ERR_CONFLICT (a foreign key),
+ * ERR_UNAVAILABLE (another process has the file), ERR_INTERNAL; the text was logged. After an error that ended
+ * the whole transaction (disk full) every call in it gives the same error, up to and with sql_commit.
  * An I/O error on sync is fatal: the callee logs it and sql_fatal() is true; the room must exit, never retry.
  */
 #ifndef LIB_SQL_SQL_H

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What sql.c (connection, transactions) and sql_stmt.c (statements) share. */
+#ifndef LIB_SQL_SQL_PRIV_H
+#define LIB_SQL_SQL_PRIV_H
+
+#include "lib/sql/sql.h"
+
+#include <sqlite3.h>
+
+enum { SQL_STMT_SLOTS = 512 };	/* distinct literals; a power of two */
+
+struct sql_stmt {
+	struct sql *db;
+	const char *literal;	/* the key: the address of the text */
+	sqlite3_stmt *st;
+	bool busy;		/* between sql_prepare and the end of its rows */
+};
+
+struct sql {
+	sqlite3 *c;
+	struct sql_stmt *slots[SQL_STMT_SLOTS];
+	size_t n_stmts;
+	bool in_tx;
+	bool fatal;
+	int broken;		/* why SQLite ended the transaction under us; 0 when it did not */
+	int wal_pages;		/* length of the WAL after the last commit */
+};
+
+/* The error of the last call on the connection as ours; logs it, notes a fatal one and a lost transaction. */
+int sql_failed(struct sql *db, int rc, const char *what);
+
+void sql_stmts_free(struct sql *db);
+
+#endif

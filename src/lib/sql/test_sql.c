@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The wrapper's promises, with a disk that fills up and a sync that fails (both played by interposition). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "lib/sql/sql.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+static bool sync_fails, writes_fail;
+
+int fsync(int fd)
+{
+	errno = EIO;
+	return sync_fails ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+	errno = EIO;
+	return sync_fails ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+ssize_t pwrite64(int fd, const void *p, size_t n, off_t at)
+{
+	errno = ENOSPC;
+	return writes_fail ? -1 : syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+static const char *const schema[] = {
+	"CREATE TABLE t (id INTEGER PRIMARY KEY, name BLOB UNIQUE, n INTEGER)",
+	"CREATE TABLE child (t INTEGER REFERENCES t(id)); CREATE INDEX child_t ON child(t)",
+};
+
+static char dir[64];
+
+static int set_up(void **state)
+{
+	static const char name[] = "/tmp/test_sql.XXXXXX";
+
+	sync_fails = writes_fail = false;
+	memcpy(dir, name, sizeof(name));
+	assert_non_null(mkdtemp(dir));
+	return chdir(dir);
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = { "a.db", "a.db-wal", "a.db-shm", "a.db-journal" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		unlink(names[i]);
+	IGNORE(chdir("/"), "a test's folder");
+	return rmdir(dir);
+}
+
+static struct sql *open_db(void)
+{
+	struct sql *db = NULL;
+
+	assert_int_equal(sql_open("a.db", schema, 2, &db), 0);
+	return db;
+}
+
+static int64_t count(struct sql *db)
+{
+	int64_t n = -1;
+
+	assert_int_equal(sql_get(db, &n, "SELECT count(*) FROM t", ""), 0);
+	return n;
+}
+
+static int put(struct sql *db, int64_t id, const char *name)
+{
+	return sql_run(db, "INSERT INTO t VALUES (?1, ?2, 7)", "ib", id, slice_str(name));
+}
+
+static void opens_and_migrates(void **state)
+{
+	struct sql *db = NULL;
+	struct stat st;
+	int64_t v;
+
+	assert_int_equal(sql_open("a.db", schema, 1, &db), 0);
+	assert_int_equal(put(db, 1, "one"), 1);
+	sql_close(&db);
+	assert_null(db);
+	db = open_db();
+	assert_int_equal(sql_get(db, &v, "PRAGMA user_version", ""), 0);
+	assert_int_equal(v, 2);
+	assert_int_equal(count(db), 1);
+	assert_int_equal(stat("a.db-shm", &st), -1);	/* nothing is mapped */
+	sql_close(&db);
+	assert_int_equal(sql_open("a.db", schema, 1, &db), ERR_INVALID);
+	assert_null(db);
+}
+
+static void errors_by_kind(void **state)
+{
+	struct sql *db = open_db();
+	int64_t v = 5;
+
+	assert_int_equal(put(db, 1, "one"), 1);
+	assert_int_equal(put(db, 1, "two"), ERR_EXISTS);
+	assert_int_equal(put(db, 2, "one"), ERR_EXISTS);
+	assert_int_equal(sql_run(db, "INSERT INTO child VALUES (?1)", "i", (int64_t)9), ERR_CONFLICT);
+	assert_int_equal(sql_get(db, &v, "SELECT n FROM t WHERE id = ?1", "i", (int64_t)9), ERR_NOT_FOUND);
+	assert_int_equal(v, 5);
+	assert_int_equal(sql_run(db, "DELETE FROM t", ""), 1);
+	assert_int_equal(sql_check(db), 0);
+	sql_close(&db);
+}
+
+static void values_round(void **state)
+{
+	struct sql *db = open_db();
+	uint8_t raw[] = { 0, 1, 0, 255 };
+
+	assert_int_equal(sql_run(db, "INSERT INTO t VALUES (?1, ?2, ?3)", "ibn", INT64_MIN, slice_of(raw, 4)), 1);
+	assert_int_equal(sql_run(db, "INSERT INTO t VALUES (?1, ?2, ?3)", "iti", INT64_MAX, SLICE(""), (int64_t)-3), 1);
+	struct sql_stmt *s = sql_prepare(db, "SELECT id, name, n FROM t ORDER BY id");
+	assert_int_equal(sql_step(s), 1);
+	assert_true(sql_int(s, 0) == INT64_MIN);
+	assert_true(slice_eq(sql_blob(s, 1), slice_of(raw, 4)));
+	assert_true(sql_is_null(s, 2));
+	assert_int_equal(sql_step(s), 1);
+	assert_true(sql_int(s, 0) == INT64_MAX);
+	assert_int_equal(sql_blob(s, 1).n, 0);
+	assert_int_equal(sql_int(s, 2), -3);
+	assert_int_equal(sql_step(s), 0);
+	sql_done(s);
+	sql_close(&db);
+}
+
+static void savepoints(void **state)
+{
+	struct sql *db = open_db();
+
+	assert_int_equal(sql_begin(db), 0);
+	assert_int_equal(sql_savepoint(db), 0);
+	assert_int_equal(put(db, 1, "one"), 1);
+	assert_int_equal(sql_release(db), 0);
+	assert_int_equal(sql_savepoint(db), 0);
+	assert_int_equal(put(db, 2, "two"), 1);
+	assert_int_equal(put(db, 3, "two"), ERR_EXISTS);
+	sql_undo(db);
+	assert_int_equal(sql_commit(db), 0);
+	assert_int_equal(count(db), 1);
+	assert_int_equal(sql_begin(db), 0);
+	assert_int_equal(put(db, 4, "four"), 1);
+	sql_rollback(db);
+	assert_int_equal(count(db), 1);
+	sql_close(&db);
+}
+
+static void one_connection(void **state)
+{
+	struct sql *db = open_db();
+	pid_t pid = fork();
+
+	/* A second process is refused, not let in (the busy timeout is longer than its patience here). */
+	if (pid == 0) {
+		struct sql *second = NULL;
+		close(2);
+		_exit(sql_open("a.db", schema, 2, &second) == ERR_UNAVAILABLE ? 0 : 1);
+	}
+	int status = -1;
+	assert_int_equal(syscall(SYS_wait4, pid, &status, 0, NULL), pid);
+	assert_int_equal(status, 0);
+	sql_close(&db);
+}
+
+static void disk_full(void **state)
+{
+	struct sql *db = open_db();
+
+	assert_int_equal(put(db, 1, "one"), 1);
+	assert_int_equal(sql_begin(db), 0);
+	assert_int_equal(put(db, 2, "two"), 1);
+	writes_fail = true;
+	assert_int_equal(sql_commit(db), ERR_FULL);
+	assert_int_equal(count(db), 1);			/* reads go on */
+	assert_false(sql_fatal(db));
+	writes_fail = false;
+	assert_int_equal(put(db, 3, "three"), 1);
+	sql_close(&db);
+	db = open_db();
+	assert_int_equal(count(db), 2);
+	sql_close(&db);
+}
+
+/* When SQLite ends the transaction under us, what follows in it must not be committed one by one. */
+static void broken_transaction(void **state)
+{
+	struct sql *db = open_db();
+
+	assert_int_equal(sql_run(db, "PRAGMA cache_size=1", ""), 0);
+	assert_int_equal(sql_begin(db), 0);
+	writes_fail = true;
+	int err = 1;
+	static uint8_t big[4000];
+	for (int64_t i = 1; i < 500 && err == 1; i++) {
+		memcpy(big, &i, sizeof(i));
+		err = sql_run(db, "INSERT INTO t VALUES (?1, ?2, 7)", "ib", i, slice_of(big, sizeof(big)));
+	}
+	assert_int_equal(err, ERR_FULL);
+	writes_fail = false;
+	assert_int_equal(put(db, 1000, "later"), ERR_FULL);
+	assert_int_equal(sql_savepoint(db), ERR_FULL);
+	sql_undo(db);
+	assert_int_equal(sql_commit(db), ERR_FULL);
+	assert_int_equal(count(db), 0);
+	assert_int_equal(put(db, 1000, "later"), 1);
+	sql_close(&db);
+}
+
+static void failed_sync_is_fatal(void **state)
+{
+	struct sql *db = open_db();
+
+	assert_int_equal(put(db, 1, "one"), 1);
+	sync_fails = true;
+	assert_int_equal(sql_begin(db), 0);
+	assert_int_equal(put(db, 2, "two"), 1);
+	assert_int_equal(sql_commit(db), ERR_INTERNAL);
+	assert_true(sql_fatal(db));
+	sync_fails = false;
+	assert_int_equal(sql_begin(db), ERR_INTERNAL);	/* never retried */
+	assert_int_equal(put(db, 3, "three"), ERR_INTERNAL);
+	sql_close(&db);
+}
+
+static void failed_sync_in_checkpoint_is_fatal(void **state)
+{
+	struct sql *db = open_db();
+	static uint8_t big[4000];
+
+	assert_int_equal(sql_begin(db), 0);
+	for (int64_t i = 1; i < 2000; i++) {
+		memcpy(big, &i, sizeof(i));
+		assert_int_equal(sql_run(db, "INSERT INTO t VALUES (?1, ?2, 7)", "ib", i, slice_of(big, sizeof(big))), 1);
+	}
+	assert_int_equal(sql_commit(db), 0);
+	sync_fails = true;
+	assert_int_equal(sql_checkpoint(db), ERR_INTERNAL);
+	assert_true(sql_fatal(db));
+	sync_fails = false;
+	sql_close(&db);
+}
+
+static void checkpoint_shrinks(void **state)
+{
+	struct sql *db = open_db();
+	static uint8_t big[4000];
+	struct stat before, after;
+
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(sql_begin(db), 0);
+		for (int64_t i = 1; i < 1500; i++) {
+			memcpy(big, &i, sizeof(i));
+			IGNORE(sql_run(db, "INSERT OR REPLACE INTO t VALUES (?1, ?2, 7)", "ib", i,
+				       slice_of(big, sizeof(big))), "counted below");
+		}
+		assert_int_equal(sql_commit(db), 0);
+		assert_int_equal(sql_checkpoint(db), 0);
+		assert_int_equal(stat("a.db-wal", round ? &after : &before), 0);
+	}
+	assert_true(after.st_size < before.st_size * 2);	/* it starts over and does not grow on */
+	sql_close(&db);
+}
+
+static void corrupt_file(void **state)
+{
+	struct sql *db = open_db();
+	assert_int_equal(put(db, 1, "one"), 1);
+	sql_close(&db);
+	FILE *f = fopen("a.db", "r+");
+	assert_non_null(f);
+	for (int i = 0; i < 100; i++)
+		fputc('x', f);
+	fclose(f);
+	assert_int_equal(sql_open("a.db", schema, 2, &db), ERR_CORRUPT);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(opens_and_migrates), T(errors_by_kind), T(values_round), T(savepoints), T(one_connection),
+		T(disk_full), T(broken_transaction), T(failed_sync_is_fatal),
+		T(failed_sync_in_checkpoint_is_fatal), T(checkpoint_shrinks), T(corrupt_file),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
