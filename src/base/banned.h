@@ -19,6 +19,6 @@
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok strtok_r
 #pragma GCC poison atoi atol atoll atof strtol strtoul strtoll strtoull sscanf
 #pragma GCC poison gets tmpnam tempnam mktemp system popen
-#pragma GCC poison localtime gmtime ctime asctime rand srand drand48
+#pragma GCC poison localtime gmtime ctime asctime srand drand48
 
 #endif

@@ -20,7 +20,7 @@ struct tls_ctx;
 
 struct stream_ops {
 	/* Input is there. Returns how much of in it takes (0..in.n); the rest comes again with more. Called again
-	 * at once while it takes something and bytes are left. A full buffer that nothing is taken of: on_end(ERR_TOO_BIG). */
+	 * at once while it takes something and bytes are left. More than in_max bytes left: on_end(ERR_TOO_BIG). */
 	size_t (*on_input)(void *ctx, struct slice in);
 	void (*on_drained)(void *ctx);		/* output fell under the low mark after it was above; may be NULL */
 	void (*on_tls)(void *ctx);		/* the handshake is done; may be NULL */
@@ -59,7 +59,9 @@ void stream_flush(struct stream *s);	/* writes are gathered until the loop's end
 bool stream_congested(const struct stream *s);
 size_t stream_out_pending(const struct stream *s);
 
-void stream_pause(struct stream *s, bool on);	/* no on_input while paused; unconsumed input is offered again on resume */
+/* No on_input while paused; unconsumed input is offered again on resume. Pause while a command waits for a
+ * room's answer: a peer that has sent everything and closed its side is told by on_end only when not paused. */
+void stream_pause(struct stream *s, bool on);
 void stream_close(struct stream *s);		/* after the output is sent; then on_end(0). Input is dropped meanwhile */
 
 /* on_end(ERR_TIMEOUT) in ms from now unless set again; 0: none. */

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two streams on a socket pair, in clear and under TLS. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "lib/io/stream.h"
+#include "lib/tls/tls.h"
+
+#include <sys/socket.h>
+
+struct side {
+	struct stream *s;
+	struct buf got;
+	size_t least; /* takes nothing below that many bytes */
+	bool ended, tls_up, drained, starttls;
+	int end;
+	struct tls_ctx *ctx;
+};
+
+static size_t on_input(void *ctx, struct slice in)
+{
+	struct side *side = ctx;
+	if (in.n < side->least)
+		return 0;
+	if (side->starttls && slice_starts(in, SLICE("STARTTLS\r\n"))) {
+		side->starttls = false;
+		assert_int_equal(stream_tls_server(side->s, side->ctx), 0);
+		return 10;
+	}
+	buf_slice(&side->got, in);
+	return in.n;
+}
+
+static void on_tls(void *ctx)
+{
+	((struct side *)ctx)->tls_up = true;
+}
+
+static void on_drained(void *ctx)
+{
+	((struct side *)ctx)->drained = true;
+}
+
+static void on_end(void *ctx, int err)
+{
+	struct side *side = ctx;
+	assert_false(side->ended);
+	side->ended = true;
+	side->end = err;
+	stream_free(&side->s);
+}
+
+static const struct stream_ops ops = { .on_input = on_input, .on_tls = on_tls, .on_drained = on_drained, .on_end = on_end };
+
+static void pair(uv_loop_t *loop, struct side *a, struct side *b)
+{
+	int fds[2];
+	assert_int_equal(uv_loop_init(loop), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	*a = (struct side){ .got = BUF_INIT(1 << 24) };
+	*b = (struct side){ .got = BUF_INIT(1 << 24) };
+	a->s = stream_new(loop, fds[0], &ops, a);
+	b->s = stream_new(loop, fds[1], &ops, b);
+}
+
+static void over(uv_loop_t *loop, struct side *a, struct side *b)
+{
+	stream_free(&a->s);
+	stream_free(&b->s);
+	uv_run(loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(loop), 0);
+	buf_fini(&a->got);
+	buf_fini(&b->got);
+	tls_unref(&a->ctx);
+	tls_unref(&b->ctx);
+}
+
+static void turns(uv_loop_t *loop, int n)
+{
+	for (int i = 0; i < n; i++)
+		uv_run(loop, UV_RUN_NOWAIT);
+}
+
+static void clear_text(void **state)
+{
+	uv_loop_t loop;
+	struct side a, b;
+	pair(&loop, &a, &b);
+	b.least = 3;
+	stream_write(a.s, SLICE("x"));
+	turns(&loop, 5);
+	assert_int_equal(b.got.n, 0);
+	stream_write(a.s, SLICE("yz"));
+	turns(&loop, 5);
+	assert_string_equal(buf_cstr(&b.got), "xyz");
+	stream_close(a.s);
+	turns(&loop, 5);
+	assert_true(a.ended && b.ended);
+	assert_int_equal(a.end, 0);
+	assert_int_equal(b.end, 0);
+	over(&loop, &a, &b);
+}
+
+static void pause_and_limit(void **state)
+{
+	uv_loop_t loop;
+	struct side a, b;
+	pair(&loop, &a, &b);
+	stream_set_in_max(b.s, 1000);
+	b.least = 1 << 20;
+	static uint8_t big[1001];
+	stream_write(a.s, slice_of(big, 1000));
+	turns(&loop, 5);
+	assert_false(b.ended);
+	stream_pause(b.s, true);
+	stream_write(a.s, SLICE("z"));
+	stream_close(a.s);
+	turns(&loop, 5);
+	assert_false(b.ended);
+	stream_pause(b.s, false);
+	turns(&loop, 5);
+	assert_true(b.ended);
+	assert_int_equal(b.end, ERR_TOO_BIG);
+	over(&loop, &a, &b);
+}
+
+static void deadline(void **state)
+{
+	uv_loop_t loop;
+	struct side a, b;
+	pair(&loop, &a, &b);
+	stream_deadline(b.s, 20);
+	while (!b.ended)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(b.end, ERR_TIMEOUT);
+	over(&loop, &a, &b);
+}
+
+static void slow_reader(void **state)
+{
+	uv_loop_t loop;
+	struct side a, b;
+	pair(&loop, &a, &b);
+	stream_pause(b.s, true);
+	static uint8_t chunk[100000];
+	int n = 0;
+	while (!stream_congested(a.s)) {
+		stream_write(a.s, slice_of(chunk, sizeof(chunk)));
+		turns(&loop, 2);
+		n++;
+	}
+	stream_pause(b.s, false);
+	while (!a.drained)
+		uv_run(&loop, UV_RUN_ONCE);
+	turns(&loop, 50);
+	assert_int_equal(b.got.n, n * sizeof(chunk));
+	stream_pause(b.s, true);
+	while (!a.ended) {
+		stream_write(a.s, slice_of(chunk, sizeof(chunk)));
+		turns(&loop, 1);
+	}
+	assert_int_equal(a.end, ERR_TOO_BIG);
+	over(&loop, &a, &b);
+}
+
+static void make_tls(struct side *server, struct side *client)
+{
+	struct buf pem = BUF_INIT(1 << 16);
+	assert_int_equal(tls_self_signed("mail.example.test", 30, &pem), 0);
+	assert_int_equal(tls_server_new(buf_view(&pem), &server->ctx), 0);
+	assert_int_equal(tls_client_new(TLS_VERIFY_NAME, buf_view(&pem), &client->ctx), 0);
+	buf_fini(&pem);
+}
+
+static void tls_both_ways(void **state)
+{
+	uv_loop_t loop;
+	struct side a, b;
+	pair(&loop, &a, &b);
+	make_tls(&a, &b);
+	assert_int_equal(stream_tls_server(a.s, a.ctx), 0);
+	assert_int_equal(stream_tls_client(b.s, b.ctx, "mail.example.test"), 0);
+	stream_write(a.s, SLICE("greeting"));
+	static uint8_t big[300000];
+	memset(big, 'b', sizeof(big));
+	stream_write(b.s, slice_of(big, sizeof(big)));
+	while (a.got.n < sizeof(big) || b.got.n < 8)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_true(a.tls_up && b.tls_up);
+	assert_string_equal(stream_tls_version(a.s), "TLSv1.3");
+	assert_string_equal(buf_cstr(&b.got), "greeting");
+	stream_close(b.s);
+	turns(&loop, 20);
+	assert_true(a.ended && b.ended);
+	assert_int_equal(a.end, 0);
+	over(&loop, &a, &b);
+}
+
+static void tls_wrong_name(void **state)
+{
+	uv_loop_t loop;
+	struct side a, b;
+	pair(&loop, &a, &b);
+	make_tls(&a, &b);
+	assert_int_equal(stream_tls_server(a.s, a.ctx), 0);
+	assert_int_equal(stream_tls_client(b.s, b.ctx, "other.example.test"), 0);
+	turns(&loop, 20);
+	assert_true(b.ended);
+	assert_false(b.tls_up);
+	over(&loop, &a, &b);
+}
+
+/* RFC 3207 6, threat S05: what came in clear with STARTTLS in one segment is never seen. */
+static void starttls_drops_plaintext(void **state)
+{
+	uv_loop_t loop;
+	struct side a, b;
+	pair(&loop, &a, &b);
+	make_tls(&a, &b);
+	a.starttls = true;
+	stream_write(b.s, SLICE("STARTTLS\r\nNOOP\r\n"));
+	turns(&loop, 5);
+	assert_int_equal(stream_tls_client(b.s, b.ctx, "mail.example.test"), 0);
+	turns(&loop, 10);
+	stream_write(b.s, SLICE("EHLO\r\n"));
+	turns(&loop, 10);
+	assert_string_equal(buf_cstr(&a.got), "EHLO\r\n");
+	over(&loop, &a, &b);
+}
+
+static void bad_pem(void **state)
+{
+	struct tls_ctx *ctx = NULL;
+	assert_int_equal(tls_server_new(SLICE("nothing"), &ctx), ERR_SYNTAX);
+	struct buf one = BUF_INIT(1 << 16), two = BUF_INIT(1 << 16), mixed = BUF_INIT(1 << 16);
+	assert_int_equal(tls_self_signed("a.test", 1, &one), 0);
+	assert_int_equal(tls_self_signed("a.test", 1, &two), 0);
+	ptrdiff_t key = slice_find(buf_view(&two), SLICE("-----BEGIN PRIVATE"), 0);
+	ptrdiff_t mine = slice_find(buf_view(&one), SLICE("-----BEGIN PRIVATE"), 0);
+	assert_true(key > 0 && mine > 0);
+	buf_slice(&mixed, slice_sub(buf_view(&one), 0, (size_t)mine));
+	buf_slice(&mixed, slice_sub(buf_view(&two), (size_t)key, two.n));
+	assert_int_equal(tls_server_new(buf_view(&mixed), &ctx), ERR_INVALID);
+	assert_null(ctx);
+	buf_clear(&mixed);
+	assert_int_equal(tls_self_signed("a,DNS:evil", 1, &mixed), ERR_INVALID);
+	buf_fini(&one);
+	buf_fini(&two);
+	buf_fini(&mixed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(clear_text), cmocka_unit_test(pause_and_limit), cmocka_unit_test(deadline),
+		cmocka_unit_test(slow_reader), cmocka_unit_test(tls_both_ways), cmocka_unit_test(tls_wrong_name),
+		cmocka_unit_test(starttls_drops_plaintext), cmocka_unit_test(bad_pem),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
