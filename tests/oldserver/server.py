@@ -182,6 +182,13 @@ def _write(path, text, mode=0o644):
     os.rename(path + ".new", path)
 
 
+def _write_old(path, text):
+    """Postfix sleeps until a file that it reads was last changed two seconds ago."""
+    _write(path, text)
+    past = time.time() - 10
+    os.utime(path, (past, past))
+
+
 def _run(*args):
     with tempfile.TemporaryFile() as out:       # no pipe: a daemon would keep it open
         done = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=30, check=False)
@@ -308,7 +315,7 @@ class OldServer:
         tables = {"domains": {n.rpartition("@")[2]: "x" for n in names}, "mailboxes": {u: "x" for u in self.users},
                   "aliases": {a: ", ".join(t) for a, t in self.aliases.items()}}
         for name, table in tables.items():
-            _write(self.path("postfix", name), "".join(f"{k} {v}\n" for k, v in table.items()))
+            _write_old(self.path("postfix", name), "".join(f"{k} {v}\n" for k, v in table.items()))
         _run("postmap", "-c", self.path("postfix"), *(f"hash:{self.path('postfix', n)}" for n in tables))
 
     def configure(self):
@@ -321,8 +328,8 @@ class OldServer:
                                      "dovecot-lmtpd openssl")
         self._make_dirs()
         self._make_certificate()
-        _write(self.path("postfix/main.cf"), MAIN_CF.format(**self._values()))
-        _write(self.path("postfix/master.cf"), MASTER_CF.format(**self._values()))
+        _write_old(self.path("postfix/main.cf"), MAIN_CF.format(**self._values()))
+        _write_old(self.path("postfix/master.cf"), MASTER_CF.format(**self._values()))
         _write(self.path("dovecot.conf"), DOVECOT_CONF.format(**self._values()))
         self._write_users()
         self._write_maps()
