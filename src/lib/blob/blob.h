@@ -12,6 +12,13 @@
 
 struct blob_log;
 
+enum {
+	BLOB_META_MAX = 1 << 20,
+	BLOB_MESSAGE_MAX = 1 << 30,	/* raw bytes; past it ERR_TOO_BIG */
+	BLOB_RECORD_MAX = (1u << 30) + (1 << 24),
+	BLOB_CUT_MAX = 1 << 29,		/* more than this behind the committed end is no torn batch */
+};
+
 struct blob_addr {
 	uint32_t segment;
 	uint64_t offset;	/* of the record's first byte */
@@ -35,7 +42,9 @@ struct blob_record {
 	uint8_t sha256[32];
 };
 
-/* dir below the working directory, made where missing. end: what the database committed; NULL: take all that is whole. */
+/* dir below the working directory, made where missing. end: what the database committed, the rest is cut off;
+ * NULL or segment 0: take all that is whole. More than BLOB_CUT_MAX behind the end means that the database is
+ * an old one: ERR_CONFLICT, and nothing is cut. A log that is shorter than its end goes on in a new segment. */
 NODISCARD int blob_open(const char *dir, uint64_t segment_bytes, const struct blob_end *end, struct blob_log **ret);
 void blob_close(struct blob_log **log);
 
@@ -46,17 +55,29 @@ NODISCARD int blob_put_state(struct blob_log *log, struct slice meta, struct blo
 /* Writes and syncs what was gathered (and the directory after a new segment). ERR_FULL: nothing was written, the batch is dropped. */
 NODISCARD int blob_sync(struct blob_log *log);
 void blob_drop(struct blob_log *log);		/* forgets what was gathered since the last sync */
+/* Back to an end of earlier, for a batch that was synced but whose commit failed. */
+void blob_revert(struct blob_log *log, const struct blob_end *end);
 struct blob_end blob_end_of(const struct blob_log *log);	/* with what was gathered */
 bool blob_fatal(const struct blob_log *log);
 
 /* Reads and checks (checksum of the record, length); ERR_CORRUPT. want_body false: only the header frame is read and unpacked. */
 NODISCARD int blob_read(struct blob_log *log, const struct blob_addr *addr, bool want_header, bool want_body, struct buf *out);
 NODISCARD int blob_read_fd(struct blob_log *log, const struct blob_addr *addr, bool want_header, bool want_body, int out_fd);
+/* The same with the record: fills ret (meta included, where BLOB_WANT_META) and appends to out, which may be NULL. */
+enum { BLOB_WANT_META = 1, BLOB_WANT_HEADER = 2, BLOB_WANT_BODY = 4 };
+NODISCARD int blob_read_record(struct blob_log *log, const struct blob_addr *addr, unsigned want,
+			       struct blob_record *ret, struct buf *out);
 
-/* All whole records from a point on; damaged ones are told by on_damage and stepped over. Returns < 0 only for I/O errors. */
+/* All whole records of a segment, every checksum checked; damaged ones are told by on_damage and stepped over: the
+ * next header is found by its magic, checksum and place. Returns < 0 for I/O errors, or what on_record returned < 0. */
 NODISCARD int blob_scan(struct blob_log *log, uint32_t segment,
 			int (*on_record)(void *ctx, const struct blob_record *r),
 			void (*on_damage)(void *ctx, uint32_t segment, uint64_t offset, const char *what), void *ctx);
+/* A piece of it for slices: from *offset (0 the start) on, about max_bytes; headers and meta only are read and
+ * checked. 1 the end was reached, 0 go on. */
+NODISCARD int blob_scan_part(struct blob_log *log, uint32_t segment, uint64_t *offset, uint64_t max_bytes,
+			     int (*on_record)(void *ctx, const struct blob_record *r),
+			     void (*on_damage)(void *ctx, uint32_t segment, uint64_t offset, const char *what), void *ctx);
 size_t blob_segments(const struct blob_log *log, uint32_t *ret, size_t max);	/* ids, ascending */
 uint64_t blob_segment_size(const struct blob_log *log, uint32_t segment);
 NODISCARD int blob_segment_remove(struct blob_log *log, uint32_t segment);	/* never the active one */
