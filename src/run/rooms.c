@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which code is which room. */
+#include "lib/room/room.h"
+
+#pragma weak smtpd_ops
+#pragma weak imapd_ops
+#pragma weak pop3d_ops
+#pragma weak httpd_ops
+#pragma weak auth_ops
+#pragma weak filter_ops
+#pragma weak relay_ops
+#pragma weak mover_ops
+#pragma weak directory_ops
+#pragma weak queue_ops
+#pragma weak store_ops
+
+const struct room_ops *room_ops_of(enum role role)
+{
+	static const struct room_ops *const table[ROLE_COUNT] = {
+		[ROLE_SMTPD] = &smtpd_ops,	   [ROLE_IMAPD] = &imapd_ops, [ROLE_POP3D] = &pop3d_ops,
+		[ROLE_HTTPD] = &httpd_ops,	   [ROLE_AUTH] = &auth_ops,   [ROLE_FILTER] = &filter_ops,
+		[ROLE_RELAY] = &relay_ops,	   [ROLE_MOVER] = &mover_ops, [ROLE_DIRECTORY] = &directory_ops,
+		[ROLE_QUEUE] = &queue_ops,	   [ROLE_STORE] = &store_ops,
+	};
+	bug_if(role >= ROLE_COUNT);
+	return table[role];
+}
