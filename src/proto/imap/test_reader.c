@@ -128,7 +128,7 @@ static void commands(void **state)
 		/* A synchronising literal that is too long ends the command there. */
 		{ "a X {9}\r\nb NOOP\r\n", "R<Literal too large>C<b NOOP>" },
 		/* One that does not wait is read over to its last byte; nothing in it is a command. */
-		{ "a X {11+}\r\nb DELETE I\r\n\r\nc N\r\n", "R<Literal too large>C<c N>" },
+		{ "a X {12+}\r\nb DELETE I\r\n\r\nc N\r\n", "R<Literal too large>C<c N>" },
 		{ "a X {9+}\r\n123456789 {10+}\r\nz NOOP\r\n12\r\nc N\r\n", "R<Literal too large>C<c N>" },
 		{ "a X {9+}\r\n123456789 {10}\r\nc N\r\n", "R<Literal too large>C<c N>" },
 		{ "a X {101+}\r\nb DELETE I\r\n", "X<Literal too large>" },
