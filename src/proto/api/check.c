@@ -273,6 +273,20 @@ static int refuse_param(struct api_error *ret, const struct api_param *p, struct
 	return err;
 }
 
+/* Names the fields that there are. */
+static int refuse_unknown(struct api_error *ret, const struct api_op *op, struct slice field)
+{
+	struct buf rule = BUF_INIT(sizeof(ret->rule) - 1);
+	buf_str(&rule, op->n_params ? "one of the fields" : "no fields");
+	for (size_t i = 0; i < op->n_params; i++) {
+		if (op->params[i].type != API_FILE)
+			buf_printf(&rule, "%s %s", i ? "," : "", op->params[i].name);
+	}
+	int err = refuse(ret, field, (struct slice){ 0 }, buf_cstr(&rule));
+	buf_fini(&rule);
+	return err;
+}
+
 static size_t count_field(const struct api_field *fields, size_t n, const char *name)
 {
 	size_t count = 0;
@@ -290,7 +304,7 @@ int api_check(const struct api_op *op, const struct api_field *fields, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		const struct api_param *p = api_param_find(op, fields[i].name);
 		if (!p || p->type == API_FILE)
-			return refuse(ret_error, fields[i].name, none, "no such field here");
+			return refuse_unknown(ret_error, op, fields[i].name);
 		if (!value_fits(p, fields[i].value))
 			return refuse_param(ret_error, p, fields[i].value);
 	}

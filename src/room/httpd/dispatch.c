@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An operation goes to its owner: directory's at once, another room's after directory has said that this actor
+ * may, the supervisor's directly (whoever holds the admin socket is the provider, and status must work while
+ * directory is down). Answers pass through as they are: status, JSON, or an fd where they are large.
+ */
+#include "room/httpd/httpd_priv.h"
+
+#include "base/err.h"
+#include "base/event.h"
+#include "ipc/control.pb-c.h"
+#include "ipc/queue.pb-c.h"
+#include "lib/ipc/memfd.h"
+
+static bool is_long(const struct api_op *op)
+{
+	return !strncmp(op->name, "import.", 7) || !strncmp(op->name, "store.", 6) ||
+	       !strncmp(op->name, "move.", 5) || !strcmp(op->name, "mailbox.remove");
+}
+
+static unsigned deadline(const struct request *r)
+{
+	return is_long(r->op) ? HTTPD_LONG_CALL_MS : HTTPD_CALL_MS;
+}
+
+/* The message lives until the request does. */
+static Postern__AdminRequest *admin_request(struct request *r, bool authorize_only)
+{
+	Postern__AdminRequest *m = ARENA_NEW(r->arena, Postern__AdminRequest);
+	postern__admin_request__init(m);
+	m->operation = (char *)(uintptr_t)r->op->name;
+	m->actor = (char *)"provider";
+	m->authorize_only = authorize_only;
+	m->n_fields = r->fields.n;
+	m->fields = ARENA_ARRAY(r->arena, Postern__AdminField *, r->fields.n + 1);
+	for (size_t i = 0; i < r->fields.n; i++) {
+		Postern__AdminField *f = ARENA_NEW(r->arena, Postern__AdminField);
+		postern__admin_field__init(f);
+		f->name = arena_str(r->arena, r->fields.v[i].name);
+		f->value.data = (uint8_t *)(uintptr_t)r->fields.v[i].value.p;
+		f->value.len = r->fields.v[i].value.n;
+		m->fields[i] = f;
+	}
+	return m;
+}
+
+/* Owns fd. */
+static void pass_on(struct request *r, const Postern__AdminReply *reply, int fd)
+{
+	r->out_fd = fd;
+	if (reply->status < 200 || reply->status > 599) {
+		ev(EV_ERROR, "httpd.answer.odd", KS("operation", r->op->name), KI("status", reply->status));
+		request_fail(r, 500, NULL, NULL);
+		return;
+	}
+	if (r->out_fd >= 0) {
+		if (memfd_check(r->out_fd, UINT32_MAX, &r->out_size) < 0) {
+			request_fail(r, 500, NULL, NULL);
+			return;
+		}
+	} else {
+		buf_append(&r->out, reply->json.len ? reply->json.data : (const uint8_t *)"{}",
+			   reply->json.len ? reply->json.len : 2);
+	}
+	request_done(r, reply->status);
+}
+
+/* The answer of whoever did it. */
+static void on_answer(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct request *r = ctx;
+	if (!request_call_end(r)) {
+		if (fd >= 0)
+			close(fd);
+	} else if (err < 0) {
+		request_fail_err(r, err, text);
+	} else {
+		pass_on(r, (const Postern__AdminReply *)reply, fd);
+	}
+}
+
+static void ask(struct request *r, enum role role, uint16_t op, bool authorize_only, ipc_reply_fn *fn)
+{
+	Postern__AdminRequest *m = admin_request(r, authorize_only);
+	size_t n_fds = r->file_fd >= 0 && !authorize_only;
+	request_call_begin(r);
+	room_call(r->httpd->room, role, 0, op, &m->base, &r->file_fd, n_fds, deadline(r), fn, r);
+}
+
+/* Directory's word on an operation of another room. */
+static void on_authorized(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct request *r = ctx;
+	const Postern__AdminReply *answer = (const Postern__AdminReply *)reply;
+	if (fd >= 0)
+		close(fd);
+	if (!request_call_end(r))
+		return;
+	if (err < 0)
+		request_fail_err(r, err, text);
+	else if (answer->status >= 300)
+		pass_on(r, answer, -1);
+	else
+		ask(r, ROLE_QUEUE, POSTERN__QUEUE_OP__QUEUE_ADMIN, false, on_answer);
+}
+
+static void on_reloaded(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct request *r = ctx;
+	if (fd >= 0)
+		close(fd);
+	if (!request_call_end(r))
+		return;
+	if (err < 0) {
+		/* What the supervisor says of a damaged file is for the provider to read. */
+		request_fail(r, text && *text ? 422 : api_status_of(err), text && *text ? text : err_text(err), NULL);
+		return;
+	}
+	buf_str(&r->out, "{}");
+	request_done(r, 200);
+}
+
+static void supervisor(struct request *r)
+{
+	Postern__ControlNothing nothing = POSTERN__CONTROL_NOTHING__INIT;
+	if (!strcmp(r->op->name, "status")) {
+		status_begin(r);
+		return;
+	}
+	request_call_begin(r);
+	room_control_call(r->httpd->room, POSTERN__CONTROL_OP__CONTROL_RELOAD_ALL, &nothing.base, HTTPD_CALL_MS,
+			  on_reloaded, r);
+}
+
+void dispatch(struct request *r)
+{
+	switch (r->op->owner) {
+	case API_DIRECTORY:
+		ask(r, ROLE_DIRECTORY, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, false, on_answer);
+		break;
+	case API_QUEUE:
+		ask(r, ROLE_DIRECTORY, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, true, on_authorized);
+		break;
+	case API_SUPERVISOR:
+		supervisor(r);
+		break;
+	}
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request: line and headers, body (JSON in memory, a file into a memfd), the question to the owner, the answer.
+ * The daemon calls request_step: once with the headers, then with pieces of the body, then without any; and once
+ * more after a suspended connection was resumed. An answer that is known before the body has come is sent at
+ * once and ends the connection; one that becomes known within the body waits for its end.
+ */
+#include "room/httpd/httpd_priv.h"
+
+#include "base/err.h"
+#include "base/event.h"
+#include "lib/ipc/memfd.h"
+
+struct request *request_new(struct httpd *h, struct MHD_Connection *conn, const char *target)
+{
+	struct request *r = calloc(1, sizeof(*r));
+	bug_if(!r);
+	r->httpd = h;
+	r->conn = conn;
+	r->arena = arena_new();
+	r->fields.arena = r->arena;
+	r->target = arena_dup(r->arena, slice_str(target));
+	r->file_fd = r->out_fd = -1;
+	buf_init(&r->body, API_JSON_MAX);
+	buf_init(&r->out, HTTPD_ANSWER_MAX);
+	list_append(&h->requests, &r->link);
+	return r;
+}
+
+static void wipe_secrets(struct request *r)
+{
+	for (size_t i = 0; r->op && i < r->fields.n; i++) {
+		const struct api_param *p = api_param_find(r->op, r->fields.v[i].name);
+		if (p && p->type == API_SECRET)
+			explicit_bzero((void *)(uintptr_t)r->fields.v[i].value.p, r->fields.v[i].value.n);
+	}
+	if (r->body.p)
+		explicit_bzero(r->body.p, r->body.cap);
+}
+
+static void request_free(struct request *r)
+{
+	wipe_secrets(r);
+	if (r->file_fd >= 0)
+		close(r->file_fd);
+	if (r->out_fd >= 0)
+		close(r->out_fd);
+	buf_fini(&r->body);
+	buf_fini(&r->out);
+	arena_free(&r->arena);
+	free(r);
+}
+
+void request_over(struct request *r)
+{
+	struct httpd *h = r->httpd;
+	list_remove(&r->link);
+	r->gone = true;
+	if (!r->pending)
+		request_free(r);
+	httpd_request_gone(h);
+}
+
+void request_call_begin(struct request *r)
+{
+	r->pending++;
+}
+
+bool request_call_end(struct request *r)
+{
+	r->pending--;
+	if (!r->gone)
+		return true;
+	if (!r->pending)
+		request_free(r);
+	return false;
+}
+
+void request_done(struct request *r, unsigned status)
+{
+	bool suspended = r->state == REQUEST_WAIT;
+	if (r->state == REQUEST_ANSWER || r->state == REQUEST_SENT)
+		return;
+	r->status = status;
+	r->state = REQUEST_ANSWER;
+	if (status < 400)
+		r->httpd->served++;
+	else
+		r->httpd->refused++;
+	ev(EV_INFO, "httpd.request.done", KS("operation", r->op ? r->op->name : "-"), KI("status", status));
+	if (suspended) {
+		MHD_resume_connection(r->conn);
+		httpd_kick(r->httpd);
+	}
+}
+
+void request_fail(struct request *r, unsigned status, const char *detail, const char *field)
+{
+	if (r->out_fd >= 0)
+		close(r->out_fd);
+	r->out_fd = -1;
+	buf_clear(&r->out);
+	api_problem(status, NULL, detail, field, &r->out);
+	request_done(r, status);
+}
+
+void request_fail_err(struct request *r, int err, const char *text)
+{
+	request_fail(r, api_status_of(err), text && *text ? text : err_text(err), NULL);
+}
+
+static void fail_check(struct request *r, int err, const struct api_error *e)
+{
+	struct buf text = BUF_INIT(1024);
+	api_error_text(e, &text);
+	request_fail(r, api_status_of(err), buf_cstr(&text), e->field);
+	buf_fini(&text);
+}
+
+static enum MHD_Result send_answer(struct request *r)
+{
+	struct MHD_Response *response;
+	if (r->out_fd >= 0) {
+		response = MHD_create_response_from_fd64(r->out_size, r->out_fd);
+		r->out_fd = -1; /* the response closes it */
+	} else {
+		response = MHD_create_response_from_buffer(r->out.n, r->out.p, MHD_RESPMEM_MUST_COPY);
+	}
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+				r->status < 400 ? "application/json" : "application/problem+json");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (r->allow[0])
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
+	enum MHD_Result result = MHD_queue_response(r->conn, r->status, response);
+	MHD_destroy_response(response);
+	r->state = REQUEST_SENT;
+	return result;
+}
+
+static const char *header(struct request *r, const char *name)
+{
+	return MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name);
+}
+
+/* The type without its parameters (RFC 9110 8.3.1). */
+static struct slice media_type(struct request *r)
+{
+	struct slice type = slice_str(header(r, MHD_HTTP_HEADER_CONTENT_TYPE));
+	ptrdiff_t end = slice_find_byte(type, ';', 0);
+	return slice_trim(slice_sub(type, 0, end < 0 ? type.n : (size_t)end));
+}
+
+static bool is_file_type(struct slice type)
+{
+	return slice_eq_ci(type, SLICE("text/plain")) || slice_eq_ci(type, SLICE("text/csv")) ||
+	       slice_eq_ci(type, SLICE("application/octet-stream"));
+}
+
+/* What kind of body may come, before any of it has. */
+static void expect_body(struct request *r, const char *method)
+{
+	const char *length = header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	bool there = header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (length && strcmp(length, "0"));
+	struct slice type = media_type(r);
+	uint64_t bytes = 0, max = API_JSON_MAX;
+	r->state = REQUEST_BODY;
+	if (!there && !is_file_type(type))
+		return;
+	if (!r->op || !strcmp(method, "GET") || !strcmp(method, "DELETE")) {
+		request_fail(r, 400, "expected no body with this method", NULL);
+		return;
+	}
+	if (api_op_file(r->op) && is_file_type(type)) {
+		r->is_file = true;
+		r->file_max = max = conf_u64(r->httpd->room->conf, "admin.max_file");
+		if (memfd_new("upload", &r->file_fd) < 0)
+			request_fail(r, 500, NULL, NULL);
+	} else if (!slice_eq_ci(type, SLICE("application/json"))) {
+		request_fail(r, 415, api_op_file(r->op) ? "expected text/plain, text/csv or application/octet-stream for a "
+							  "file, or application/json" :
+							  "expected application/json", NULL);
+	}
+	if (length && (slice_u64(slice_str(length), UINT64_MAX, &bytes) < 0 || bytes > max) &&
+	    r->state == REQUEST_BODY) {
+		struct buf text = BUF_INIT(128);
+		buf_printf(&text, "expected a body of at most %ju bytes", (uintmax_t)max);
+		request_fail(r, 413, buf_cstr(&text), NULL);
+		buf_fini(&text);
+	}
+}
+
+/* Which operation; its fields of path and query. */
+static void route(struct request *r, const char *method)
+{
+	ptrdiff_t q = slice_find_byte(r->target, '?', 0);
+	struct slice path = slice_sub(r->target, 0, q < 0 ? r->target.n : (size_t)q);
+	struct slice query = slice_sub(r->target, q < 0 ? r->target.n : (size_t)q + 1, r->target.n);
+	struct api_match m = { 0 };
+	struct api_error e;
+	if (slice_eq(path, SLICE("/api/v1/openapi.json")) && !strcmp(method, "GET"))
+		return;
+	int err = api_match(slice_str(method), path, r->arena, &m);
+	if (err == ERR_UNSUPPORTED) {
+		memcpy(r->allow, m.allow, sizeof(r->allow));
+		request_fail(r, 405, "this path has other methods", NULL);
+		return;
+	}
+	if (err < 0) {
+		request_fail(r, err == ERR_TOO_BIG ? 414 : api_status_of(err),
+			     err == ERR_NOT_FOUND ? "no such path" : "expected a path with UTF-8 escapes", NULL);
+		return;
+	}
+	r->op = m.op;
+	for (size_t i = 0; i < m.n_fields && err == 0; i++)
+		err = api_fields_add(&r->fields, m.fields[i].name, m.fields[i].value);
+	if (err == 0)
+		err = api_fields_from_query(&r->fields, r->op, query, &e);
+	if (err < 0)
+		fail_check(r, err, &e);
+}
+
+static void take_body(struct request *r, struct slice data)
+{
+	if (r->over)
+		return;
+	if (r->is_file) {
+		r->over = data.n > r->file_max - r->file_size;
+		if (!r->over && memfd_write(r->file_fd, data) < 0)
+			request_fail(r, 507, "the uploaded file does not fit into memory", NULL);
+		r->file_size += data.n;
+	} else {
+		buf_slice(&r->body, data);
+		r->over = !buf_ok(&r->body);
+	}
+}
+
+/* All is there: the fields of the body, the check against the table, and on to the owner. */
+static void complete(struct request *r)
+{
+	struct api_error e;
+	int err = 0;
+	if (r->over) {
+		request_fail(r, 413, "the body is too large", NULL);
+		return;
+	}
+	if (!r->op) {
+		api_openapi(POSTERN_VERSION, &r->out);
+		request_done(r, 200);
+		return;
+	}
+	if (r->body.n)
+		err = api_fields_from_json(&r->fields, buf_view(&r->body), &e);
+	if (err == 0)
+		err = api_check(r->op, r->fields.v, r->fields.n, r->is_file, &e);
+	if (err < 0)
+		fail_check(r, err, &e);
+	else if (r->is_file && memfd_seal(r->file_fd) < 0)
+		request_fail(r, 500, NULL, NULL);
+	else
+		dispatch(r);
+}
+
+enum MHD_Result request_step(struct request *r, const char *method, const char *data, size_t *data_size)
+{
+	if (r->state == REQUEST_HEADERS) {
+		route(r, method);
+		if (r->state == REQUEST_HEADERS)
+			expect_body(r, method);
+		return r->state == REQUEST_ANSWER ? send_answer(r) : MHD_YES;
+	}
+	if (*data_size) {
+		if (r->state == REQUEST_BODY)
+			take_body(r, slice_of(data, *data_size));
+		*data_size = 0;
+		return MHD_YES;
+	}
+	if (r->state == REQUEST_BODY)
+		complete(r);
+	if (r->state == REQUEST_ANSWER)
+		return send_answer(r);
+	if (r->state == REQUEST_BODY) {
+		r->state = REQUEST_WAIT;
+		MHD_suspend_connection(r->conn);
+	}
+	return MHD_YES;
+}
