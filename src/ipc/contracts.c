@@ -38,7 +38,7 @@ static const struct ipc_op control_ops[] = {
 	[POSTERN__CONTROL_OP__CONTROL_TLS] = { "control.tls", REQ(control_tls), NULL, IPC_NOTIFY | IPC_REQUEST_FD, SUPERVISOR },
 	[POSTERN__CONTROL_OP__CONTROL_STOP] = { "control.stop", REQ(control_nothing), NULL, IPC_NOTIFY, SUPERVISOR },
 	[POSTERN__CONTROL_OP__CONTROL_STATS] = { "control.stats", REQ(control_nothing), REQ(control_stats_reply), 0, SUPERVISOR },
-	[POSTERN__CONTROL_OP__CONTROL_STATUS] = { "control.status", REQ(control_nothing), REQ(control_status_reply), IPC_BACK, HTTPD },
+	[POSTERN__CONTROL_OP__CONTROL_STATUS] = { "control.status", REQ(control_status_request), REQ(control_status_reply), IPC_BACK, HTTPD },
 	[POSTERN__CONTROL_OP__CONTROL_PROBE] = { "control.probe", REQ(control_nothing), REQ(control_probe_reply), 0, SUPERVISOR },
 	[POSTERN__CONTROL_OP__CONTROL_RELOAD_ALL] = { "control.reload-all", REQ(control_nothing), REQ(control_nothing), IPC_BACK, HTTPD },
 };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `postern status`: asks every room what it counts, waits for all a moment, and puts the table together. */
+/*
+ * `postern status`: asks every room what it counts, waits for all a moment, and puts the table together.
+ * With trials, each room also tries what its sandbox must refuse and tells what happened.
+ */
 #include "run/supervisor_priv.h"
 
 #include "base/err.h"
@@ -78,6 +81,36 @@ static void on_stats(void *ctx, int err, const ProtobufCMessage *msg, int fd UNU
 	done(row->gather);
 }
 
+static void on_trials(void *ctx, int err, const ProtobufCMessage *msg, int fd UNUSED, const char *text UNUSED)
+{
+	struct row *row = ctx;
+	struct arena *arena = row->gather->call->arena;
+	const Postern__ControlProbeReply *reply = (const Postern__ControlProbeReply *)msg;
+	if (err == 0) {
+		row->room.trials = ARENA_ARRAY(arena, Postern__ControlProbeResult *, reply->n_results);
+		for (size_t i = 0; i < reply->n_results; i++) {
+			Postern__ControlProbeResult *r = ARENA_NEW(arena, Postern__ControlProbeResult);
+			*r = (Postern__ControlProbeResult)POSTERN__CONTROL_PROBE_RESULT__INIT;
+			r->what = arena_str(arena, slice_str(reply->results[i]->what));
+			r->err = reply->results[i]->err;
+			row->room.trials[row->room.n_trials++] = r;
+		}
+	}
+	done(row->gather);
+}
+
+static void ask(struct row *row, bool trials)
+{
+	Postern__ControlNothing nothing = POSTERN__CONTROL_NOTHING__INIT;
+	struct ipc_chan *control = row->child->control;
+	row->gather->waiting++;
+	ipc_call(control, POSTERN__CONTROL_OP__CONTROL_STATS, &nothing.base, NULL, 0, STATS_DEADLINE_MS, on_stats, row);
+	if (!trials)
+		return;
+	row->gather->waiting++;
+	ipc_call(control, POSTERN__CONTROL_OP__CONTROL_PROBE, &nothing.base, NULL, 0, STATS_DEADLINE_MS, on_trials, row);
+}
+
 static void fill(struct row *row, struct child *c, struct arena *arena)
 {
 	char path[64];
@@ -99,7 +132,7 @@ static void fill(struct row *row, struct child *c, struct arena *arena)
 void status_answer(struct supervisor *sup, struct ipc_call *call)
 {
 	struct gather *g = ARENA_NEW(call->arena, struct gather);
-	Postern__ControlNothing ask = POSTERN__CONTROL_NOTHING__INIT;
+	const Postern__ControlStatusRequest *req = (const Postern__ControlStatusRequest *)call->req;
 	g->call = call;
 	g->sup = sup;
 	g->waiting = 1; /* ours, until all are asked */
@@ -110,11 +143,8 @@ void status_answer(struct supervisor *sup, struct ipc_call *call)
 		row->child = c;
 		fill(row, c, call->arena);
 		g->list[g->n++] = &row->room;
-		if (c->state != CHILD_READY || !c->control)
-			continue;
-		g->waiting++;
-		ipc_call(c->control, POSTERN__CONTROL_OP__CONTROL_STATS, &ask.base, NULL, 0, STATS_DEADLINE_MS, on_stats,
-			 row);
+		if (c->state == CHILD_READY && c->control)
+			ask(row, req->trials);
 	}
 	done(g);
 }

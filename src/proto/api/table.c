@@ -244,10 +244,13 @@ static const struct api_result compact_is[] = {
 	{ "before_bytes", API_BYTES, "bytes before" },
 	{ "after_bytes", API_BYTES, "bytes after" },
 };
+static const struct api_param status_params[] = {
+	{ "trials", API_BOOL, .help = "have every room try what its sandbox must refuse" },
+};
 static const struct api_result status_is[] = {
 	{ "version", API_STR, "version that runs" },
 	{ "started_ms", API_TIME, "when it was started" },
-	{ "rooms", API_OBJECTS, "each room: role, index, pid, state, rss_bytes, pss_bytes, restarts, started_ms, counters" },
+	{ "rooms", API_OBJECTS, "each room: role, index, pid, state, rss_bytes, pss_bytes, restarts, started_ms, counters, trials" },
 	{ "customers", API_U64, "customers" },
 	{ "domains", API_U64, "domains" },
 	{ "mailboxes", API_U64, "mailboxes" },
@@ -304,7 +307,7 @@ const struct api_op api_ops[] = {
 	{ "store.compact", "POST", ROOT "/store/compact", API_DIRECTORY, .help = "gives space of deleted mail back to the disk", OUT(compact_is) },
 
 	{ "overview", "GET", ROOT "/overview", API_DIRECTORY, .help = "counts customers, domains and mailboxes", OUT(overview_is) },
-	{ "status", "GET", ROOT "/status", API_SUPERVISOR, .help = "shows rooms, memory, restarts, queue and accounts", OUT(status_is) },
+	{ "status", "GET", ROOT "/status", API_SUPERVISOR, .help = "shows rooms, memory, restarts, queue and accounts", IN(status_params), OUT(status_is) },
 	{ "reload", "POST", ROOT "/reload", API_SUPERVISOR, .help = "reads configuration and certificate again" },
 };
 const size_t api_n_ops = ARRAY_SIZE(api_ops);

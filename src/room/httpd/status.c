@@ -17,10 +17,13 @@ static json_t *room_object(const Postern__ControlRoom *room)
 	json_t *counters = json_object();
 	for (size_t i = 0; i < room->n_counters; i++)
 		json_object_set_new(counters, room->counters[i]->name, json_integer(room->counters[i]->value));
-	return json_pack("{s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:o}", "role", room->role, "index",
+	json_t *trials = json_object(); /* what was tried: the errno that refused it, 0 where it was let through */
+	for (size_t i = 0; i < room->n_trials; i++)
+		json_object_set_new(trials, room->trials[i]->what, json_integer(room->trials[i]->err));
+	return json_pack("{s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "role", room->role, "index",
 			 (json_int_t)room->index, "pid", (json_int_t)room->pid, "state", room->state, "rss_bytes",
 			 (json_int_t)room->rss_bytes, "pss_bytes", (json_int_t)room->pss_bytes, "restarts",
-			 (json_int_t)room->restarts, "started_ms", (json_int_t)room->started_ms, "counters", counters);
+			 (json_int_t)room->restarts, "started_ms", (json_int_t)room->started_ms, "counters", counters, "trials", trials);
 }
 
 static json_t *queued(const Postern__ControlStatusReply *status)
@@ -109,7 +112,10 @@ static void on_status(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 
 void status_begin(struct request *r)
 {
-	Postern__ControlNothing nothing = POSTERN__CONTROL_NOTHING__INIT;
+	Postern__ControlStatusRequest ask = POSTERN__CONTROL_STATUS_REQUEST__INIT;
+	bool trials = false;
+	IGNORE(api_bool(api_get(r->fields.v, r->fields.n, "trials"), &trials) < 0, "absent is false");
+	ask.trials = trials;
 	request_call_begin(r);
-	room_control_call(r->httpd->room, POSTERN__CONTROL_OP__CONTROL_STATUS, &nothing.base, HTTPD_CALL_MS, on_status, r);
+	room_control_call(r->httpd->room, POSTERN__CONTROL_OP__CONTROL_STATUS, &ask.base, HTTPD_CALL_MS, on_status, r);
 }
