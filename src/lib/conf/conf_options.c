@@ -95,9 +95,16 @@ const struct conf_option conf_options[] = {
 	  "when the sender is told that mail is late; 0: never" },
 	{ "queue.per_host", CONF_U64, "20", 1, 1000, CONF_RELOAD, "connections to one host at a time" },
 
+	{ "queue.probe", CONF_DURATION, "10s", 100, 1 * HOUR, CONF_RELOAD,
+	  "longest pause between trials of a customer's server that does not answer" },
+
 	{ "relay.timeout", CONF_DURATION, "1m", 1 * SEC, 10 * MIN, CONF_RELOAD,
 	  "how long another server may take to connect or to answer a command" },
 	{ "relay.port", CONF_U64, "25", 1, 65535, CONF_RELOAD, "port of other mail exchangers" },
+	{ "relay.private_mx", CONF_BOOL, "false", 0, 0, CONF_RELOAD,
+	  "deliver to mail exchangers with private or loopback addresses, too" },
+	{ "relay.reuse", CONF_DURATION, "5s", 0, 5 * MIN, CONF_RELOAD,
+	  "how long a connection is kept for the next message" },
 
 	{ "mover.connections", CONF_U64, "4", 1, 64, CONF_RELOAD, "mailboxes that one mover copies at a time" },
 
