@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The database handle, transactions with a version that moves at each commit, settings, the audit log.
+ */
+#include "room/directory/engine_priv.h"
+
+#include "base/err.h"
+#include "room/directory/schema.h"
+
+int engine_open(const char *path, struct engine **ret)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	bug_if(!e);
+	int r = sql_open(path, directory_migrations, directory_n_migrations, &e->db);
+	if (r < 0) {
+		free(e);
+		return r;
+	}
+	e->refused = map_new();
+	e->version = (uint64_t)setting_get(e, "version", 0);
+	*ret = e;
+	return 0;
+}
+
+void engine_close(struct engine **pe)
+{
+	struct engine *e = *pe;
+	if (!e)
+		return;
+	recipient_clear(e);
+	map_free(&e->refused);
+	sql_close(&e->db);
+	free(e);
+	*pe = NULL;
+}
+
+struct sql *engine_sql(struct engine *e)
+{
+	return e->db;
+}
+
+bool engine_fatal(const struct engine *e)
+{
+	return sql_fatal(e->db);
+}
+
+uint64_t engine_version(const struct engine *e)
+{
+	return e->version;
+}
+
+int engine_begin(struct engine *e)
+{
+	return sql_begin(e->db);
+}
+
+int engine_commit(struct engine *e)
+{
+	int r = setting_put(e, "version", (int64_t)(e->version + 1));
+	if (r < 0) {
+		sql_rollback(e->db);
+		return r;
+	}
+	r = sql_commit(e->db);
+	if (r < 0)
+		return r;
+	e->version++;
+	return 0;
+}
+
+void engine_rollback(struct engine *e)
+{
+	sql_rollback(e->db);
+}
+
+int64_t setting_get(struct engine *e, const char *name, int64_t fallback)
+{
+	int64_t value = fallback;
+	int r = sql_get(e->db, &value, "SELECT value FROM setting WHERE name = ?1", "t", slice_str(name));
+	return r < 0 ? fallback : value;
+}
+
+int setting_put(struct engine *e, const char *name, int64_t value)
+{
+	int r = sql_run(e->db,
+			"INSERT INTO setting (name, value) VALUES (?1, ?2)"
+			" ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+			"ti", slice_str(name), value);
+	return r < 0 ? r : 0;
+}
+
+int engine_next(struct engine *e, uint64_t *ret)
+{
+	int64_t next = setting_get(e, "sequence", 0) + 1;
+	int r = setting_put(e, "sequence", next);
+	if (r < 0)
+		return r;
+	*ret = (uint64_t)next;
+	return 0;
+}
+
+int audit_add(struct engine *e, const struct audit *row)
+{
+	int r = sql_run(e->db,
+			"INSERT INTO audit (at, actor, remote, operation, object, detail, status)"
+			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+			"ibbtbbi", row->at_ms, row->actor, row->remote, row->operation, row->object,
+			row->detail, (int64_t)row->status);
+	return r < 0 ? r : 0;
+}

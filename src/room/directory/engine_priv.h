@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For the files of the engine only: its struct, and how they gather rows. */
+#ifndef ROOM_DIRECTORY_ENGINE_PRIV_H
+#define ROOM_DIRECTORY_ENGINE_PRIV_H
+
+#include "base/map.h"
+#include "lib/sql/sql.h"
+#include "room/directory/engine.h"
+#include "room/directory/name.h"
+
+struct engine {
+	struct sql *db;
+	uint64_t version;
+	struct map *refused;	/* domain id and local part -> when the old server refused it */
+};
+
+void recipient_clear(struct engine *e);
+
+/* A growing array of rows in an arena: the new element, zeroed. *rows moves. */
+void *rows_more(struct arena *a, void **rows, size_t *n, size_t size);
+#define ROWS_MORE(a, rows, n) ((__typeof__(*(rows)))rows_more((a), (void **)(rows), (n), sizeof(**(rows))))
+
+/* For LIMIT: -1 is all. */
+static inline int64_t page_limit(const struct page *page)
+{
+	return page->limit ? (int64_t)page->limit : -1;
+}
+
+/* A column as a slice in the arena, NUL behind it. */
+static inline struct slice column_dup(struct arena *a, struct sql_stmt *s, int column)
+{
+	return arena_dup(a, sql_blob(s, column));
+}
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Routing. Threats: open relay by clever spellings (everything is decided on the normal form, and what smells of
+ * sender routing is not shown to another server), expansion bombs and circles (depth, visits, targets and bytes
+ * are capped, every address is visited once), guessing (refusals of the old server are remembered).
+ */
+#include "room/directory/route.h"
+
+#include "base/err.h"
+#include "base/map.h"
+#include "room/directory/engine_priv.h"
+
+struct walk {
+	struct engine *e;
+	struct arena *a;
+	const struct route_ask *ask;
+	struct route *route;
+	struct map *seen;	/* address -> anything: visited, or already a target */
+	size_t visits, bytes;
+	bool circle;		/* an address led back to one that was visited */
+};
+
+static void refuse(struct walk *w, unsigned code, const char *enhanced, const char *text)
+{
+	w->route->n_targets = 0;
+	w->route->code = code;
+	w->route->enhanced = enhanced;
+	w->route->text = text;
+}
+
+static int refuse_trouble(struct walk *w)
+{
+	refuse(w, 451, "4.3.0", "The directory has a problem, try again later");
+	return ERR_INTERNAL;
+}
+
+static int refuse_unknown(struct walk *w)
+{
+	refuse(w, 550, "5.1.1", "No such user here");
+	return ERR_NOT_FOUND;
+}
+
+static int refuse_expansion(struct walk *w)
+{
+	refuse(w, 550, "5.4.6", "This address leads to too many others");
+	return ERR_TOO_BIG;
+}
+
+static int add_target(struct walk *w, const struct route_target *t)
+{
+	w->bytes += t->address.n + t->host.n + 32;
+	if (w->route->n_targets >= ROUTE_TARGETS_MAX || w->bytes > ROUTE_BYTES_MAX)
+		return refuse_expansion(w);
+	*ROWS_MORE(w->a, &w->route->targets, &w->route->n_targets) = *t;
+	return 0;
+}
+
+static int to_server(struct walk *w, const struct domain *d, struct slice address)
+{
+	struct route_target t = {
+		.kind = ROUTE_TO_SERVER, .address = address,
+		.host = d->server_host, .port = d->server_port, .tls = d->server_tls,
+	};
+	return add_target(w, &t);
+}
+
+/* Two aliases of one mailbox in a list give it one copy: dedup is by account. */
+static int to_mailbox(struct walk *w, const struct address *x, struct slice address)
+{
+	struct account account;
+	int r = account_by_id(w->e, w->a, x->account, &account);
+	if (r < 0)
+		return r == ERR_NOT_FOUND ? refuse_unknown(w) : refuse_trouble(w);
+	if (account.state == ACCOUNT_MADE) {
+		refuse(w, 451, "4.3.0", "The mailbox is just being made, try again later");
+		return ERR_UNAVAILABLE;
+	}
+	if (account.state != ACCOUNT_LIVE)
+		return refuse_unknown(w);
+	struct slice key = slice_str(arena_printf(w->a, "#%llu", (unsigned long long)account.id));
+	if (map_put(w->seen, key, w))
+		return 0;
+	struct route_target t = {
+		.kind = ROUTE_TO_MAILBOX, .account = account.id, .shard = account.shard,
+		.quota = account.quota, .address = address,
+	};
+	return add_target(w, &t);
+}
+
+static int walk_name(struct walk *w, const struct name *name, unsigned depth);
+
+/* Members that lead nowhere are left out; the expansion fails only where a limit is passed or the database does. */
+static int expand(struct walk *w, const struct address *x, unsigned depth)
+{
+	if (depth >= ROUTE_DEPTH_MAX)
+		return refuse_expansion(w);
+	for (size_t i = 0; i < x->n_targets; i++) {
+		struct name name;
+		if (name_parse(w->a, x->targets[i], &name) < 0)
+			continue;
+		int r = walk_name(w, &name, depth + 1);
+		if (r < 0 && r != ERR_NOT_FOUND && r != ERR_DENIED)
+			return r;
+	}
+	return 0;
+}
+
+static int banished(struct walk *w, const struct domain *d, struct slice address)
+{
+	struct route_target t = { .kind = ROUTE_TO_NOTHING, .address = address };
+	if (w->ask->retry || d->banished == BANISHED_DROP)
+		return add_target(w, &t);
+	refuse(w, 550, "5.7.1", "This address takes no mail");
+	return ERR_DENIED;
+}
+
+static int to_address(struct walk *w, const struct domain *d, const struct address *x, struct slice address,
+		      unsigned depth)
+{
+	switch (x->type) {
+	case ADDRESS_MAILBOX:
+		return to_mailbox(w, x, address);
+	case ADDRESS_BANISHED:
+		return banished(w, d, address);
+	case ADDRESS_ALIAS:
+	case ADDRESS_LIST:
+	case ADDRESS_REDIRECT:
+		return expand(w, x, depth);
+	default:
+		return refuse_unknown(w);
+	}
+}
+
+/* The row of an address: as it stands, then without its detail. */
+static int look_up(struct walk *w, const struct domain *d, struct slice local, struct address *ret)
+{
+	struct slice base;
+	int r = address_get(w->e, w->a, d->id, local, ret);
+	if (r == ERR_NOT_FOUND && name_base(local, &base))
+		r = address_get(w->e, w->a, d->id, base, ret);
+	return r;
+}
+
+static bool is_postmaster(struct slice local)
+{
+	return slice_eq(local, SLICE("postmaster"));
+}
+
+/* RFC 5321 4.5.1: postmaster@ of every hosted domain is somebody. Without an address of that name: the customer's
+ * contact, else the oldest mailbox of the domain. */
+static int to_postmaster(struct walk *w, const struct domain *d, struct slice address, unsigned depth)
+{
+	struct customer c;
+	struct name contact;
+	struct sql_stmt *s;
+	struct address x = { .type = ADDRESS_MAILBOX };
+	int r = customer_by_id(w->e, w->a, d->customer, &c);
+	if (r < 0)
+		return refuse_trouble(w);
+	if (c.contact.n && name_parse(w->a, c.contact, &contact) == 0 && !slice_eq(contact.domain, d->name))
+		return walk_name(w, &contact, depth + 1);
+	s = sql_prepare(w->e->db, "SELECT id FROM account WHERE domain = ?1 AND state = 1 ORDER BY id LIMIT 1");
+	sql_bind_int(s, 1, (int64_t)d->id);
+	r = sql_step(s);
+	if (r == 1)
+		x.account = (uint64_t)sql_int(s, 0);
+	sql_done(s);
+	if (r < 0)
+		return refuse_trouble(w);
+	return r == 1 ? to_mailbox(w, &x, address) : refuse_unknown(w);
+}
+
+static int in_hosted(struct walk *w, const struct domain *d, const struct name *name, unsigned depth)
+{
+	struct slice address = name_text(w->a, name->local, d->name);
+	if (is_postmaster(name->local))
+		return to_postmaster(w, d, address, depth);
+	/* Accepted while the domain was forwarded, and only the old server knows it: there it goes. */
+	if (w->ask->retry && d->server_host.n)
+		return to_server(w, d, address);
+	return refuse_unknown(w);
+}
+
+static int unanswered(struct walk *w, const struct domain *d, struct slice address)
+{
+	if (d->when_down == DOWN_QUEUE)
+		return to_server(w, d, address);
+	refuse(w, 451, "4.4.1", "The recipient's server does not answer, try again later");
+	return ERR_UNAVAILABLE;
+}
+
+/* Only the address that was asked for is probed; a member of an expansion is taken as it stands. */
+static int by_asking(struct walk *w, const struct domain *d, const struct name *name, struct slice address)
+{
+	enum known known = recipient_known(w->e, d->id, name->local, w->ask->now_ms);
+	if (w->ask->probed && w->ask->answer != KNOWN_UNSURE)
+		known = w->ask->answer;
+	else if (w->ask->probed && known == KNOWN_UNSURE)
+		return unanswered(w, d, address);
+	else if (w->ask->probed && known == KNOWN_STALE)
+		known = KNOWN_YES;
+	if (known == KNOWN_NO)
+		return refuse_unknown(w);
+	if (known == KNOWN_YES)
+		return to_server(w, d, address);
+	struct route *route = w->route;
+	route->probe = true;
+	route->probe_domain = d->id;
+	route->probe_local = name->local;
+	route->probe_address = address;
+	route->probe_host = d->server_host;
+	route->probe_port = d->server_port;
+	route->probe_tls = d->server_tls;
+	return 0;
+}
+
+static int in_gateway(struct walk *w, const struct domain *d, const struct name *name, bool known, unsigned depth)
+{
+	struct slice address = name_text(w->a, name->local, d->name);
+	if (w->ask->retry || depth > 0 || known)
+		return to_server(w, d, address);
+	/* Percent hacks and bang paths would have the old server relay for us, whom it trusts. */
+	if (name_routes(name->local))
+		return refuse_unknown(w);
+	if (is_postmaster(name->local) || d->recipients == RECIPIENTS_ANY)
+		return to_server(w, d, address);
+	return d->recipients == RECIPIENTS_LIST ? refuse_unknown(w) : by_asking(w, d, name, address);
+}
+
+static int in_domain(struct walk *w, const struct domain *d, const struct name *name, unsigned depth)
+{
+	struct address x;
+	int r = look_up(w, d, name->local, &x);
+	bool known = r == 0;
+	if (r < 0 && r != ERR_NOT_FOUND)
+		return refuse_trouble(w);
+	if (known && (d->hosted || x.hosted || x.type == ADDRESS_BANISHED))
+		return to_address(w, d, &x, name_text(w->a, name->local, d->name), depth);
+	return d->hosted ? in_hosted(w, d, name, depth) : in_gateway(w, d, name, known, depth);
+}
+
+/* depth 0 is what the client named: only there it matters who asks. Behind an address of ours it is our wish. */
+static int to_elsewhere(struct walk *w, const struct name *name, unsigned depth)
+{
+	struct route_target t = { .kind = ROUTE_TO_MX };
+	bool may = w->ask->authenticated || w->ask->retry || depth > 0;
+	if (!may || (w->ask->local_only && depth == 0)) {
+		refuse(w, 550, "5.7.1", "Relaying denied");
+		return ERR_DENIED;
+	}
+	if (name->literal) {
+		refuse(w, 550, "5.1.2", "Mail to address literals is not sent");
+		return ERR_DENIED;
+	}
+	t.address = name_text(w->a, name->local, name->domain);
+	return add_target(w, &t);
+}
+
+static int walk_name(struct walk *w, const struct name *name, unsigned depth)
+{
+	struct domain d;
+	if (++w->visits > ROUTE_VISITS_MAX)
+		return refuse_expansion(w);
+	if (map_put(w->seen, name_text(w->a, name->local, name->domain), w)) {
+		w->circle = true;
+		return 0;
+	}
+	if (name->literal)
+		return to_elsewhere(w, name, depth);
+	int r = domain_get(w->e, w->a, name->domain, &d);
+	if (r == ERR_NOT_FOUND)
+		return to_elsewhere(w, name, depth);
+	return r < 0 ? refuse_trouble(w) : in_domain(w, &d, name, depth);
+}
+
+/* RCPT TO:<Postmaster>: of the machine's own domain, else of the oldest hosted domain. */
+static int bare_postmaster(struct walk *w)
+{
+	struct domain d;
+	struct name name = { .local = SLICE("postmaster") };
+	struct slice oldest = { 0 };
+	if (name_domain(w->a, w->ask->host_name, &name.domain) < 0 ||
+	    domain_get(w->e, w->a, name.domain, &d) < 0) {
+		struct sql_stmt *s = sql_prepare(w->e->db, "SELECT name FROM domain WHERE hosted = 1 ORDER BY id LIMIT 1");
+		int r = sql_step(s);
+		if (r == 1)
+			oldest = column_dup(w->a, s, 0);
+		sql_done(s);
+		if (r < 0)
+			return refuse_trouble(w);
+		name.domain = oldest;
+	}
+	return name.domain.n ? walk_name(w, &name, 0) : refuse_unknown(w);
+}
+
+static int resolve(struct walk *w)
+{
+	struct name name;
+	if (slice_eq_ci(w->ask->address, SLICE("postmaster")))
+		return bare_postmaster(w);
+	if (name_parse(w->a, w->ask->address, &name) < 0) {
+		refuse(w, 553, "5.1.3", "Not a valid address");
+		return ERR_SYNTAX;
+	}
+	return walk_name(w, &name, 0);
+}
+
+void route_resolve(struct engine *e, struct arena *a, const struct route_ask *ask, struct route *ret)
+{
+	struct route route = { 0 };
+	struct walk w = { .e = e, .a = a, .ask = ask, .route = &route, .seen = map_new() };
+	int r = resolve(&w);
+	map_free(&w.seen);
+	if (r >= 0 && !route.n_targets && !route.probe) {
+		if (w.circle)
+			refuse(&w, 550, "5.4.6", "Mail for this address goes in a circle");
+		else
+			refuse(&w, 550, "5.1.1", "Nobody is behind this address");
+	} else if (r < 0) {
+		route.n_targets = 0;
+	} else {
+		route.code = 0;
+		route.enhanced = route.text = NULL;
+	}
+	*ret = route;
+}
