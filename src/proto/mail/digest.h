@@ -18,7 +18,7 @@ enum {
 	DIGEST_VERSION = 1,
 	DIGEST_DEPTH_MAX = 100,		/* of nested parts; the message itself is depth 1 */
 	DIGEST_PARTS_MAX = 1000,
-	DIGEST_TEXT_MAX = 16 * 1024,
+	DIGEST_TEXT_MAX = 2 * 1024,	/* a preview and the first words for an index; the digest is read often */
 	DIGEST_REFERENCES_MAX = 100,
 };
 

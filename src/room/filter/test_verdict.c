@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "room/filter/verdict.h"
+
+static void loops(void **state)
+{
+	static const struct {
+		const char *origin;
+		uint32_t received;
+		Postern__Verdict verdict;
+		unsigned code;
+	} cases[] = {
+		{ "smtp", 0, POSTERN__VERDICT__VERDICT_ACCEPT, 0 },
+		{ "smtp", 100, POSTERN__VERDICT__VERDICT_ACCEPT, 0 },
+		{ "smtp", 101, POSTERN__VERDICT__VERDICT_REFUSE, 554 },
+		{ "submission", 101, POSTERN__VERDICT__VERDICT_REFUSE, 554 },
+		{ "append", 101, POSTERN__VERDICT__VERDICT_ACCEPT, 0 },
+		{ "copy", 5000, POSTERN__VERDICT__VERDICT_ACCEPT, 0 },
+		{ "dsn", 101, POSTERN__VERDICT__VERDICT_ACCEPT, 0 },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		Postern__JudgeRequest req = POSTERN__JUDGE_REQUEST__INIT;
+		Postern__Digest digest = POSTERN__DIGEST__INIT;
+		struct verdict_input in = { .request = &req, .digest = &digest, .max_hops = 100 };
+		struct verdict v;
+		req.origin = (char *)cases[i].origin;
+		digest.received_count = cases[i].received;
+		verdict_init(&v);
+		verdict_run(&in, &v);
+		assert_int_equal(v.verdict, cases[i].verdict);
+		assert_int_equal(v.code, cases[i].code);
+		if (v.code) {
+			assert_string_equal(v.enhanced, "5.4.6");
+			assert_string_equal(v.check, "loop");
+		}
+		verdict_fini(&v);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(loops) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
