@@ -32,6 +32,10 @@ const struct conf_option conf_options[] = {
 	  "Received lines in a message before it is taken for a loop" },
 	{ "smtp.timeout", CONF_DURATION, "5m", 1 * SEC, 1 * HOUR, CONF_RELOAD,
 	  "how long a client may be silent" },
+	{ "smtp.greet_pause", CONF_DURATION, "200ms", 0, 60 * SEC, CONF_RELOAD,
+	  "how long a mail server has to be silent before it is greeted; one that speaks before is a spammer's" },
+	{ "smtp.body_memory", CONF_SIZE, "1G", 64 * MIB, 1024 * GIB, CONF_RELOAD,
+	  "octets of messages that one smtpd room has under way, together; past it 452" },
 	{ "smtp.max_connections", CONF_U64, "2000", 1, 100000, CONF_RELOAD,
 	  "connections of one smtpd room" },
 

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection: a stream, the session engine over it (proto/smtp/server.h), and the engine's questions as calls
+ * to directory and auth.
+ *
+ * Invariants: at most one question is open; input is paused while one is, and while output is congested
+ * (S23); the connection dies in on_end only, or with the room; a delivery that was begun outlives it.
+ */
+#include "room/smtpd/smtpd_priv.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/event.h"
+#include "base/rng.h"
+#include "ipc/auth.pb-c.h"
+
+enum { ID_SIZE = 17 };
+
+struct conn {
+	struct list node;
+	struct smtpd *d;
+	struct stream *stream;
+	struct smtp_server *server;
+	uv_timer_t timer;
+	struct sockaddr_storage peer;
+	bool submission, limited, waits, congested;
+	struct peer_call *question;
+	struct envelope envelope;
+	struct body body;
+	struct delivery *delivery;
+	uint64_t account_id;		/* 0: nobody logged in */
+	char id[ID_SIZE];		/* of the message under way */
+	char tls[64];
+};
+
+static ProtobufCBinaryData bytes_of(struct slice s)
+{
+	return (ProtobufCBinaryData){ s.n, (uint8_t *)s.p };
+}
+
+static const struct smtp_status unavailable = { 451, "4.3.0", "Not possible now, try again later" };
+
+/* ---- the engine's output and time ---- */
+
+static void update_pause(struct conn *c)
+{
+	stream_pause(c->stream, c->waits || c->congested);
+}
+
+static void op_write(void *ctx, struct slice bytes)
+{
+	struct conn *c = ctx;
+	stream_write(c->stream, bytes);
+	if (!c->congested && stream_congested(c->stream)) {
+		c->congested = true;
+		update_pause(c);
+	}
+}
+
+static void op_wait(void *ctx, bool on)
+{
+	struct conn *c = ctx;
+	c->waits = on;
+	update_pause(c);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct conn *c = timer->data;
+	if (c->submission && !stream_is_tls(c->stream))
+		stream_close(c->stream);	/* the handshake took too long */
+	else
+		smtp_server_timeout(c->server);
+}
+
+static void op_timer(void *ctx, unsigned ms)
+{
+	struct conn *c = ctx;
+	if (ms)
+		uv_timer_start(&c->timer, on_timer, ms, 0);
+	else
+		uv_timer_stop(&c->timer);
+}
+
+static void op_start_tls(void *ctx)
+{
+	struct conn *c = ctx;
+	c->d->count.starttls++;
+	if (stream_tls_server(c->stream, c->d->tls) < 0)
+		stream_close(c->stream);
+}
+
+static void op_close(void *ctx)
+{
+	struct conn *c = ctx;
+	stream_close(c->stream);
+}
+
+/* ---- the engine's questions ---- */
+
+static void on_sender(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	static const struct smtp_status not_yours = { 550, "5.7.1", "You may not send as this address" };
+	struct conn *c = ctx;
+	c->question = NULL;
+	bool allowed = err == 0 && ((const Postern__SenderReply *)reply)->allowed;
+	if (allowed)
+		envelope_begin(&c->envelope, smtp_server_mail(c->server));
+	smtp_server_sender(c->server, allowed ? NULL : err == 0 ? &not_yours : &unavailable);
+}
+
+static void op_check_sender(void *ctx, const struct smtp_mail *m)
+{
+	struct conn *c = ctx;
+	if (!c->submission || !m->path.address.n) {	/* "<>" is nobody: what MDNs are sent with */
+		envelope_begin(&c->envelope, m);
+		smtp_server_sender(c->server, NULL);
+		return;
+	}
+	Postern__SenderRequest req = POSTERN__SENDER_REQUEST__INIT;
+	req.account_id = c->account_id;
+	req.address = bytes_of(m->path.address);
+	c->question = room_call(c->d->room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_SENDER, &req.base,
+				NULL, 0, ASK_MS, on_sender, c);
+}
+
+struct rcpt_question {		/* in the envelope's arena */
+	struct conn *c;
+	struct smtp_rcpt rcpt;
+};
+
+static void on_route(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct rcpt_question *q = ctx;
+	struct conn *c = q->c;
+	struct smtp_status given;
+	c->question = NULL;
+	const struct smtp_status *st = err < 0 ? &unavailable :
+		envelope_route(&c->envelope, &q->rcpt, (const Postern__RouteReply *)reply, &given);
+	c->d->count.refused_recipients += st != NULL;
+	smtp_server_routed(c->server, st);
+}
+
+static void op_route(void *ctx, const struct smtp_rcpt *r)
+{
+	struct conn *c = ctx;
+	struct arena *a = c->envelope.arena;
+	struct rcpt_question *q = ARENA_NEW(a, struct rcpt_question);
+	*q = (struct rcpt_question){ c, *r };
+	q->rcpt.orcpt = arena_dup(a, r->orcpt);
+	q->rcpt.path.original = arena_dup(a, r->path.original);
+	Postern__RouteRequest req = POSTERN__ROUTE_REQUEST__INIT;
+	req.address = bytes_of(r->path.address);
+	req.authenticated = c->account_id != 0;
+	req.account_id = c->account_id;
+	c->question = room_call(c->d->room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE, &req.base,
+				NULL, 0, ASK_MS, on_route, q);
+}
+
+static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	static const struct smtp_status wrong = { 535, "5.7.8", "Login failed" },
+		not_now = { 454, "4.7.0", "Login is not possible now" };
+	struct conn *c = ctx;
+	c->question = NULL;
+	if (fd >= 0)
+		close(fd);
+	if (err == 0) {
+		c->account_id = ((const Postern__LoginReply *)reply)->account_id;
+		c->d->count.logins++;
+		ev(EV_INFO, "smtp.login.done", KI("account", c->account_id), KS("peer", stream_peer(c->stream)));
+		smtp_server_login(c->server, NULL);
+		return;
+	}
+	c->d->count.failed_logins += err == ERR_DENIED;
+	ev(EV_INFO, "smtp.login.failed", KS("peer", stream_peer(c->stream)), KS("reason", err_name(err)));
+	smtp_server_login(c->server, err == ERR_DENIED ? &wrong : &not_now);
+}
+
+static void op_login(void *ctx, const struct sasl *s)
+{
+	struct conn *c = ctx;
+	Postern__LoginRequest req = POSTERN__LOGIN_REQUEST__INIT;
+	req.login = bytes_of(sasl_login(s));
+	req.password = bytes_of(sasl_password(s));
+	req.authzid = bytes_of(sasl_authzid(s));
+	req.protocol = (char *)"submission";
+	req.remote = bytes_of(slice_str(stream_peer(c->stream)));
+	c->question = room_call(c->d->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_LOGIN, &req.base, NULL, 0, ASK_MS,
+				on_login, c);
+}
+
+/* ---- the message ---- */
+
+static const struct smtp_status *op_body_begin(void *ctx)
+{
+	static const struct smtp_status full = { 452, "4.3.1", "Too much mail is under way, try again later" };
+	struct conn *c = ctx;
+	return c->d->body_octets >= c->d->body_max ? &full : NULL;
+}
+
+static int body_open(struct conn *c)
+{
+	if (c->body.fd >= 0)
+		return 0;
+	snprintf(c->id, sizeof(c->id), "%016llx", (unsigned long long)rng_u64());
+	if (stream_is_tls(c->stream))
+		snprintf(c->tls, sizeof(c->tls), "%s %s", stream_tls_version(c->stream), stream_tls_cipher(c->stream));
+	return body_begin(&c->body, &c->envelope,
+			  &(struct trace){ smtp_server_hello(c->server), stream_peer(c->stream), c->d->mx.host, c->id, c->tls,
+					   smtp_server_esmtp(c->server), c->account_id != 0, c->envelope.smtputf8,
+					   clock_wall_ms() });
+}
+
+static int op_body(void *ctx, struct slice bytes)
+{
+	struct conn *c = ctx;
+	int r = body_open(c);
+	return r < 0 ? r : body_add(&c->body, bytes);
+}
+
+static void on_delivered(void *ctx, const struct smtp_status *reply)
+{
+	struct conn *c = ctx;
+	c->delivery = NULL;
+	smtp_server_committed(c->server, reply);
+}
+
+static void op_commit(void *ctx)
+{
+	static const struct smtp_status full = { 452, "4.3.1", "No room for the message now" };
+	struct conn *c = ctx;
+	int r = body_open(c);
+	if (r == 0)
+		r = body_seal(&c->body, &c->envelope);
+	if (r < 0) {
+		ev(EV_WARN, "smtp.body.failed", KS("id", c->id), KS("reason", err_name(r)));
+		smtp_server_committed(c->server, &full);
+		return;
+	}
+	struct delivery_from from = { c->submission ? "submission" : "smtp", stream_peer(c->stream), c->id,
+				      smtp_server_hello(c->server), c->account_id };
+	c->delivery = delivery_start(c->d, &c->envelope, &c->body, &from, on_delivered, c);
+}
+
+static void op_reset(void *ctx)
+{
+	struct conn *c = ctx;
+	envelope_clear(&c->envelope);
+	body_fini(&c->body);
+}
+
+static void op_refused(void *ctx, enum smtp_verb verb, const struct smtp_status *st)
+{
+	struct conn *c = ctx;
+	ev(EV_INFO, "smtp.command.refused", KS("verb", smtp_verb_name(verb)), KI("code", st->code), KS("text", st->text),
+	   KS("peer", stream_peer(c->stream)));
+}
+
+static const struct smtp_server_ops server_ops = {
+	op_write, op_wait, op_timer, op_start_tls, op_close, op_check_sender, op_route, op_login, op_body_begin,
+	op_body, op_commit, op_reset, op_refused,
+};
+
+/* ---- the stream ---- */
+
+static size_t on_input(void *ctx, struct slice in)
+{
+	struct conn *c = ctx;
+	size_t used = smtp_server_input(c->server, in);
+	if (c->body.gathered && body_flush(&c->body) < 0)
+		body_fail(&c->body);
+	return used;
+}
+
+static void on_drained(void *ctx)
+{
+	struct conn *c = ctx;
+	c->congested = false;
+	update_pause(c);
+}
+
+static void on_tls(void *ctx)
+{
+	struct conn *c = ctx;
+	if (c->submission)
+		smtp_server_start(c->server);
+	else
+		smtp_server_tls_started(c->server);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void conn_free(struct conn *c)
+{
+	struct smtpd *d = c->d;
+	room_call_cancel(&c->question);
+	delivery_detach(&c->delivery);
+	envelope_clear(&c->envelope);
+	body_fini(&c->body);
+	smtp_server_free(&c->server);
+	stream_free(&c->stream);
+	if (c->limited)
+		conn_limiter_leave(d->limiter, &c->peer);
+	list_remove(&c->node);
+	d->n_conns--;
+	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
+	smtpd_maybe_exit(d);
+}
+
+static void on_end(void *ctx, int err)
+{
+	struct conn *c = ctx;
+	ev(EV_DEBUG, "smtp.connection.closed", KS("peer", stream_peer(c->stream)), KS("reason", err_name(err)),
+	   KS("state", smtp_server_state(c->server)));
+	conn_free(c);
+}
+
+static const struct stream_ops stream_ops = { on_input, on_drained, on_tls, NULL, on_end };
+
+static void begin(struct conn *c)
+{
+	static const struct smtp_status busy = { 421, "4.7.0", "Too many connections" };
+	struct smtpd *d = c->d;
+	c->limited = conn_limiter_enter(d->limiter, &c->peer);
+	bool full = d->n_conns > conf_u64(d->room->conf, "smtp.max_connections");
+	if (!c->limited || full) {
+		d->count.refused_connections++;
+		ev(EV_INFO, "smtp.connection.refused", KS("peer", stream_peer(c->stream)), KS("reason", full ? "room" : "address"));
+		if (c->submission)	/* no word can be said before the handshake, and none is worth one */
+			stream_close(c->stream);
+		else
+			smtp_server_refuse(c->server, &busy);
+		return;
+	}
+	if (!c->submission)
+		smtp_server_start(c->server);
+	else if (!d->tls || stream_tls_server(c->stream, d->tls) < 0)
+		stream_close(c->stream);
+	else
+		op_timer(c, SMTP_TLS_MS);
+}
+
+void conn_accept(struct smtpd *d, bool submission, int fd, const struct sockaddr_storage *peer)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	bug_if(!c);
+	c->d = d;
+	c->submission = submission;
+	c->peer = *peer;
+	body_init(&c->body, d);
+	bug_if(uv_timer_init(d->room->loop, &c->timer) < 0);
+	c->timer.data = c;
+	const struct smtp_server_config *cfg = submission ? &d->submission : &d->mx;
+	if (!submission && conn_limiter_exempt(d->limiter, peer))
+		cfg = &d->trusted;
+	c->stream = stream_new(d->room->loop, fd, &stream_ops, c);
+	stream_set_in_max(c->stream, SMTP_AUTH_LINE_MAX * 2);
+	c->server = smtp_server_new(cfg, &server_ops, c, d->tls != NULL);
+	list_append(&d->conns, &c->node);
+	d->n_conns++;
+	d->count.connections++;
+	begin(c);
+}
+
+void conn_stop_all(struct smtpd *d)
+{
+	list_each(c, &d->conns, struct conn, node) {
+		if (c->submission && !stream_is_tls(c->stream))
+			stream_close(c->stream);
+		else
+			smtp_server_stop(c->server);
+	}
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The SMTP room inside: connections (conn.c), what they ask of other rooms (envelope.c), the bytes of a
+ * message (body.c, trace.c), and its way into store and queue (delivery.c), which goes on without its connection.
+ */
+#ifndef ROOM_SMTPD_PRIV_H
+#define ROOM_SMTPD_PRIV_H
+
+#include "base/list.h"
+#include "ipc/directory.pb-c.h"
+#include "lib/io/listener.h"
+#include "lib/io/stream.h"
+#include "lib/room/room.h"
+#include "lib/tls/tls.h"
+#include "proto/smtp/server.h"
+
+enum {
+	TARGETS_MAX = 20000,		/* of one message, lists expanded */
+	ASK_MS = 30000,			/* a question to directory or auth */
+	DELIVERY_MS = 60000,		/* judge, store and queue together; then 451 */
+	GATHER = 65536,
+	TEXT_MAX = 512,
+};
+
+struct smtpd {
+	struct room *room;
+	struct tls_ctx *tls;		/* NULL: no certificate yet */
+	struct conn_limiter *limiter;
+	struct listener *listeners[2];
+	struct smtp_server_config mx, trusted, submission;	/* trusted: the exchanger's, without its pauses */
+	struct list conns, deliveries;
+	unsigned n_conns;
+	uint64_t body_octets, body_max;	/* of all messages under way */
+	uint8_t gather[GATHER];		/* of the body that takes input just now */
+	struct {
+		int64_t connections, refused_connections, messages, octets, refused_messages, deferred_messages,
+			refused_recipients, logins, failed_logins, starttls;
+	} count;
+};
+
+/* ---- envelope.c: who gets a message; one arena, handed from connection to delivery ---- */
+
+struct target {
+	struct list node;
+	enum { TO_STORE, TO_QUEUE } way;
+	uint64_t account_id;		/* TO_STORE */
+	uint32_t shard;
+	uint64_t quota_bytes;
+	struct slice address;		/* behind aliases and lists */
+	uint32_t route;			/* TO_QUEUE: RouteKind */
+	const char *host;
+	uint32_t port, tls;
+	uint32_t notify;
+	struct slice orcpt, original;
+};
+
+struct envelope {
+	struct arena *arena;		/* NULL: no transaction */
+	struct slice sender, envid;
+	bool ret_headers, smtputf8, body_8bit;
+	struct list *targets;
+	struct map *keys;		/* of the targets */
+	size_t n_targets, n_rcpts;
+	struct slice only_rcpt;		/* of the first; for the trace line where it stays the only one */
+	bool to_store, to_queue;
+};
+
+void envelope_begin(struct envelope *e, const struct smtp_mail *m);
+void envelope_clear(struct envelope *e);
+/* NULL, or the refusal, which may point into reply. */
+const struct smtp_status *envelope_route(struct envelope *e, const struct smtp_rcpt *r,
+					 const Postern__RouteReply *reply, struct smtp_status *ret);
+
+/* ---- trace.c ---- */
+
+struct trace {
+	struct slice hello;
+	const char *peer, *host, *id, *tls;	/* tls: "TLSv1.3", or "" */
+	bool esmtp, logged_in, smtputf8;
+	int64_t now_ms;
+};
+enum { TRACE_MAX = 4096 };
+void trace_return_path(struct buf *out, struct slice sender);
+void trace_received(struct buf *out, const struct trace *t, struct slice only_rcpt);
+
+/* ---- body.c ---- */
+
+struct body {
+	struct smtpd *d;
+	int fd, queue_fd;	/* -1: none; queue_fd: the same without Return-Path, where both ways are gone */
+	size_t return_path_n;	/* octets of Return-Path at the front of fd */
+	uint64_t size;		/* octets of fd, gathered ones too */
+	size_t gathered;	/* in d->gather, not written yet; 0 between two reads */
+	bool failed;		/* a write went wrong: nothing more is taken, sealing fails */
+};
+void body_init(struct body *b, struct smtpd *d);
+NODISCARD int body_begin(struct body *b, const struct envelope *e, const struct trace *t);
+NODISCARD int body_add(struct body *b, struct slice bytes);
+NODISCARD int body_flush(struct body *b);
+void body_fail(struct body *b);
+NODISCARD int body_seal(struct body *b, const struct envelope *e);
+void body_fini(struct body *b);
+
+/* ---- delivery.c ---- */
+
+struct delivery;
+struct conn;
+struct delivery_from {
+	const char *origin, *peer, *id;
+	struct slice hello;
+	uint64_t account_id;
+};
+/* Takes envelope and body over. done is called once, from the loop, unless delivery_detach came first. */
+struct delivery *delivery_start(struct smtpd *d, struct envelope *e, struct body *b, const struct delivery_from *from,
+				void (*done)(void *ctx, const struct smtp_status *reply), void *ctx);
+void delivery_detach(struct delivery **dl);	/* it goes on; accepts NULL */
+
+/* ---- conn.c ---- */
+
+void conn_accept(struct smtpd *d, bool submission, int fd, const struct sockaddr_storage *peer);
+void conn_stop_all(struct smtpd *d);	/* the room goes down: 421 to those without a message under way */
+
+/* smtpd.c */
+void smtpd_maybe_exit(struct smtpd *d);		/* once stopping and nothing is left */
+
+#endif
