@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Words to fields, by the operation's parameters: "--dry-run" is dry_run, positional ones in the order of the
+ * table, options before, between and behind them, "--name=value" as well as "--name value", "--" ends options.
+ * Secrets never stand among the words (others can read those): they come from stdin or from a prompt without echo.
+ */
+#include "cli/cli.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <termios.h>
+
+enum { SECRET_MAX = 1024 };
+
+/* "dry-run" is "dry_run". */
+static const struct api_param *option_param(const struct api_op *op, struct slice name)
+{
+	char key[64];
+	if (name.n >= sizeof(key))
+		return NULL;
+	for (size_t i = 0; i < name.n; i++)
+		key[i] = name.p[i] == '-' ? '_' : (char)name.p[i];
+	return api_param_find(op, slice_of(key, name.n));
+}
+
+static bool is_given(const struct cli_args *args, const struct api_param *p)
+{
+	if (p->type == API_FILE)
+		return args->file != NULL;
+	return api_get(args->fields.v, args->fields.n, p->name).p != NULL;
+}
+
+static int put(struct cli_args *args, const struct api_param *p, const char *value)
+{
+	if (p->type == API_FILE) {
+		if (args->file)
+			return cli_usage("%s may be named once only", p->name);
+		args->file = value;
+		return CLI_DONE;
+	}
+	if (api_fields_add(&args->fields, slice_str(p->name), slice_str(value)) < 0)
+		return cli_usage("too many values for %s", p->name);
+	return CLI_DONE;
+}
+
+static bool take_extra(const struct cli_noun *noun, const char *word, struct cli_args *args)
+{
+	for (size_t i = 0; noun->extra && noun->extra[2 * i]; i++) {
+		if (!strcmp(noun->extra[2 * i], word))
+			return args->extra[i] = true;
+	}
+	return false;
+}
+
+struct parse {
+	struct cli *c;
+	const struct api_op *op;
+	struct cli_args *args;
+	bool secret_stdin;
+	int at;
+};
+
+static int parse_option(struct parse *p, const char *word)
+{
+	size_t n = strcspn(word, "=");
+	const char *value = word[n] ? word + n + 1 : NULL;
+	if (!strcmp(word, "--password-stdin") && option_param(p->op, SLICE("password"))) {
+		p->secret_stdin = true;
+		return CLI_DONE;
+	}
+	const struct api_param *param = option_param(p->op, slice_of(word + 2, n - 2));
+	if (!param)
+		return cli_usage("there is no option %.*s here; try --help", (int)n, word);
+	if (param->type == API_SECRET)
+		return cli_usage("a password does not belong among the words, where others can read it: use --password-stdin");
+	if (!value && param->type == API_BOOL)
+		value = "true";
+	if (!value && p->at + 1 < p->c->n)
+		value = p->c->words[++p->at];
+	if (!value)
+		return cli_usage("%s needs a value", word);
+	return put(p->args, param, value);
+}
+
+static int parse_positional(struct parse *p, const char *word)
+{
+	for (size_t i = 0; i < p->op->n_params; i++) {
+		const struct api_param *param = &p->op->params[i];
+		if (param->positional && !is_given(p->args, param))
+			return put(p->args, param, word);
+	}
+	return cli_usage("\"%s\" is one word too many; try --help", word);
+}
+
+static int parse_words(struct parse *p, const struct cli_noun *noun)
+{
+	bool options = true;
+	for (p->at = 0; p->at < p->c->n; p->at++) {
+		const char *word = p->c->words[p->at];
+		int code = CLI_DONE;
+		if (options && !strcmp(word, "--"))
+			options = false;
+		else if (options && take_extra(noun, word, p->args))
+			continue;
+		else if (options && !strncmp(word, "--", 2))
+			code = parse_option(p, word);
+		else if (options && word[0] == '-' && word[1])
+			code = cli_usage("there is no option %s; try --help", word);
+		else
+			code = parse_positional(p, word);
+		if (code)
+			return code;
+	}
+	return CLI_DONE;
+}
+
+/* One line without its end. */
+static int read_line(int fd, struct buf *out)
+{
+	for (;;) {
+		char ch;
+		ssize_t n = read(fd, &ch, 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0 || ch == '\n')
+			break;
+		buf_byte(out, (uint8_t)ch);
+	}
+	if (out->n && out->p[out->n - 1] == '\r')
+		out->n--;
+	return buf_ok(out) ? 0 : ERR_TOO_BIG;
+}
+
+static int prompt(const char *text, struct buf *out)
+{
+	struct termios before, quiet;
+	if (tcgetattr(STDIN_FILENO, &before) < 0)
+		return -errno;
+	quiet = before;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	fprintf(stderr, "%s: ", text);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	int err = read_line(STDIN_FILENO, out);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	fputc('\n', stderr);
+	return err;
+}
+
+/* A new password is asked for twice, a master user's once. */
+static int ask_secret(bool is_new, struct buf *secret)
+{
+	struct buf again = BUF_INIT(SECRET_MAX);
+	int code = CLI_DONE;
+	if (prompt("Password", secret) < 0)
+		code = cli_refuse("the password could not be read");
+	if (!code && is_new && (prompt("Once more", &again) < 0 || !slice_eq(buf_view(secret), buf_view(&again))))
+		code = cli_refuse("the two passwords differ");
+	if (again.p)
+		explicit_bzero(again.p, again.cap);
+	buf_fini(&again);
+	return code;
+}
+
+static int take_secret(struct parse *p)
+{
+	const struct api_param *param = api_param_find(p->op, SLICE("password"));
+	bool master = api_op_has(p->op, "master_user");
+	struct buf secret = BUF_INIT(SECRET_MAX);
+	int code = CLI_DONE, err;
+	if (!param || param->type != API_SECRET)
+		return CLI_DONE;
+	if (p->secret_stdin) {
+		err = read_line(STDIN_FILENO, &secret);
+		if (err < 0 || secret.n == 0)
+			code = cli_usage(err == ERR_TOO_BIG ? "expected a password of at most 1024 bytes on stdin" :
+							      "expected a password on stdin, but there is none");
+	} else if (isatty(STDIN_FILENO) && (!master || api_get(p->args->fields.v, p->args->fields.n, "master_user").p)) {
+		code = ask_secret(!master, &secret);
+	} else if (param->required) {
+		code = cli_usage("no terminal to ask for the password: use --password-stdin");
+	}
+	if (!code && secret.n && api_fields_add(&p->args->fields, SLICE("password"), buf_view(&secret)) < 0)
+		code = CLI_USAGE;
+	if (secret.p)
+		explicit_bzero(secret.p, secret.cap);
+	buf_fini(&secret);
+	return code;
+}
+
+/* As on the command line: "--dry-run", "DOMAIN". */
+static void spell(const struct api_op *op, const char *field, char *ret, size_t size)
+{
+	const struct api_param *p = api_param_find(op, slice_str(field));
+	size_t n = (size_t)snprintf(ret, size, "%s%s", p && !p->positional ? "--" : "", field);
+	for (size_t i = 0; i < n && i < size; i++) {
+		if (p && p->positional)
+			ret[i] = (char)ascii_upper((uint8_t)ret[i]);
+		else if (ret[i] == '_')
+			ret[i] = '-';
+	}
+}
+
+static int check(const struct api_op *op, struct cli_args *args)
+{
+	struct api_error e;
+	if (api_check(op, args->fields.v, args->fields.n, args->file != NULL, &e) == 0)
+		return CLI_DONE;
+	char name[80];
+	spell(op, e.field, name, sizeof(name));
+	if (e.value[0])
+		return cli_usage("%s: expected %s, got \"%s\"", name, e.rule, e.value);
+	return cli_usage("%s: expected %s", name, e.rule);
+}
+
+/* What is missing is told before a password is asked for. */
+static int missing(const struct api_op *op, const struct cli_args *args)
+{
+	struct buf rule = BUF_INIT(512);
+	char name[80];
+	int code = CLI_DONE;
+	for (size_t i = 0; i < op->n_params && !code; i++) {
+		const struct api_param *p = &op->params[i];
+		if (!p->required || p->type == API_SECRET || is_given(args, p))
+			continue;
+		api_param_rule(p, &rule);
+		spell(op, p->name, name, sizeof(name));
+		code = cli_usage("%s is missing: expected %s", name, buf_cstr(&rule));
+	}
+	buf_fini(&rule);
+	return code;
+}
+
+int cli_args_parse(struct cli *c, const struct api_op *op, const struct cli_noun *noun, struct cli_args *ret)
+{
+	*ret = (struct cli_args){ .fields = { .arena = c->arena } };
+	struct parse p = { .c = c, .op = op, .args = ret };
+	int code = parse_words(&p, noun);
+	bool master = api_get(ret->fields.v, ret->fields.n, "master_user").p != NULL;
+	if (!code && ret->file && (p.secret_stdin || master))
+		code = cli_usage("either a file of passwords or a master user, not both");
+	if (!code && p.secret_stdin && !master && api_op_has(op, "master_user"))
+		code = cli_usage("--password-stdin belongs to --master-user");
+	if (!code)
+		code = missing(op, ret);
+	if (!code)
+		code = take_secret(&p);
+	return code ? code : check(op, ret);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postern domain: a switch is told in a sentence, with what to look at before. */
+#include "cli/cli.h"
+
+static bool show(struct cli *c, const struct api_op *op, const json_t *result)
+{
+	struct buf line = BUF_INIT(4096);
+	size_t i;
+	json_t *warning;
+	if (strcmp(op->name, "domain.switch"))
+		return false;
+	show_value(API_STR, json_object_get(result, "domain"), &line);
+	buf_str(&line, json_is_true(json_object_get(result, "dry_run")) ? " would go from " : " went from ");
+	show_value(API_STR, json_object_get(result, "mode_before"), &line);
+	buf_str(&line, " to ");
+	show_value(API_STR, json_object_get(result, "mode"), &line);
+	puts(buf_cstr(&line));
+	json_array_foreach(json_object_get(result, "warnings"), i, warning) {
+		buf_clear(&line);
+		show_value(API_STR, warning, &line);
+		printf("  note: %s\n", buf_cstr(&line));
+	}
+	buf_fini(&line);
+	return true;
+}
+
+const struct cli_noun noun_domain = {
+	.name = "domain",
+	.help = "mail domains: which server has the mailboxes, and the switch over",
+	.show = show,
+};

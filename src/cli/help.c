@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Help and postern(1), made from the tables of commands, nouns and operations. */
+#include "cli/cli.h"
+
+static const char common[] = "  -d DIR            folder of the instance (else: environment variable POSTERN_DIR)\n"
+			     "  --json            print JSON\n"
+			     "  --help            print this\n";
+
+static const char *verb_of(const struct api_op *op)
+{
+	return op->name + strcspn(op->name, ".") + 1;
+}
+
+static bool is_of(const struct api_op *op, const char *noun)
+{
+	size_t n = strlen(noun);
+	return !strncmp(op->name, noun, n) && op->name[n] == '.';
+}
+
+static void upper(const char *name, struct buf *out)
+{
+	for (; *name; name++)
+		buf_byte(out, ascii_upper((uint8_t)*name));
+}
+
+static void option_name(const struct api_param *p, struct buf *out)
+{
+	buf_str(out, "--");
+	if (p->type == API_SECRET) {
+		buf_str(out, "password-stdin");
+		return;
+	}
+	for (const char *s = p->name; *s; s++)
+		buf_byte(out, *s == '_' ? '-' : (uint8_t)*s);
+}
+
+/* "DOMAIN", "--mode gateway|hosted", "--to ADDRESS" */
+static void spell(const struct api_param *p, struct buf *out)
+{
+	static const char *const kinds[] = {
+		[API_STR] = "TEXT", [API_NAME] = "NAME", [API_DOMAIN] = "DOMAIN", [API_ADDRESS] = "ADDRESS",
+		[API_TARGET] = "ADDRESS", [API_HOSTPORT] = "HOST:PORT", [API_SOURCE] = "imap://HOST:PORT",
+		[API_SIZE] = "SIZE", [API_U64] = "N", [API_FILE] = "FILE",
+	};
+	if (!p->positional) {
+		option_name(p, out);
+		if (p->type == API_BOOL || p->type == API_SECRET)
+			return;
+		buf_byte(out, ' ');
+	}
+	if (p->type == API_CHOICE) {
+		for (size_t i = 0; p->choices[i]; i++)
+			buf_printf(out, "%s%s", i ? "|" : "", p->choices[i]);
+	} else if (p->positional) {
+		upper(p->name, out);
+	} else {
+		buf_str(out, kinds[p->type]);
+	}
+}
+
+static void usage_line(const struct cli_noun *noun, const struct api_op *op, struct buf *out)
+{
+	buf_printf(out, "%s %s", noun->name, verb_of(op));
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < op->n_params; i++) {
+			const struct api_param *p = &op->params[i];
+			if (p->positional == (round == 1) || (op->list && !p->positional && (p->type == API_U64 || !strcmp(p->name, "after"))))
+				continue;
+			bool optional = !p->required || p->type == API_SECRET;
+			buf_str(out, optional ? " [" : " ");
+			spell(p, out);
+			buf_str(out, p->many ? " ..." : "");
+			buf_str(out, optional ? "]" : "");
+		}
+	}
+	for (size_t i = 0; noun->extra && noun->extra[2 * i] && !strcmp(verb_of(op), "status"); i++)
+		buf_printf(out, " [%s]", noun->extra[2 * i]);
+}
+
+void help_all(void)
+{
+	puts("usage: postern [-d DIR] COMMAND ...\n");
+	for (size_t i = 0; i < cli_n_commands; i++)
+		printf("  %-17s %s\n", cli_commands[i].name, cli_commands[i].help);
+	puts("");
+	for (size_t i = 0; i < cli_n_nouns; i++)
+		printf("  %-17s %s\n", cli_nouns[i]->name, cli_nouns[i]->help);
+	printf("\nOptions of every command:\n%s\nMore: postern COMMAND --help, postern(1).\n", common);
+}
+
+void help_noun(const struct cli_noun *noun)
+{
+	struct buf line = BUF_INIT(4096);
+	printf("usage: postern [-d DIR] %s VERB ...\n\n", noun->name);
+	for (size_t i = 0; i < api_n_ops; i++) {
+		if (!is_of(&api_ops[i], noun->name))
+			continue;
+		buf_clear(&line);
+		usage_line(noun, &api_ops[i], &line);
+		printf("  %s\n      %s\n", buf_cstr(&line), api_ops[i].help);
+	}
+	buf_fini(&line);
+}
+
+static void param_help(const struct api_param *p)
+{
+	struct buf line = BUF_INIT(4096);
+	spell(p, &line);
+	printf("  %-17s", buf_cstr(&line));
+	if (line.n > 17)
+		printf("\n  %-17s", "");
+	buf_clear(&line);
+	if (p->type != API_CHOICE && p->type != API_BOOL && p->type != API_FILE && p->type != API_SECRET) {
+		buf_str(&line, "; ");
+		api_param_rule(p, &line);
+	}
+	printf(" %s%s%s\n", p->help, p->many ? " (may come several times)" : "", buf_cstr(&line));
+	buf_fini(&line);
+}
+
+void help_op(const struct cli_noun *noun, const struct api_op *op)
+{
+	struct buf line = BUF_INIT(4096);
+	usage_line(noun, op, &line);
+	printf("usage: postern [-d DIR] %s\n\n%c%s.\n\n", buf_cstr(&line), ascii_upper((uint8_t)op->help[0]), op->help + 1);
+	for (size_t i = 0; i < op->n_params; i++)
+		param_help(&op->params[i]);
+	for (size_t i = 0; noun->extra && noun->extra[2 * i] && !strcmp(verb_of(op), "status"); i++)
+		printf("  %-17s %s\n", noun->extra[2 * i], noun->extra[2 * i + 1]);
+	fputs(common, stdout);
+	buf_fini(&line);
+}
+
+void help_command(const struct cli_command *command)
+{
+	printf("usage: postern [-d DIR] %s %s\n\n%c%s.\n\n%s", command->name, command->args,
+	       ascii_upper((uint8_t)command->help[0]), command->help + 1, common);
+}
+
+/* ---- postern(1) ---- */
+
+static void roff(struct buf *out, const char *s)
+{
+	if (*s == '.' || *s == '\'')
+		buf_str(out, "\\&");
+	for (; *s; s++) {
+		if (*s == '\\' || *s == '-')
+			buf_byte(out, '\\');
+		buf_byte(out, (uint8_t)*s);
+	}
+}
+
+static void man_entry(struct buf *out, const char *term, const char *text)
+{
+	buf_str(out, ".TP\n.B ");
+	roff(out, term);
+	buf_str(out, "\n");
+	roff(out, text);
+	buf_str(out, ".\n");
+}
+
+static void man_op(struct buf *out, const struct cli_noun *noun, const struct api_op *op)
+{
+	struct buf line = BUF_INIT(4096);
+	usage_line(noun, op, &line);
+	man_entry(out, buf_cstr(&line), op->help);
+	for (size_t i = 0; i < op->n_params; i++) {
+		const struct api_param *p = &op->params[i];
+		buf_clear(&line);
+		spell(p, &line);
+		buf_str(out, ".RS\n.TP\n.I ");
+		roff(out, buf_cstr(&line));
+		buf_str(out, "\n");
+		roff(out, p->help);
+		buf_str(out, ".\n.RE\n");
+	}
+	buf_fini(&line);
+}
+
+void help_man(struct buf *out)
+{
+	buf_str(out, ".\\\" Made by `postern help man` from the tables of commands and operations; do not edit.\n"
+		     ".TH POSTERN 1 \"\" \"Postern\" \"User commands\"\n"
+		     ".SH NAME\npostern \\- hosted mail that a provider can move its customers into\n"
+		     ".SH SYNOPSIS\n.B postern\n[\\-d DIR] [\\-\\-json] COMMAND ...\n"
+		     ".SH DESCRIPTION\n"
+		     "One program makes an instance of Postern, runs it, and administers it while it runs. Everything of an\n"
+		     "instance lies in one folder. Administration goes over the socket\n.I DIR/run/admin.sock\n"
+		     "to the running instance; whoever may open it is the provider.\n.PP\n"
+		     "Options may stand before and behind other words. A password is never a word of the command line: it is\n"
+		     "read from standard input with\n.BR \\-\\-password\\-stdin ,\nor asked for on the terminal.\n"
+		     ".SH OPTIONS OF EVERY COMMAND\n");
+	man_entry(out, "-d DIR", "folder of the instance; without it the environment variable POSTERN_DIR names it");
+	man_entry(out, "--json", "print JSON; a refusal is printed as an RFC 9457 problem");
+	man_entry(out, "--help", "print how to use the command");
+	buf_str(out, ".SH COMMANDS\n");
+	for (size_t i = 0; i < cli_n_commands; i++) {
+		struct buf line = BUF_INIT(1024);
+		buf_printf(&line, "%s %s", cli_commands[i].name, cli_commands[i].args);
+		man_entry(out, buf_cstr(&line), cli_commands[i].help);
+		buf_fini(&line);
+	}
+	for (size_t i = 0; i < cli_n_nouns; i++) {
+		buf_str(out, ".SS ");
+		upper(cli_nouns[i]->name, out);
+		buf_str(out, "\n");
+		for (size_t k = 0; k < api_n_ops; k++) {
+			if (is_of(&api_ops[k], cli_nouns[i]->name))
+				man_op(out, cli_nouns[i], &api_ops[k]);
+		}
+	}
+	buf_str(out, ".SH EXIT STATUS\n0 done; 1 refused or failed, with the reason on standard error; 2 wrong usage.\n"
+		     ".SH ENVIRONMENT\n.TP\n.B POSTERN_DIR\nfolder of the instance.\n"
+		     ".SH FILES\n.TP\n.I DIR/postern.conf\nwhat belongs to the machine, see\n.BR postern.conf (5).\n"
+		     ".TP\n.I DIR/tls\ncertificate and key.\n.TP\n.I DIR/data\nall data, one folder for each room that keeps any.\n"
+		     ".TP\n.I DIR/run\nthe running instance's socket and process number.\n"
+		     ".SH SEE ALSO\n.BR postern.conf (5)\n");
+}
+
+int cli_help(struct cli *c)
+{
+	if (c->n == 0) {
+		help_all();
+		return CLI_DONE;
+	}
+	if (c->n > 1 || strcmp(c->words[0], "man"))
+		return cli_usage("expected nothing or \"man\" behind help");
+	struct buf out = BUF_INIT(1 << 20);
+	help_man(&out);
+	fputs(buf_cstr(&out), stdout);
+	buf_fini(&out);
+	return CLI_DONE;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postern import: what a file brought, in one line; a refused file's lines are told by http.c. */
+#include "cli/cli.h"
+
+static json_int_t number(const json_t *result, const char *name)
+{
+	return json_integer_value(json_object_get(result, name));
+}
+
+static bool show(struct cli *c, const struct api_op *op, const json_t *result)
+{
+	struct buf line = BUF_INIT(4096);
+	size_t i;
+	json_t *warning;
+	bool dry = json_is_true(json_object_get(result, "dry_run"));
+	printf("%lld lines read: %lld %s, %lld %s, %lld unchanged\n", (long long)number(result, "lines"),
+	       (long long)number(result, "added"), dry ? "would be added" : "added", (long long)number(result, "changed"),
+	       dry ? "would be changed" : "changed", (long long)number(result, "unchanged"));
+	json_array_foreach(json_object_get(result, "warnings"), i, warning) {
+		buf_clear(&line);
+		show_value(API_STR, warning, &line);
+		printf("  note: %s\n", buf_cstr(&line));
+	}
+	buf_fini(&line);
+	return true;
+}
+
+const struct cli_noun noun_import = { .name = "import", .help = "mailboxes and aliases from a file", .show = show };

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postern mailbox: lists as tables, one mailbox as lines. */
+#include "cli/cli.h"
+
+const struct cli_noun noun_mailbox = { .name = "mailbox", .help = "mailboxes: logins with storage" };

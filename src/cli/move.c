@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * postern move: how far a copy is, with a bar for each mailbox, rate and remaining time. --watch goes on until the
+ * copy ends: on a terminal the picture is drawn over the one before, elsewhere a line is printed when figures change.
+ */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <sys/ioctl.h>
+
+enum { BAR = 24, WATCH_MS = 500, LINES_MAX = 200 };
+
+static uint64_t number(const json_t *o, const char *name)
+{
+	json_int_t v = json_integer_value(json_object_get(o, name));
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+static const char *text(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+	return s ? s : "";
+}
+
+static void bar(uint64_t done, uint64_t total, struct buf *out)
+{
+	uint64_t filled = total ? (done < total ? done * BAR / total : BAR) : 0;
+	buf_byte(out, '[');
+	for (uint64_t i = 0; i < BAR; i++)
+		buf_byte(out, i < filled ? '#' : '.');
+	buf_printf(out, "] %3ju%%", (uintmax_t)(total ? (done < total ? done * 100 / total : 100) : 0));
+}
+
+/* Two samples of a running copy give its rate. */
+struct sample {
+	int64_t ms;
+	uint64_t done, bytes;
+};
+
+static void rate(const json_t *move, const struct sample *first, struct buf *out)
+{
+	uint64_t done = number(move, "messages_done"), total = number(move, "messages_total");
+	int64_t ms = clock_mono_ms() - first->ms;
+	if (ms < 1000 || done <= first->done)
+		return;
+	double per_second = (double)(done - first->done) * 1000 / (double)ms;
+	buf_printf(out, "  %.0f/s ", per_second);
+	show_bytes((number(move, "bytes_new") - first->bytes) * 1000 / (uint64_t)ms, out);
+	buf_str(out, "B/s");
+	if (total > done) {
+		buf_str(out, ", about ");
+		show_duration((int64_t)((double)(total - done) * 1000 / per_second), out);
+		buf_str(out, " left");
+	}
+}
+
+static void headline(const json_t *move, const struct sample *first, struct buf *out)
+{
+	uint64_t failed = number(move, "messages_failed");
+	show_safe(slice_str(text(move, "domain")), out);
+	buf_printf(out, ": %s  ", text(move, "state"));
+	bar(number(move, "messages_done"), number(move, "messages_total"), out);
+	buf_printf(out, "  %ju of %ju messages, %ju of %ju mailboxes", (uintmax_t)number(move, "messages_done"),
+		   (uintmax_t)number(move, "messages_total"), (uintmax_t)number(move, "mailboxes_done"),
+		   (uintmax_t)number(move, "mailboxes_total"));
+	if (failed)
+		buf_printf(out, ", %ju failed", (uintmax_t)failed);
+	if (first)
+		rate(move, first, out);
+}
+
+static void mailbox_line(const json_t *m, size_t width, struct buf *out)
+{
+	struct buf name = BUF_INIT(1024);
+	show_safe(slice_str(text(m, "address")), &name);
+	size_t have = text_width(buf_cstr(&name));
+	buf_printf(out, "  %s%*s  ", buf_cstr(&name), (int)(width > have ? width - have : 0), "");
+	bar(number(m, "messages_done"), number(m, "messages_total"), out);
+	buf_printf(out, "  %-8s %ju of %ju", text(m, "state"), (uintmax_t)number(m, "messages_done"),
+		   (uintmax_t)number(m, "messages_total"));
+	if (number(m, "messages_new"))
+		buf_printf(out, ", %ju new", (uintmax_t)number(m, "messages_new"));
+	if (*text(m, "error")) {
+		buf_str(out, "  ");
+		show_safe(slice_str(text(m, "error")), out);
+	}
+	buf_fini(&name);
+}
+
+static size_t widest_address(const json_t *mailboxes)
+{
+	size_t i, widest = 0;
+	json_t *m;
+	json_array_foreach(mailboxes, i, m) {
+		size_t w = text_width(text(m, "address"));
+		widest = w > widest ? w : widest;
+	}
+	return widest < 50 ? widest : 50;
+}
+
+/* Returns the lines printed; at most max. */
+static size_t draw(const json_t *move, const struct sample *first, size_t max)
+{
+	json_t *mailboxes = json_object_get(move, "mailboxes"), *m;
+	size_t i, lines = 1, width = widest_address(mailboxes);
+	struct buf line = BUF_INIT(64 * 1024);
+	headline(move, first, &line);
+	puts(buf_cstr(&line));
+	json_array_foreach(mailboxes, i, m) {
+		if (lines >= max)
+			break;
+		buf_clear(&line);
+		mailbox_line(m, width, &line);
+		puts(buf_cstr(&line));
+		lines++;
+	}
+	buf_fini(&line);
+	return lines;
+}
+
+static bool is_over(const json_t *move)
+{
+	return strcmp(text(move, "state"), "running") != 0;
+}
+
+static int outcome(const json_t *move)
+{
+	const char *state = text(move, "state");
+	if (!strcmp(state, "failed"))
+		return cli_refuse("%ju of %ju mailboxes could not be copied", (uintmax_t)number(move, "mailboxes_failed"),
+				  (uintmax_t)number(move, "mailboxes_total"));
+	return CLI_DONE;
+}
+
+static size_t terminal_lines(void)
+{
+	struct winsize w;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row > 4 ? (size_t)w.ws_row - 2 : 20;
+}
+
+static void line_when_changed(const json_t *move, const struct sample *first, uint64_t *last)
+{
+	struct buf line = BUF_INIT(4096);
+	uint64_t now = number(move, "messages_done") + number(move, "mailboxes_done") + 1;
+	if (now != *last || is_over(move)) {
+		headline(move, first, &line);
+		puts(buf_cstr(&line));
+		fflush(stdout);
+	}
+	*last = now;
+	buf_fini(&line);
+}
+
+static int watch(struct cli *c, const struct api_op *op, struct cli_args *args)
+{
+	bool tty = isatty(STDOUT_FILENO);
+	struct sample first = { 0 };
+	size_t lines = 0;
+	uint64_t last = 0;
+	for (;;) {
+		json_t *move = NULL;
+		int code = cli_request(c, op, args, &move);
+		if (code)
+			return code;
+		if (!first.ms)
+			first = (struct sample){ clock_mono_ms(), number(move, "messages_done"), number(move, "bytes_new") };
+		if (tty && lines)
+			printf("\033[%zuA\033[J", lines);
+		if (tty)
+			lines = draw(move, &first, terminal_lines());
+		else if (c->json)
+			show_json(move);
+		else
+			line_when_changed(move, &first, &last);
+		fflush(stdout);
+		bool over = is_over(move);
+		code = over ? outcome(move) : CLI_DONE;
+		json_decref(move);
+		if (over)
+			return code;
+		nanosleep(&(struct timespec){ .tv_nsec = WATCH_MS * 1000000L }, NULL);
+	}
+}
+
+static void show_proof(const json_t *proof)
+{
+	size_t i, k;
+	json_t *m, *f;
+	printf("%s: %s, %ju messages there, %ju of them here, %ju missing\n", text(proof, "domain"), text(proof, "state"),
+	       (uintmax_t)number(proof, "messages_there"), (uintmax_t)number(proof, "messages_here"),
+	       (uintmax_t)number(proof, "messages_missing"));
+	json_array_foreach(json_object_get(proof, "mailboxes"), i, m) {
+		struct buf line = BUF_INIT(4096);
+		show_safe(slice_str(text(m, "address")), &line);
+		buf_printf(&line, "  %s  ", text(m, "state"));
+		show_safe(slice_str(text(m, "error")), &line);
+		printf("  %s\n", buf_cstr(&line));
+		json_array_foreach(json_object_get(m, "folders"), k, f) {
+			buf_clear(&line);
+			show_safe(slice_str(text(f, "name")), &line);
+			printf("    %-32s %ju there, %ju here, %ju missing\n", buf_cstr(&line), (uintmax_t)number(f, "there"),
+			       (uintmax_t)number(f, "here"), (uintmax_t)number(f, "missing"));
+		}
+		buf_fini(&line);
+	}
+}
+
+static bool show(struct cli *c, const struct api_op *op, const json_t *result)
+{
+	if (!strcmp(op->name, "move.proof"))
+		show_proof(result);
+	else
+		draw(result, NULL, LINES_MAX);
+	return true;
+}
+
+static int run(struct cli *c, const struct api_op *op, struct cli_args *args)
+{
+	if (!args->extra[0])
+		return cli_op_run(c, op, &noun_move, args);
+	if (strcmp(op->name, "move.status"))
+		return cli_usage("--watch belongs to move status");
+	return watch(c, op, args);
+}
+
+static const char *const extra[] = { "--watch", "go on showing until the copy ends", NULL, NULL };
+
+const struct cli_noun noun_move = {
+	.name = "move",
+	.help = "copying a domain's mail from its old server",
+	.show = show,
+	.extra = extra,
+	.run = run,
+};

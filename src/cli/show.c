@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What comes back, for people: sizes and times in words, lists as tables, objects as lines. Texts may come out of
+ * mail (senders, other servers' replies), so control characters are shown, never sent to the terminal.
+ */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+
+enum { CELL_MAX = 4096 };
+
+void show_safe(struct slice s, struct buf *out)
+{
+	while (s.n) {
+		uint32_t cp;
+		size_t n = utf8_decode(s, &cp);
+		bool control = n && (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x202a && cp <= 0x202e) ||
+				     (cp >= 0x2066 && cp <= 0x2069));
+		if (n && !control)
+			buf_append(out, s.p, n);
+		else if (n && cp == '\n')
+			buf_byte(out, ' ');
+		else
+			buf_printf(out, "\\x%02x", s.p[0]);
+		s = slice_sub(s, n ? n : 1, s.n);
+	}
+}
+
+void show_bytes(uint64_t bytes, struct buf *out)
+{
+	static const char units[] = "KMGTPE";
+	double v = (double)bytes;
+	int unit = -1;
+	while (v >= 1024 && units[unit + 1]) {
+		v /= 1024;
+		unit++;
+	}
+	if (unit < 0)
+		buf_printf(out, "%ju", (uintmax_t)bytes);
+	else
+		buf_printf(out, v < 10 ? "%.1f%c" : "%.0f%c", v, units[unit]);
+}
+
+void show_duration(int64_t ms, struct buf *out)
+{
+	int64_t s = ms / 1000;
+	if (s < 0)
+		s = 0;
+	if (s < 60)
+		buf_printf(out, "%jds", (intmax_t)s);
+	else if (s < 3600)
+		buf_printf(out, "%jdm %jds", (intmax_t)(s / 60), (intmax_t)(s % 60));
+	else if (s < 86400)
+		buf_printf(out, "%jdh %jdm", (intmax_t)(s / 3600), (intmax_t)(s / 60 % 60));
+	else
+		buf_printf(out, "%jdd %jdh", (intmax_t)(s / 86400), (intmax_t)(s / 3600 % 24));
+}
+
+static void show_time(json_int_t ms, struct buf *out)
+{
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm;
+	char text[32];
+	if (ms <= 0 || !localtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
+		return;
+	buf_str(out, text);
+}
+
+static void show_texts(const json_t *list, struct buf *out)
+{
+	size_t i;
+	json_t *v;
+	json_array_foreach(list, i, v) {
+		if (i)
+			buf_str(out, ", ");
+		show_value(API_STR, v, out);
+	}
+}
+
+void show_value(enum api_type type, const json_t *v, struct buf *out)
+{
+	if (json_is_string(v)) {
+		show_safe(slice_of(json_string_value(v), json_string_length(v)), out);
+	} else if (json_is_boolean(v)) {
+		buf_str(out, json_is_true(v) ? "yes" : "no");
+	} else if (json_is_integer(v) && type == API_TIME) {
+		show_time(json_integer_value(v), out);
+	} else if (json_is_integer(v) && type == API_BYTES) {
+		show_bytes((uint64_t)json_integer_value(v), out);
+	} else if (json_is_integer(v)) {
+		buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	} else if (json_is_real(v)) {
+		buf_printf(out, "%.1f", json_real_value(v));
+	} else if (json_is_array(v)) {
+		show_texts(v, out);
+	}
+}
+
+void show_json(const json_t *v)
+{
+	char *text = json_dumps(v, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	puts(text ? text : "null");
+	free(text);
+}
+
+/* "used_bytes" is "used", "has_password" "has password". */
+static void label(const struct api_result *r, bool upper, struct buf *out)
+{
+	size_t n = strlen(r->name);
+	if (r->type == API_BYTES && n > 6 && !strcmp(r->name + n - 6, "_bytes"))
+		n -= 6;
+	if (r->type == API_TIME && n > 3)
+		n -= 3;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t c = r->name[i] == '_' ? ' ' : (uint8_t)r->name[i];
+		buf_byte(out, upper ? ascii_upper(c) : c);
+	}
+}
+
+static bool is_number(enum api_type type)
+{
+	return type == API_U64 || type == API_BYTES;
+}
+
+/* Of this very object, the members that the table names and that are there. */
+void show_object(const struct api_op *op, const json_t *object)
+{
+	struct table *t = table_new(2);
+	struct buf text = BUF_INIT(CELL_MAX * 16);
+	for (size_t i = 0; i < op->n_results; i++) {
+		const struct api_result *r = &op->results[i];
+		json_t *v = json_object_get(object, r->name);
+		if (!v || json_is_null(v) || r->type == API_OBJECTS || (json_is_array(v) && !json_array_size(v)))
+			continue;
+		buf_clear(&text);
+		label(r, false, &text);
+		buf_byte(&text, ':');
+		table_cell(t, buf_cstr(&text), false);
+		buf_clear(&text);
+		show_value(r->type, v, &text);
+		table_cell(t, buf_cstr(&text), false);
+	}
+	table_print(t);
+	buf_fini(&text);
+	table_free(&t);
+}
+
+/* No item has it: no column. */
+static bool column_used(const struct api_result *r, const json_t *items)
+{
+	size_t i;
+	json_t *item;
+	if (r->type == API_OBJECTS || !strcmp(r->name, "account_id"))
+		return false;
+	json_array_foreach(items, i, item) {
+		json_t *v = json_object_get(item, r->name);
+		if (v && !json_is_null(v) && !(json_is_string(v) && !json_string_length(v)))
+			return true;
+	}
+	return false;
+}
+
+void show_list(const struct api_op *op, const json_t *items)
+{
+	const struct api_result *columns[32];
+	size_t n = 0, i;
+	json_t *item;
+	struct buf text = BUF_INIT(CELL_MAX * 16);
+	if (json_array_size(items) == 0) {
+		puts("none");
+		return;
+	}
+	for (i = 0; i < op->n_results && n < ARRAY_SIZE(columns); i++) {
+		if (column_used(&op->results[i], items))
+			columns[n++] = &op->results[i];
+	}
+	struct table *t = table_new(n ? n : 1);
+	for (i = 0; i < n; i++) {
+		buf_clear(&text);
+		label(columns[i], true, &text);
+		table_cell(t, buf_cstr(&text), is_number(columns[i]->type));
+	}
+	json_array_foreach(items, i, item) {
+		for (size_t k = 0; k < n; k++) {
+			buf_clear(&text);
+			show_value(columns[k]->type, json_object_get(item, columns[k]->name), &text);
+			table_cell(t, buf_cstr(&text), is_number(columns[k]->type));
+		}
+	}
+	table_print(t);
+	buf_fini(&text);
+	table_free(&t);
+}

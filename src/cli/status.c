@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postern status: the instance at a glance. */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+
+#include "base/err.h"
+
+static json_int_t number(const json_t *o, const char *name)
+{
+	return json_integer_value(json_object_get(o, name));
+}
+
+static const char *text(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+	return s ? s : "";
+}
+
+static void cell(struct table *t, struct buf *b, bool right)
+{
+	table_cell(t, buf_cstr(b), right);
+	buf_clear(b);
+}
+
+static void room_row(struct table *t, const json_t *room)
+{
+	struct buf b = BUF_INIT(256);
+	json_int_t started = number(room, "started_ms");
+	buf_printf(&b, "%s.%lld", text(room, "role"), (long long)number(room, "index"));
+	cell(t, &b, false);
+	buf_printf(&b, "%lld", (long long)number(room, "pid"));
+	cell(t, &b, true);
+	table_cell(t, text(room, "state"), false);
+	show_bytes((uint64_t)number(room, "pss_bytes"), &b);
+	cell(t, &b, true);
+	buf_printf(&b, "%lld", (long long)number(room, "restarts"));
+	cell(t, &b, true);
+	if (started > 0)
+		show_duration(clock_wall_ms() - started, &b);
+	cell(t, &b, true);
+	buf_fini(&b);
+}
+
+static void rooms_table(const json_t *rooms)
+{
+	static const struct {
+		const char *name;
+		bool right;
+	} heads[] = { { "ROOM", false }, { "PID", true }, { "STATE", false }, { "MEMORY", true }, { "RESTARTS", true }, { "UP", true } };
+	struct table *t = table_new(ARRAY_SIZE(heads));
+	size_t i;
+	json_t *room;
+	for (i = 0; i < ARRAY_SIZE(heads); i++)
+		table_cell(t, heads[i].name, heads[i].right);
+	json_array_foreach(rooms, i, room)
+		room_row(t, room);
+	table_print(t);
+	table_free(&t);
+}
+
+static void count(const json_t *status, const char *name, const char *label, struct buf *out)
+{
+	json_t *v = json_object_get(status, name);
+	buf_str(out, out->n ? ", " : "");
+	if (json_is_integer(v))
+		buf_printf(out, "%lld %s", (long long)json_integer_value(v), label);
+	else
+		buf_printf(out, "%s unknown", label);
+}
+
+static void show(const char *dir, const json_t *status)
+{
+	struct buf b = BUF_INIT(1024);
+	json_t *rooms = json_object_get(status, "rooms"), *room;
+	uint64_t memory = 0;
+	size_t i;
+	json_array_foreach(rooms, i, room)
+		memory += (uint64_t)number(room, "pss_bytes");
+	show_duration(clock_wall_ms() - number(status, "started_ms"), &b);
+	printf("Postern %s in %s, up %s\n", text(status, "version"), dir, buf_cstr(&b));
+	buf_clear(&b);
+	count(status, "customers", "customers", &b);
+	count(status, "domains", "domains", &b);
+	count(status, "mailboxes", "mailboxes", &b);
+	count(status, "queued", "messages queued", &b);
+	puts(buf_cstr(&b));
+	buf_clear(&b);
+	show_bytes(memory, &b);
+	printf("%zu rooms, %s of memory\n\n", json_array_size(rooms), buf_cstr(&b));
+	buf_fini(&b);
+	rooms_table(rooms);
+}
+
+int cli_status(struct cli *c)
+{
+	json_t *status = NULL;
+	if (c->n)
+		return cli_usage("\"%s\" is one word too many", c->words[0]);
+	int code = cli_ask(c, "status", &status);
+	if (code)
+		return code;
+	if (c->json)
+		show_json(status);
+	else
+		show(c->dir, status);
+	json_decref(status);
+	return CLI_DONE;
+}
+
+int cli_reload(struct cli *c)
+{
+	json_t *nothing = NULL;
+	if (c->n)
+		return cli_usage("\"%s\" is one word too many", c->words[0]);
+	int code = cli_ask(c, "reload", &nothing);
+	json_decref(nothing);
+	if (!code)
+		puts(c->json ? "{}" : "configuration and certificate are in force");
+	return code;
+}
