@@ -83,12 +83,46 @@ static bool decodes(const struct scheme *s)
 	return ok;
 }
 
+/* What one login may cost: whoever imports hashes must not be able to tie up the room that checks them. */
+enum { ROUNDS_MAX = 1000 * 1000, BCRYPT_MAX = 14, YESCRYPT_LOG_MAX = 16, ARGON2_KIB_MAX = 1 << 20, ARGON2_PASSES_MAX = 32 };
+
+/* The number behind name, 0 where it is absent, UINT64_MAX where it is none. */
+static uint64_t cost_of(struct slice s, const char *name)
+{
+	ptrdiff_t at = slice_find(s, slice_str(name), 0);
+	uint64_t v = 0;
+	if (at < 0)
+		return 0;
+	size_t from = (size_t)at + strlen(name), to = from;
+	while (to < s.n && ascii_is_digit(s.p[to]))
+		to++;
+	return slice_u64(slice_sub(s, from, to), UINT64_MAX - 1, &v) < 0 ? UINT64_MAX : v;
+}
+
+static unsigned crypt_digit(uint8_t c)
+{
+	static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	const char *at = c ? strchr(alphabet, c) : NULL;
+	return at ? (unsigned)(at - alphabet) : 64;
+}
+
+static bool crypt_affordable(struct slice s)
+{
+	if (s.p[1] == '2')
+		return ascii_is_digit(s.p[4]) && ascii_is_digit(s.p[5]) && (s.p[4] - '0') * 10 + (s.p[5] - '0') <= BCRYPT_MAX;
+	if (s.p[1] == 'y' || s.p[1] == 'g')
+		return crypt_digit(s.p[s.p[1] == 'y' ? 4 : 5]) < YESCRYPT_LOG_MAX;
+	if (s.p[1] == '7')
+		return crypt_digit(s.p[3]) <= YESCRYPT_LOG_MAX;
+	return cost_of(s, "$rounds=") <= ROUNDS_MAX;
+}
+
 static bool crypt_form(struct slice s)
 {
 	static const char *const forms[] = { "$1$", "$5$", "$6$", "$y$", "$gy$", "$7$", "$2a$", "$2b$", "$2y$" };
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
 		if (slice_starts(s, slice_str(forms[i])))
-			return s.n >= 20;
+			return s.n >= 20 && crypt_affordable(s);
 	return false;
 }
 
@@ -103,7 +137,8 @@ static bool des_form(struct slice s)
 
 static bool argon2_form(struct slice s)
 {
-	return (slice_starts(s, SLICE("$argon2i$")) || slice_starts(s, SLICE("$argon2id$"))) && s.n >= 40;
+	return (slice_starts(s, SLICE("$argon2i$")) || slice_starts(s, SLICE("$argon2id$"))) && s.n >= 40 &&
+	       cost_of(s, "$m=") <= ARGON2_KIB_MAX && cost_of(s, ",t=") <= ARGON2_PASSES_MAX;
 }
 
 /* $1$SALT$ROUNDS$40 hex digits. */
@@ -113,7 +148,7 @@ static bool pbkdf2_form(struct slice s)
 	ptrdiff_t rounds = salt < 4 ? -1 : slice_find_byte(s, '$', (size_t)salt + 1);
 	uint64_t n;
 	return rounds > 0 && s.n == (size_t)rounds + 41 &&
-	       slice_u64(slice_sub(s, (size_t)salt + 1, (size_t)rounds), 10 * 1000 * 1000, &n) == 0 && n > 0;
+	       slice_u64(slice_sub(s, (size_t)salt + 1, (size_t)rounds), ROUNDS_MAX, &n) == 0 && n > 0;
 }
 
 static int check(const struct scheme *s)
