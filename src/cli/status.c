@@ -92,18 +92,47 @@ static void show(const char *dir, const json_t *status)
 	rooms_table(rooms);
 }
 
+/* What each room tried from inside its sandbox: "no" where it was refused, "YES" where it was let through. */
+static void trials_table(const json_t *rooms)
+{
+	json_t *first = json_object_get(json_array_get(rooms, 0), "trials"), *room, *err;
+	struct table *t = table_new(1 + json_object_size(first));
+	const char *what;
+	size_t i;
+	table_cell(t, "ROOM MAY", false);
+	json_object_foreach(first, what, err)
+		table_cell(t, what, false);
+	json_array_foreach(rooms, i, room) {
+		char name[64];
+		snprintf(name, sizeof(name), "%s.%lld", text(room, "role"), (long long)number(room, "index"));
+		table_cell(t, name, false);
+		json_object_foreach(first, what, err) {
+			err = json_object_get(json_object_get(room, "trials"), what);
+			table_cell(t, !err ? "-" : json_integer_value(err) ? "no" : "YES", false);
+		}
+	}
+	puts("");
+	table_print(t);
+	table_free(&t);
+}
+
 int cli_status(struct cli *c)
 {
 	json_t *status = NULL;
-	if (c->n)
+	bool trials = c->n == 1 && strcmp(c->words[0], "--trials") == 0;
+	if (c->n > (trials ? 1 : 0))
 		return cli_usage("\"%s\" is one word too many", c->words[0]);
-	int code = cli_ask(c, "status", &status);
+	struct cli_args args = { .fields = { .arena = c->arena } };
+	bug_if(trials && api_fields_add(&args.fields, SLICE("trials"), SLICE("true")) < 0);
+	int code = cli_request(c, api_op_find(SLICE("status")), &args, &status);
 	if (code)
 		return code;
 	if (c->json)
 		show_json(status);
 	else
 		show(c->dir, status);
+	if (trials && !c->json)
+		trials_table(json_object_get(status, "rooms"));
 	json_decref(status);
 	return CLI_DONE;
 }

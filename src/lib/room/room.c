@@ -315,7 +315,10 @@ int room_main(enum role role, unsigned index)
 	char who[32];
 	struct stat st;
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN); /* a terminal's ^C is for the supervisor, which then stops us in order */
+	/* A terminal's ^C and a service manager's SIGTERM reach the whole group; the supervisor then stops us in order. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	if (fstat(CONTROL_FD, &st) < 0 || !S_ISSOCK(st.st_mode)) {
 		fprintf(stderr, "postern: rooms are started by the supervisor (postern run DIR)\n");
 		return 2;
