@@ -276,6 +276,13 @@ static bool is_message(const Postern__DigestPart *p)
 	return is(p->type, "message") && (is(p->subtype, "rfc822") || is(p->subtype, "global"));
 }
 
+/* The grammar wants a part inside where there is none. */
+static void put_empty_text(struct body_writer *w)
+{
+	buf_str(w->out, "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
+	buf_str(w->out, w->extended ? " NIL NIL NIL NIL)" : ")");
+}
+
 /* The part's front; its children come next. */
 static void open_part(struct body_writer *w, const Postern__DigestPart *p, bool has_children)
 {
@@ -283,8 +290,7 @@ static void open_part(struct body_writer *w, const Postern__DigestPart *p, bool 
 	buf_byte(w->out, '(');
 	if (is(p->type, "multipart")) {
 		if (!has_children)
-			buf_printf(w->out, "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0%s)",
-				   w->extended ? " NIL NIL NIL NIL" : "");
+			put_empty_text(w);
 		return;
 	}
 	put_single(w, p);
@@ -292,6 +298,8 @@ static void open_part(struct body_writer *w, const Postern__DigestPart *p, bool 
 		buf_byte(w->out, ' ');
 		imap_render_envelope(w->out, p->envelope ? p->envelope : &nothing, false);
 		buf_byte(w->out, ' ');
+		if (!has_children)
+			put_empty_text(w);
 	}
 }
 

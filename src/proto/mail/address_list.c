@@ -104,6 +104,7 @@ static void read_atom(struct address_list *l, struct buf *to)
 static unsigned read_words(struct address_list *l, struct buf *to)
 {
 	unsigned words = 0;
+	l->last_word = 0;
 	bool gap = false;
 	for (int c;;) {
 		bool blank = skip_cfws(l);
@@ -111,8 +112,11 @@ static unsigned read_words(struct address_list *l, struct buf *to)
 		c = peek(l);
 		if (c != '"' && c != '.' && c != '\\' && !is_atom_byte(c))
 			break;
-		if (gap && to->n)
+		if (gap && to->n) {
 			buf_byte(to, ' ');
+			if (c != '.' && to->n > 1 && to->p[to->n - 2] != '.')
+				l->last_word = to->n;
+		}
 		gap = false;
 		if (c == '"') {
 			read_quoted(l, to);
@@ -240,6 +244,19 @@ static void angle_behind_addr_spec(struct address_list *l, struct mail_address *
 	skip_rest(l, true);
 }
 
+/* The phrase was a local part; words before its last one can only have been meant as a name. */
+static void take_addr_spec(struct address_list *l, struct mail_address *a)
+{
+	struct slice phrase = buf_view(&l->phrase);
+	buf_slice(&l->local, slice_sub(phrase, l->last_word, phrase.n));
+	squeeze_dots(&l->local);
+	l->phrase.n = l->last_word;
+	if (l->last_word)
+		put_name(l, a, &l->phrase);
+	a->has_mailbox = l->local.n > 0;
+	a->has_host = true;
+}
+
 static void read_address(struct address_list *l, struct mail_address *a)
 {
 	unsigned words = read_words(l, &l->phrase);
@@ -258,14 +275,11 @@ static void read_address(struct address_list *l, struct mail_address *a)
 		return;
 	} else if (c == '@') {
 		l->at++;
-		squeeze_dots(&l->phrase);
-		buf_slice(&l->local, buf_view(&l->phrase));
 		read_domain(l, &l->host);
 		if (peek(l) == '<') {
 			angle_behind_addr_spec(l, a);
 		} else {
-			a->has_mailbox = l->local.n > 0;
-			a->has_host = true;
+			take_addr_spec(l, a);
 			skip_rest(l, false);
 		}
 	} else {

@@ -29,6 +29,7 @@ struct mail_address {
 struct address_list {
 	struct slice in;
 	size_t at;
+	size_t last_word;	/* where the last word of the phrase starts; its dots belong to it */
 	bool in_group;
 	bool limited;		/* something was cut off */
 	struct buf phrase, comment, route, local, host;

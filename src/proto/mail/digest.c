@@ -69,13 +69,20 @@ static int find_boundary(struct digest_run *r, struct line l)
 	return found;
 }
 
-/* Ends the part on top at byte end, with so many line ends before it. */
-static void pop(struct digest_run *r, size_t end, uint64_t lines)
+/* Ends all parts above depth at byte end, with so many line ends before it. Where a body has not even begun there
+ * (the empty line of its header is the delimiter's line end) it and what it is in end a line later. */
+static void pop(struct digest_run *r, unsigned depth, size_t end, uint64_t lines)
 {
-	struct digest_frame *f = &r->stack[--r->depth];
-	Postern__DigestPart *p = r->parts[f->part];
-	p->body_end = end > p->body_start ? end : p->body_start;
-	p->body_lines = lines > f->lines ? lines - f->lines : 0;
+	while (r->depth > depth) {
+		struct digest_frame *f = &r->stack[--r->depth];
+		Postern__DigestPart *p = r->parts[f->part];
+		if (end < p->body_start) {
+			end = p->body_start;
+			lines = f->lines;
+		}
+		p->body_end = end;
+		p->body_lines = lines - f->lines;
+	}
 }
 
 /* A new part under the one on top; false where there may be no more. */
@@ -130,7 +137,7 @@ static void end_header(struct digest_run *r, size_t end, uint64_t lines)
 		r->parts[p->parent]->envelope = digest_envelope(r, header, &b);
 		r->strings.left -= before - b.left;
 	}
-	if (digest_is_message(p) && !push(r, (struct line){ .end = end }))
+	if (digest_is_message(p) && !(p->flags & DIGEST_PART_OPAQUE) && !push(r, (struct line){ .end = end }))
 		digest_make_opaque(r, p);
 	arena_reset(r->scratch);
 }
@@ -158,8 +165,7 @@ static void delimiter(struct digest_run *r, struct line l, unsigned frame)
 	}
 	uint64_t lines = l.lines;
 	size_t end = content_end(r->in, l.start, &lines);
-	while (r->depth > frame + 1)
-		pop(r, end, lines);
+	pop(r, frame + 1, end, lines);
 	if (last)
 		f->boundary.n = 0;
 	else if (!push(r, l))
@@ -195,8 +201,7 @@ static void finish(struct digest_run *r, uint64_t lines)
 	Postern__Digest *d = r->d;
 	while (in_header(r))
 		end_header(r, r->in.n, lines);
-	while (r->depth)
-		pop(r, r->in.n, lines);
+	pop(r, 0, r->in.n, lines);
 	d->n_parts = r->n_parts;
 	d->parts = ARENA_ARRAY(r->arena, Postern__DigestPart *, r->n_parts);
 	memcpy(d->parts, r->parts, r->n_parts * sizeof(r->parts[0]));

@@ -2,7 +2,7 @@
 /*
  * The envelope of a message's header (RFC 9051 7.5.2), and what else the digest says of the whole message. Address
  * fields that stand several times count as one list, so that a second From cannot hide behind the first; of
- * other fields the first one counts.
+ * other fields the last one counts (as with Dovecot, and in JMAP, RFC 8621 4.1.3).
  */
 #include "proto/mail/digest_priv.h"
 
@@ -82,40 +82,30 @@ static void add_list(struct digest_run *r, struct budget *b, struct list *l, str
 	address_list_fini(&in);
 }
 
-static void set_text(struct digest_run *r, struct budget *b, Postern__DigestEnvelope *e, struct slice raw, size_t max,
-		     ProtobufCBinaryData *ret, unsigned flag)
-{
-	if (e->flags & flag)
-		return;
-	struct slice v = header_unfold(raw, max + 1, r->scratch);
-	*ret = digest_keep(r, b, v, max);
-	e->flags |= flag;
-}
+enum text_id { TEXT_DATE, TEXT_SUBJECT, TEXT_IN_REPLY_TO, TEXT_MESSAGE_ID, TEXT_COUNT };
 
-static void set_field(struct digest_run *r, struct budget *b, Postern__DigestEnvelope *e,
-		      struct list lists[LIST_COUNT], const struct header_field *f)
+static const struct {
+	const char *name;
+	size_t max;
+	unsigned flag;
+} texts[TEXT_COUNT] = {
+	[TEXT_DATE] = { "date", VALUE_MAX, DIGEST_ENV_DATE },
+	[TEXT_SUBJECT] = { "subject", SUBJECT_MAX, DIGEST_ENV_SUBJECT },
+	[TEXT_IN_REPLY_TO] = { "in-reply-to", 2 * VALUE_MAX, DIGEST_ENV_IN_REPLY_TO },
+	[TEXT_MESSAGE_ID] = { "message-id", VALUE_MAX, DIGEST_ENV_MESSAGE_ID },
+};
+
+/* Notes where the last of each text field is; reads address fields at once. */
+static void see_field(struct digest_run *r, struct budget *b, const struct header_field *f,
+		      struct slice found[TEXT_COUNT], struct list lists[LIST_COUNT])
 {
-	switch (f->name.n ? ascii_lower(f->name.p[0]) : 0) {
-	case 'd':
-		if (slice_eq_ci(f->name, SLICE("date")))
-			set_text(r, b, e, f->value, VALUE_MAX, &e->date, DIGEST_ENV_DATE);
+	if (f->name.n < 2 || f->name.n > 11)
 		return;
-	case 'i':
-		if (slice_eq_ci(f->name, SLICE("in-reply-to")))
-			set_text(r, b, e, f->value, 2 * VALUE_MAX, &e->in_reply_to, DIGEST_ENV_IN_REPLY_TO);
-		return;
-	case 'm':
-		if (slice_eq_ci(f->name, SLICE("message-id")))
-			set_text(r, b, e, f->value, VALUE_MAX, &e->message_id, DIGEST_ENV_MESSAGE_ID);
-		return;
-	case 's':
-		if (slice_eq_ci(f->name, SLICE("subject"))) {
-			set_text(r, b, e, f->value, SUBJECT_MAX, &e->subject, DIGEST_ENV_SUBJECT);
+	for (int i = 0; i < TEXT_COUNT; i++) {
+		if (slice_eq_ci(f->name, slice_str(texts[i].name))) {
+			found[i] = f->value;
 			return;
 		}
-		break;
-	default:
-		break;
 	}
 	for (int i = 0; i < LIST_COUNT; i++) {
 		if (slice_eq_ci(f->name, slice_str(list_names[i])))
@@ -123,15 +113,33 @@ static void set_field(struct digest_run *r, struct budget *b, Postern__DigestEnv
 	}
 }
 
+static void set_texts(struct digest_run *r, struct budget *b, const struct slice found[TEXT_COUNT],
+		      Postern__DigestEnvelope *e)
+{
+	ProtobufCBinaryData *to[TEXT_COUNT] = { &e->date, &e->subject, &e->in_reply_to, &e->message_id };
+	for (int i = 0; i < TEXT_COUNT; i++) {
+		if (!found[i].p)
+			continue;
+		*to[i] = digest_keep(r, b, header_unfold(found[i], texts[i].max + 1, r->scratch), texts[i].max);
+		e->flags |= texts[i].flag;
+	}
+}
+
 Postern__DigestEnvelope *digest_envelope(struct digest_run *r, struct slice header, struct budget *b)
 {
 	Postern__DigestEnvelope *e = ARENA_NEW(r->arena, Postern__DigestEnvelope);
 	struct list l[LIST_COUNT] = { 0 };
+	struct slice found[TEXT_COUNT] = { 0 };
 	struct header_scan h = header_scan_of(header);
 	struct header_field f;
+	/* A quarter is kept for the texts, which are read when all fields were seen. */
+	struct budget addresses = { b->left / 4 * 3 };
+	b->left -= addresses.left;
 	postern__digest_envelope__init(e);
 	while (header_next(&h, &f) > 0)
-		set_field(r, b, e, l, &f);
+		see_field(r, &addresses, &f, found, l);
+	set_texts(r, b, found, e);
+	b->left += addresses.left;
 	e->from = l[LIST_FROM].a, e->n_from = l[LIST_FROM].n;
 	e->sender = l[LIST_SENDER].a, e->n_sender = l[LIST_SENDER].n;
 	e->reply_to = l[LIST_REPLY_TO].a, e->n_reply_to = l[LIST_REPLY_TO].n;

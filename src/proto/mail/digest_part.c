@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The Content-* fields of a part (RFC 2045, 2046, 2183, 3282, 2557, 1864). Of a field that stands twice the first
- * counts. A broken or absent Content-Type means text/plain (RFC 2045 5.2), in a multipart/digest message/rfc822.
- * A message with a transfer encoding on it is not taken apart (RFC 2046 5.2.1 forbids it): it is opaque.
+ * counts, of Content-Disposition the last (as with Dovecot). A broken or absent Content-Type means text/plain (RFC 2045 5.2), in a multipart/digest message/rfc822.
+ * A message with a transfer encoding on it (RFC 2046 5.2.1 forbids it) keeps its type but is not taken apart.
  */
 #include "proto/mail/digest_priv.h"
 
@@ -50,7 +50,8 @@ static void collect(struct slice header, struct slice values[FIELD_COUNT], unsig
 		if (!slice_starts_ci(f.name, SLICE("content-")))
 			continue;
 		for (unsigned i = 0; i < FIELD_COUNT; i++) {
-			if (!(*ret_have & 1u << i) && slice_eq_ci(f.name, slice_str(field_names[i]))) {
+			bool wanted = i == FIELD_DISPOSITION || !(*ret_have & 1u << i);
+			if (wanted && slice_eq_ci(f.name, slice_str(field_names[i]))) {
 				values[i] = f.value;
 				*ret_have |= 1u << i;
 			}
@@ -117,8 +118,10 @@ static struct slice boundary_of(struct digest_run *r, const struct param_list *l
 static void set_encoding(struct digest_run *r, struct budget *b, struct slice raw, Postern__DigestPart *p)
 {
 	struct param_list l;
-	param_parse(raw, false, r->scratch, &l);
-	struct slice name = l.type.n ? l.type : SLICE("7bit");
+	struct slice name = SLICE("7bit");
+	/* Nothing else may stand there ("8 bit"), but a comment or a stray ';' does no harm. */
+	if (param_parse(raw, false, r->scratch, &l) && !l.garbled)
+		name = l.type;
 	if (name.n + VALUE_COST <= b->left)
 		p->encoding = keep_lower(r, b, name, TYPE_MAX);
 	else
@@ -129,10 +132,8 @@ static void set_text(struct digest_run *r, struct budget *b, const struct slice 
 		     Postern__DigestPart *p, unsigned flag)
 {
 	struct slice v = header_unfold(*value, VALUE_MAX, r->scratch);
-	if (v.n == 0)
-		return;
 	*ret = digest_keep(r, b, v, VALUE_MAX);
-	p->flags |= ret->len ? flag : 0;
+	p->flags |= v.n == 0 || ret->len ? flag : 0;
 }
 
 static void set_disposition(struct digest_run *r, struct budget *b, struct slice raw, Postern__DigestPart *p)
@@ -196,7 +197,7 @@ struct slice digest_part_fields(struct digest_run *r, struct slice header, bool 
 	keep_params(r, &b, &type, &p->n_params, &p->params);
 	set_others(r, &b, v, have, p);
 	if (digest_is_message(p) && transfer_by_name(digest_slice(p->encoding)) != TRANSFER_IDENTITY)
-		digest_make_opaque(r, p);
+		p->flags |= DIGEST_PART_OPAQUE;
 	r->strings.left -= all - b.left;
 	return boundary;
 }

@@ -118,13 +118,26 @@ static void split_name(struct piece *p)
 	}
 }
 
-static void skip_to_semicolon(struct reader *r)
+/* To the next parameter; one that comes without its ';' counts too (real mail has them). */
+static void skip_to_name(struct reader *r)
 {
-	while (!at_end(r) && r->in.p[r->at] != ';') {
-		if (r->in.p[r->at] == '"')
+	bool blank = true;
+	for (; !at_end(r) && r->in.p[r->at] != ';'; blank = false) {
+		size_t from = r->at;
+		skip_cfws(r);
+		blank = blank || r->at > from;
+		if (blank && !at_end(r) && is_token_byte(r->in.p[r->at])) {
+			size_t name = r->at;
+			token(r);
+			if (!at_end(r) && r->in.p[r->at] == '=') {
+				r->at = name;
+				return;
+			}
+		} else if (!at_end(r) && r->in.p[r->at] == '"') {
 			quoted(r);
-		else
+		} else if (!at_end(r) && r->in.p[r->at] != ';') {
 			r->at++;
+		}
 	}
 }
 
@@ -132,14 +145,14 @@ static size_t read_pieces(struct reader *r, struct piece *pieces)
 {
 	size_t n = 0;
 	while (!at_end(r)) {
-		skip_to_semicolon(r);
+		skip_to_name(r);
 		if (at_end(r))
 			break;
 		if (n == PARAM_PIECES_MAX) {
 			r->limited = true;
 			break;
 		}
-		r->at++;
+		r->at += r->in.p[r->at] == ';';
 		skip_cfws(r);
 		struct piece p = { .name = token(r) };
 		skip_cfws(r);
@@ -242,6 +255,7 @@ bool param_parse(struct slice raw, bool slash, struct arena *arena, struct param
 	bool ok = read_type(&r, slash, ret);
 	if (!ok)
 		ret->type = ret->subtype = slice_of(NULL, 0);
+	ret->garbled = !at_end(&r) && r.in.p[r.at] != ';';
 	size_t n = read_pieces(&r, pieces);
 	finish(&r, pieces, n, ret);
 	return ok;

@@ -26,6 +26,7 @@ struct param_list {
 	struct param *params;
 	size_t n;
 	bool limited;			/* something was left out or cut */
+	bool garbled;			/* between the value and its first ';' stands more */
 };
 
 /* slash: the value is type "/" subtype. False where it is not well formed; then type and subtype are empty,
