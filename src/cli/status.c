@@ -23,6 +23,13 @@ static void cell(struct table *t, struct buf *b, bool right)
 	buf_clear(b);
 }
 
+/* Its share of memory; where the kernel does not tell (not root), what it has resident. */
+static uint64_t memory_of(const json_t *room)
+{
+	json_int_t pss = number(room, "pss_bytes");
+	return (uint64_t)(pss ? pss : number(room, "rss_bytes"));
+}
+
 static void room_row(struct table *t, const json_t *room)
 {
 	struct buf b = BUF_INIT(256);
@@ -32,7 +39,7 @@ static void room_row(struct table *t, const json_t *room)
 	buf_printf(&b, "%lld", (long long)number(room, "pid"));
 	cell(t, &b, true);
 	table_cell(t, text(room, "state"), false);
-	show_bytes((uint64_t)number(room, "pss_bytes"), &b);
+	show_bytes(memory_of(room), &b);
 	cell(t, &b, true);
 	buf_printf(&b, "%lld", (long long)number(room, "restarts"));
 	cell(t, &b, true);
@@ -76,7 +83,7 @@ static void show(const char *dir, const json_t *status)
 	uint64_t memory = 0;
 	size_t i;
 	json_array_foreach(rooms, i, room)
-		memory += (uint64_t)number(room, "pss_bytes");
+		memory += memory_of(room);
 	show_duration(clock_wall_ms() - number(status, "started_ms"), &b);
 	printf("Postern %s in %s, up %s\n", text(status, "version"), dir, buf_cstr(&b));
 	buf_clear(&b);
