@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < all.n && !f.closed; i++) {
 		if (all.p[i] == '\n' || i + 1 == all.n || i % 61 == 60)
 			offer(&f, all, &at, i + 1);
-		if (all.p[i] >= 1 && all.p[i] <= 5 && !f.closed && !f.question)
+		if (all.p[i] >= 1 && all.p[i] <= 5 && !f.closed && (!f.question || all.p[i] == 3))
 			act(&f, all.p[i]);
 	}
 	bug_if(!buf_ok(&f.out));

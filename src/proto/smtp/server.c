@@ -332,8 +332,16 @@ void smtp_server_stop(struct smtp_server *s)
 	}
 }
 
+/* An answer may come when the session has ended meanwhile (smtp_server_stop). */
+static bool over(const struct smtp_server *s)
+{
+	return s->state == SMTP_ST_CLOSING;
+}
+
 void smtp_server_tls_started(struct smtp_server *s)
 {
+	if (over(s))
+		return;
 	bug_if(s->state != SMTP_ST_TLS);
 	s->tls = true;
 	s->tls_offered = false;
@@ -343,6 +351,8 @@ void smtp_server_tls_started(struct smtp_server *s)
 void smtp_server_sender(struct smtp_server *s, const struct smtp_status *refusal)
 {
 	static const struct smtp_status ok = { 250, "2.1.0", "Sender taken" };
+	if (over(s))
+		return;
 	bug_if(s->state != SMTP_ST_SENDER);
 	if (refusal) {
 		struct smtp_status st = *refusal;
@@ -357,6 +367,8 @@ void smtp_server_sender(struct smtp_server *s, const struct smtp_status *refusal
 void smtp_server_routed(struct smtp_server *s, const struct smtp_status *refusal)
 {
 	static const struct smtp_status ok = { 250, "2.1.5", "Recipient taken" };
+	if (over(s))
+		return;
 	bug_if(s->state != SMTP_ST_ROUTE);
 	s->recipients += !refusal;
 	smtp_enter_state(s, s->recipients ? SMTP_ST_RCPT : SMTP_ST_MAIL);
@@ -370,6 +382,8 @@ void smtp_server_login(struct smtp_server *s, const struct smtp_status *refusal)
 {
 	static const struct smtp_status ok = { 235, "2.7.0", "Logged in" },
 		too_many = { 421, "4.7.0", "Too many failed logins" };
+	if (over(s))
+		return;
 	bug_if(s->state != SMTP_ST_LOGIN);
 	forget_sasl(s);
 	smtp_enter_state(s, SMTP_ST_READY);
@@ -387,6 +401,8 @@ void smtp_server_login(struct smtp_server *s, const struct smtp_status *refusal)
 /* The reply may point into the transaction, so the transaction ends behind it. */
 void smtp_server_committed(struct smtp_server *s, const struct smtp_status *reply)
 {
+	if (over(s))
+		return;
 	bug_if(s->state != SMTP_ST_COMMIT);
 	smtp_enter_state(s, SMTP_ST_READY);
 	if (reply->code < 400) {

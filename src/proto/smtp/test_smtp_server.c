@@ -316,6 +316,15 @@ static void stops(void **state)
 	assert_string_equal(codes(&f), "220 250 250 250 354 250 421");
 	assert_true(f.closed && f.messages == 1);
 	fake_fini(&f);
+	fake_start(&f, false);	/* a question is open */
+	f.later = true;
+	smtp_server_start(f.s);
+	talk(&f, HI "MAIL FROM:<a@b.example>\r\n");
+	smtp_server_input(f.s, SLICE("RCPT TO:<c@d.example>\r\n"));
+	smtp_server_stop(f.s);
+	assert_true(f.closed && f.question);
+	fake_answer(&f);
+	fake_fini(&f);
 }
 
 static void no_room(void **state)
