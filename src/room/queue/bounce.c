@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Notifications become queued mail of their own, in the transaction that they tell of: with the null sender, so
+ * that none is ever answered by another (RFC 5321 6.1), and by directory's word into a mailbox of ours or out.
+ */
+#include "room/queue/queue.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/event.h"
+#include "base/rng.h"
+
+enum {
+	RETURNED_MAX = 256 * 1024,	/* a larger message comes back as its header */
+	HEADER_MAX = 1 << 20,
+	DSN_MAX = 4 << 20,
+};
+
+static void read_original(struct queue *q, const struct envelope *env, bool whole, struct buf *out)
+{
+	int err = blob_read(q->log, &env->addr, true, whole, out);
+	if (err < 0)
+		buf_clear(out);		/* the notification matters more than the copy */
+}
+
+static void boundary(struct buf *out)
+{
+	uint8_t random[16];
+	rng_bytes(random, sizeof(random));
+	hex_encode(out, slice_of(random, sizeof(random)));
+}
+
+static int queue_it(struct queue *q, const struct envelope *env, struct slice text)
+{
+	struct new_rcpt to = { .address = env->sender, .original = env->sender, .notify = 1, .route = QUEUE_ROUTE_ASK };
+	struct new_message m = { .message = text, .rcpts = &to, .n_rcpts = 1, .smtputf8 = !ascii_only(env->sender) };
+	uint64_t id;
+	int err = message_insert(q, &m, clock_wall_ms(), &id);
+	if (err < 0)
+		return err;
+	q->bounced++;
+	ev(EV_INFO, "queue.notification.added", KI("queue_id", id), KI("about", env->id), KSL("to", env->sender));
+	return 0;
+}
+
+int bounce(struct queue *q, const struct envelope *env, enum dsn_action action, const struct dsn_rcpt *rcpts,
+	   size_t n, struct arena *a)
+{
+	if (!env->sender.n) {
+		ev(EV_INFO, "queue.notification.none", KI("about", env->id), KI("recipients", n));
+		return 0;
+	}
+	bool whole = action == DSN_FAILED && !env->ret_headers && env->size <= RETURNED_MAX;
+	struct buf original = BUF_INIT(HEADER_MAX), text = BUF_INIT(DSN_MAX), mark = BUF_INIT(64);
+	read_original(q, env, whole, &original);
+	boundary(&mark);
+	struct dsn d = { .action = action, .host = conf_str(q->room->conf, "host.name"), .sender = env->sender,
+		.envid = env->envid, .arrival_ms = env->created_ms, .now_ms = clock_wall_ms(),
+		.until_ms = env->created_ms + (int64_t)conf_u64(q->room->conf, "queue.lifetime"),
+		.boundary = buf_cstr(&mark), .rcpts = rcpts, .n_rcpts = n, .original = buf_view(&original),
+		.headers_only = !whole };
+	dsn_write(&text, &d);
+	int err = queue_it(q, env, buf_view(&text));
+	buf_fini(&original);
+	buf_fini(&text);
+	buf_fini(&mark);
+	return err;
+}

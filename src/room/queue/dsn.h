@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The text of delivery status notifications (RFC 3461, 3462, 3464). What other servers said comes in as
+ * bytes that nobody trusts: it is cut, stripped of control bytes and folded, so that no line of it becomes a
+ * header or a MIME boundary (S13).
+ */
+#ifndef ROOM_QUEUE_DSN_H
+#define ROOM_QUEUE_DSN_H
+
+#include "base/buf.h"
+
+enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_RELAYED, DSN_DELIVERED };
+
+struct dsn_rcpt {
+	struct slice address;
+	struct slice orcpt;	/* "rfc822;xtext" or empty */
+	struct slice enhanced;	/* "5.1.1" */
+	unsigned code;		/* 0: no server answered */
+	struct slice text, server;
+};
+
+struct dsn {
+	enum dsn_action action;
+	const char *host;	/* of this machine */
+	struct slice sender;	/* to whom it goes; never empty */
+	struct slice envid;	/* xtext, or empty */
+	int64_t arrival_ms, now_ms, until_ms;
+	const char *boundary;	/* random */
+	const struct dsn_rcpt *rcpts;
+	size_t n_rcpts;
+	struct slice original;	/* the message, or its header */
+	bool headers_only;
+};
+
+enum { DSN_TEXT_MAX = 500, DSN_LINE_MAX = 76 };
+
+/* Into out, CRLF line ends; out bounds it. */
+void dsn_write(struct buf *out, const struct dsn *d);
+
+/* "Sun, 22 Nov 2026 01:02:03 +0000" */
+void dsn_date(struct buf *out, int64_t ms);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Directory is asked where mail for a recipient goes now: before every attempt but the first, after a kick, and
+ * for notifications. The answer is committed as the row's new destination before anything is done about it; an
+ * address that has become several (an alias, a list) becomes several rows.
+ */
+#include "room/queue/queue.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "ipc/directory.pb-c.h"
+
+enum { CALL_MS = 30000 };
+
+struct reroute;
+
+struct answer {
+	struct reroute *reroute;
+	Postern__RouteReply *reply;	/* our copy */
+};
+
+struct reroute {
+	struct work work;
+	struct job *job;
+	struct answer *answers;
+};
+
+static size_t target_key(char key[QUEUE_KEY_MAX], const Postern__RouteTarget *t, struct slice domain)
+{
+	if (t->kind == POSTERN__ROUTE_KIND__ROUTE_MAILBOX)
+		return (size_t)snprintf(key, QUEUE_KEY_MAX, "store %u", t->shard);
+	return dest_key(key, t->kind, slice_str(t->host), t->port, t->tls, domain);
+}
+
+static int update_row(struct queue *q, uint64_t id, const Postern__RouteTarget *t, struct slice address,
+		      struct slice domain, struct slice key)
+{
+	return sql_run(q->db,
+		       "UPDATE recipient SET address = ?, domain = ?, destination = ?, route = ?, host = ?, port = ?,"
+		       " tls = ?, account = ?, quota = ? WHERE id = ?",
+		       "bbbibiiiii", address, domain, key, (int64_t)t->kind, slice_str(t->host), (int64_t)t->port,
+		       (int64_t)t->tls, (int64_t)t->account_id, (int64_t)t->quota_bytes, (int64_t)id);
+}
+
+/* A further target of the same recipient; the row keeps its history. */
+static int copy_row(struct queue *q, uint64_t id, uint64_t *ret)
+{
+	int err = sql_run(q->db,
+			  "INSERT INTO recipient (message, address, original, orcpt, domain, notify, destination, route,"
+			  " host, port, tls, due_ms, created_ms, attempts, steps, delay_told) SELECT message, address,"
+			  " original, orcpt, domain, notify, destination, route, host, port, tls, due_ms, created_ms,"
+			  " attempts, steps, delay_told FROM recipient WHERE id = ?", "i", (int64_t)id);
+	*ret = (uint64_t)sql_last_id(q->db);
+	return err;
+}
+
+static int move_row(struct queue *q, const struct rcpt *row, const Postern__RouteReply *reply)
+{
+	int err = 0;
+	for (size_t i = reply->n_targets; i-- > 0 && err >= 0;) {	/* the last one is the row itself */
+		const Postern__RouteTarget *t = reply->targets[i];
+		struct slice address = t->address.len ? slice_of_pb(t->address) : row->address;
+		char text[512], key[QUEUE_KEY_MAX];
+		struct slice domain = address_domain(address, text, sizeof(text));
+		uint64_t id = row->id;
+		size_t n = target_key(key, t, domain);
+		if (i)
+			err = copy_row(q, row->id, &id);
+		if (err >= 0 && t->kind == POSTERN__ROUTE_KIND__ROUTE_DISCARD)
+			err = sql_run(q->db, "DELETE FROM recipient WHERE id = ?", "i", (int64_t)id);
+		else if (err >= 0)
+			err = update_row(q, id, t, address, domain, slice_of(key, n));
+		if (t->kind != POSTERN__ROUTE_KIND__ROUTE_DISCARD)
+			dest_wake(q, slice_of(key, n), clock_wall_ms());
+	}
+	return err;
+}
+
+static struct outcome refusal(const Postern__RouteReply *reply)
+{
+	bool later = reply->code / 100 != 5;
+	return (struct outcome){ .what = later ? OUT_LATER : OUT_FAILED,
+		.enhanced = reply->enhanced[0] ? slice_str(reply->enhanced) : later ? SLICE("4.3.0") : SLICE("5.1.1"),
+		.text = slice_str(reply->text), .ask_again = true };
+}
+
+static int apply(struct queue *q, struct work *w)
+{
+	struct reroute *r = container_of(w, struct reroute, work);
+	struct job *j = r->job;
+	int err = 0;
+	for (size_t i = 0; i < j->n && err >= 0; i++) {
+		const Postern__RouteReply *reply = r->answers[i].reply;
+		if (reply->n_targets) {
+			err = move_row(q, &j->rcpts[i], reply);
+			continue;
+		}
+		struct outcome o = refusal(reply);
+		err = result_apply(q, &j->env, &j->rcpts[i], 1, &o, false, j->arena);
+	}
+	if (err >= 0)	/* discarded ones may have been the last */
+		err = sql_run(q->db, "DELETE FROM message WHERE id = ? AND NOT EXISTS"
+				     " (SELECT 1 FROM recipient WHERE message = ?)", "ii",
+			      (int64_t)j->message, (int64_t)j->message);
+	return err < 0 ? err : 0;
+}
+
+static void free_answers(struct reroute *r)
+{
+	for (size_t i = 0; i < r->job->n; i++)
+		if (r->answers[i].reply)
+			postern__route_reply__free_unpacked(r->answers[i].reply, NULL);
+}
+
+static void done(struct queue *q, struct work *w, int err)
+{
+	struct reroute *r = container_of(w, struct reroute, work);
+	struct job *j = r->job;
+	free_answers(r);
+	free(r);
+	if (err < 0)
+		job_pause(j, "database", err);
+	else
+		job_over(j);
+}
+
+static void finish(struct reroute *r)
+{
+	struct job *j = r->job;
+	if (--j->waiting)
+		return;
+	if (j->deferred) {
+		free_answers(r);
+		free(r);
+		job_pause(j, "directory", ERR_UNAVAILABLE);
+		return;
+	}
+	r->work.apply = apply;
+	r->work.done = done;
+	batch_add(j->q, &r->work);
+}
+
+static Postern__RouteReply *copy_reply(struct arena *a, const Postern__RouteReply *reply)
+{
+	size_t n = postern__route_reply__get_packed_size(reply);
+	uint8_t *packed = arena_alloc(a, n);
+	postern__route_reply__pack(reply, packed);
+	return postern__route_reply__unpack(NULL, n, packed);
+}
+
+static void on_route(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct answer *a = ctx;
+	struct reroute *r = a->reroute;
+	if (fd >= 0)
+		close(fd);
+	if (err == 0)
+		a->reply = copy_reply(r->job->arena, (const Postern__RouteReply *)msg);
+	else
+		r->job->deferred = true;
+	finish(r);
+}
+
+static void ask(struct reroute *r, size_t i)
+{
+	struct job *j = r->job;
+	Postern__RouteRequest req = POSTERN__ROUTE_REQUEST__INIT;
+	req.address = pb_of_slice(j->rcpts[i].address);
+	req.retry = true;
+	r->answers[i] = (struct answer){ .reroute = r };
+	j->waiting++;
+	room_call(j->q->room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE, &req.base, NULL, 0,
+		  CALL_MS, on_route, &r->answers[i]);
+}
+
+void reroute_start(struct job *j)
+{
+	struct reroute *r = calloc(1, sizeof(*r));
+	bug_if(!r);
+	r->job = j;
+	r->answers = ARENA_ARRAY(j->arena, struct answer, j->n);
+	j->waiting = 1;
+	for (size_t i = 0; i < j->n; i++)
+		ask(r, i);
+	finish(r);
+}

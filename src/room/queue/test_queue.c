@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/codec.h"
+#include "room/queue/backoff.h"
+#include "room/queue/dsn.h"
+#include "room/queue/key.h"
+
+static void retries(void **state)
+{
+	static const struct {
+		unsigned step;
+		int64_t middle;
+	} cases[] = { { 0, 60000 }, { 1, 120000 }, { 2, 240000 }, { 5, 1920000 }, { 6, 3600000 }, { 7, 3600000 },
+		      { 4000000000u, 3600000 } };
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t m = cases[i].middle;
+		assert_int_equal(backoff_retry_ms(60000, 3600000, cases[i].step, 0), m - m / 8);
+		assert_int_equal(backoff_retry_ms(60000, 3600000, cases[i].step, (uint64_t)m / 4), m + m / 8);
+		for (uint64_t r = 1; r; r *= 3) {
+			int64_t ms = backoff_retry_ms(60000, 3600000, cases[i].step, r);
+			assert_true(ms >= m - m / 8 && ms <= m + m / 8);
+			if (r > UINT64_MAX / 3)
+				break;
+		}
+	}
+	assert_int_equal(backoff_retry_ms(1, 1, 3, 77), 1);
+}
+
+static void probes(void **state)
+{
+	assert_int_equal(backoff_probe_ms(10000, 1, 62), 500);
+	assert_true(backoff_probe_ms(10000, 2, 5) < 1130);
+	for (uint64_t r = 0; r < 10000; r += 7)
+		assert_true(backoff_probe_ms(10000, 900, r) <= 11250);
+	assert_int_equal(backoff_probe_ms(100, 1, 12), 100);
+}
+
+static void keys(void **state)
+{
+	static const struct {
+		unsigned route;
+		const char *host, *domain, *key;
+	} cases[] = {
+		{ 1, "old.test", "a.test", "to old.test 2525 1" },
+		{ 1, "OLD.test", "a.test", "to old.test 2525 1" },
+		{ 2, "", "b.test", "mx b.test" },
+		{ QUEUE_ROUTE_ASK, "", "b.test", "route b.test" },
+	};
+	char key[QUEUE_KEY_MAX];
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t n = dest_key(key, cases[i].route, slice_str(cases[i].host), 2525, 1, slice_str(cases[i].domain));
+		assert_int_equal(n, strlen(cases[i].key));
+		assert_string_equal(key, cases[i].key);
+	}
+}
+
+static void domains(void **state)
+{
+	static const struct {
+		const char *address, *domain;
+	} cases[] = { { "a@B.Test", "b.test" }, { "\"a@b\"@c.test", "c.test" }, { "postmaster", "" }, { "", "" }, { "a@", "" } };
+	char to[256];
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_true(slice_eq(address_domain(slice_str(cases[i].address), to, sizeof(to)),
+				     slice_str(cases[i].domain)));
+}
+
+static void write_dsn(struct buf *out, struct dsn *d)
+{
+	d->host = "mail.test";
+	d->boundary = "b0undary";
+	d->now_ms = INT64_C(1795309323000);
+	d->arrival_ms = INT64_C(1795309320000);
+	d->until_ms = INT64_C(1795741320000);
+	dsn_write(out, d);
+	assert_true(buf_ok(out));
+	/* Only whole CRLF lines, none over the limit of RFC 5322. */
+	size_t begin = 0;
+	for (size_t i = 0; i < out->n; i++) {
+		assert_false(out->p[i] == '\n' && (i == 0 || out->p[i - 1] != '\r'));
+		assert_false(out->p[i] == '\r' && (i + 1 == out->n || out->p[i + 1] != '\n'));
+		if (out->p[i] == '\n') {
+			assert_true(i - begin < 998);
+			begin = i + 1;
+		}
+	}
+	assert_int_equal(begin, out->n);
+}
+
+static void bounce_text(void **state)
+{
+	struct dsn_rcpt r = { .address = SLICE("joe@b.test"), .orcpt = SLICE("rfc822;joe+2Bx@b.test"),
+		.enhanced = SLICE("5.1.1"), .code = 550, .text = SLICE("no such user"), .server = SLICE("mx.b.test") };
+	struct dsn d = { .action = DSN_FAILED, .sender = SLICE("s@a.test"), .envid = SLICE("id+3D1"), .rcpts = &r,
+		.n_rcpts = 1, .original = SLICE("Subject: x\r\n\r\nbody\r\n") };
+	struct buf out = BUF_INIT(100000);
+	write_dsn(&out, &d);
+	assert_string_equal(buf_cstr(&out),
+		"From: Mail Delivery System <MAILER-DAEMON@mail.test>\r\n"
+		"To: s@a.test\r\n"
+		"Subject: Undelivered mail returned to sender\r\n"
+		"Date: Sun, 22 Nov 2026 01:02:03 +0000\r\n"
+		"Message-ID: <b0undary@mail.test>\r\n"
+		"Auto-Submitted: auto-replied\r\n"
+		"MIME-Version: 1.0\r\n"
+		"Content-Type: multipart/report; report-type=delivery-status;\r\n"
+		"\tboundary=\"b0undary\"\r\n"
+		"Content-Transfer-Encoding: 7bit\r\n"
+		"\r\n"
+		"--b0undary\r\n"
+		"Content-Type: text/plain; charset=utf-8\r\n"
+		"Content-Transfer-Encoding: 8bit\r\n"
+		"\r\n"
+		"This is the mail server mail.test.\r\n"
+		"\r\n"
+		"Your message could not be delivered to the recipients below. No further\r\n"
+		"attempt will be made.\r\n"
+		"\r\n"
+		"    joe@b.test\r\n"
+		"    said by mx.b.test\r\n"
+		"    550 no such user\r\n"
+		"\r\n"
+		"--b0undary\r\n"
+		"Content-Type: message/delivery-status\r\n"
+		"\r\n"
+		"Reporting-MTA: dns; mail.test\r\n"
+		"Original-Envelope-Id: id=1\r\n"
+		"Arrival-Date: Sun, 22 Nov 2026 01:02:00 +0000\r\n"
+		"\r\n"
+		"Original-Recipient: rfc822;joe+x@b.test\r\n"
+		"Final-Recipient: rfc822; joe@b.test\r\n"
+		"Action: failed\r\n"
+		"Status: 5.1.1\r\n"
+		"Remote-MTA: dns; mx.b.test\r\n"
+		"Diagnostic-Code: smtp; 550 no such user\r\n"
+		"Last-Attempt-Date: Sun, 22 Nov 2026 01:02:03 +0000\r\n"
+		"\r\n"
+		"--b0undary\r\n"
+		"Content-Type: message/rfc822\r\n"
+		"\r\n"
+		"Subject: x\r\n\r\nbody\r\n"
+		"--b0undary--\r\n");
+	buf_fini(&out);
+}
+
+/* S13: nothing that a server says becomes a line of ours. */
+static void hostile_text(void **state)
+{
+	static const char *const texts[] = {
+		"a\nsender: root\n\n--b0undary--", "a\r\nBcc: x@y.test\r\n\r\nbody", "\033[31mred\007",
+		"\xc0\xaf\xff broken", "\xe2\x80\xa8line separator", "<script>alert(1)</script>", "+", "",
+	};
+	char big[600];
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = 0;
+	for (size_t i = 0; i <= ARRAY_SIZE(texts); i++) {
+		const char *text = i < ARRAY_SIZE(texts) ? texts[i] : big;
+		struct dsn_rcpt r = { .address = slice_str(text), .orcpt = slice_str("rfc822;a+0D+0Ab+4"),
+			.enhanced = SLICE("5.0.0"), .code = 550, .text = slice_str(text), .server = slice_str(text) };
+		struct dsn d = { .action = DSN_DELAYED, .sender = SLICE("s@a.test"), .envid = SLICE("+0A+0Ax: y"),
+			.rcpts = &r, .n_rcpts = 1, .original = SLICE("Subject: x\r\n\r\n"), .headers_only = true };
+		struct buf out = BUF_INIT(100000);
+		write_dsn(&out, &d);
+		struct slice all = buf_view(&out);
+		assert_true(slice_find(all, SLICE("\r\nsender:"), 0) < 0);
+		assert_true(slice_find(all, SLICE("\r\nBcc:"), 0) < 0);
+		assert_true(slice_find(all, SLICE("\r\nx: y"), 0) < 0);
+		assert_true(slice_find(all, SLICE("\033"), 0) < 0);
+		ptrdiff_t end = slice_find(all, SLICE("\r\n--b0undary--\r\n"), 0);
+		assert_int_equal(end, all.n - 16);
+		assert_true(utf8_valid(all));
+		buf_fini(&out);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(retries), cmocka_unit_test(probes),	  cmocka_unit_test(keys),
+		cmocka_unit_test(domains), cmocka_unit_test(bounce_text), cmocka_unit_test(hostile_text),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
