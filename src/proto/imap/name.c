@@ -77,17 +77,34 @@ int imap_name_normalise(struct arena *a, struct slice utf8, struct slice *ret)
 	return 0;
 }
 
+static int decode_wire(struct arena *a, struct slice wire, size_t max, struct slice *ret)
+{
+	struct buf b = BUF_INIT(max);
+	int err = mutf7_decode(&b, wire) < 0 ? ERR_INVALID : 0;
+
+	if (err == 0)
+		*ret = arena_dup(a, buf_view(&b));
+	buf_fini(&b);
+	return err;
+}
+
 int imap_name_read(struct arena *a, struct slice wire, bool utf8, struct slice *ret)
 {
-	struct buf b = BUF_INIT(IMAP_NAME_MAX);
-	int err;
+	struct slice name = wire;
 
-	if (utf8)
-		return imap_name_normalise(a, wire, ret);
-	err = mutf7_decode(&b, wire) < 0 ? ERR_INVALID : 0;
-	struct slice name = arena_dup(a, buf_view(&b));
-	buf_fini(&b);
-	return err < 0 ? err : imap_name_normalise(a, name, ret);
+	if (!utf8 && decode_wire(a, wire, IMAP_NAME_MAX, &name) < 0)
+		return ERR_INVALID;
+	return imap_name_normalise(a, name, ret);
+}
+
+int imap_name_pattern(struct arena *a, struct slice wire, bool utf8, struct slice *ret)
+{
+	struct slice pattern = wire;
+
+	if (utf8 ? !utf8_valid(wire) : decode_wire(a, wire, 2 * IMAP_NAME_MAX, &pattern) < 0)
+		return ERR_INVALID;
+	*ret = to_nfc(a, pattern);
+	return 0;
 }
 
 bool imap_name_creatable(struct slice name)

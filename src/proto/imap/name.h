@@ -20,6 +20,9 @@ NODISCARD int imap_name_read(struct arena *a, struct slice wire, bool utf8, stru
 /* As imap_name_read, for a name that comes as UTF-8 already. */
 NODISCARD int imap_name_normalise(struct arena *a, struct slice utf8, struct slice *ret);
 
+/* A LIST pattern: as a name is read, but without the rules for levels. */
+NODISCARD int imap_name_pattern(struct arena *a, struct slice wire, bool utf8, struct slice *ret);
+
 /* May a mailbox of this (normalised) name be made? No wildcards, no '~' or '#' in front, no "." or ".." level. */
 bool imap_name_creatable(struct slice name);
 

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * FETCH (RFC 3501 6.4.5, RFC 7162 3.1.4). Flags, dates and sizes come from the view; everything else in batches from
+ * the store. Per batch: ask, set \Seen where that is due, write line by line, stop while the client does not
+ * read (the batch's memfd is all that is held meanwhile; the store holds nothing, THREATS I15).
+ *
+ *   next_batch --FETCH--> on_batch --STORE \Seen--> write_batch --slow--> (drained) write_batch
+ *        ^                                              | done
+ *        +----------------------------------------------+
+ */
+#include "room/imapd/fetch_priv.h"
+
+#include "base/err.h"
+#include "base/event.h"
+#include "lib/ipc/memfd.h"
+
+enum { BATCH_BYTES = 512 * 1024, BYTES_MAX = 2u << 30, SEEN_AT_ONCE = 4000 };
+
+struct fetch {
+	struct imap_fetch_args args;
+	struct imap_seqset uids;
+	unsigned needs;
+	bool set_seen;
+	bool missing;		/* the store has some of the messages no more */
+	struct fetch_line line;
+	bool in_line;
+	size_t range, at;	/* where the walk over the view is */
+
+	Postern__FetchReply *batch;	/* a copy of ours */
+	size_t item;
+	struct fetch_bytes bytes;
+	uint32_t from;		/* where the next batch begins; 0: that was all */
+};
+
+static void batch_free(struct fetch *f)
+{
+	if (f->batch)
+		postern__fetch_reply__free_unpacked(f->batch, NULL);
+	f->batch = NULL;
+	if (f->bytes.map.p)
+		memfd_unmap(&f->bytes.map);
+	if (f->bytes.fd >= 0)
+		close(f->bytes.fd);
+	f->bytes = (struct fetch_bytes){ .fd = -1 };
+}
+
+static void fetch_free(void *ctx)
+{
+	struct fetch *f = ctx;
+
+	batch_free(f);
+	imap_seqset_fini(&f->uids);
+	buf_fini(&f->line.text);
+}
+
+static void finish(struct cmd *cmd)
+{
+	const struct fetch *f = cmd->state;
+
+	if (f->missing && !cmd->uid)
+		cmd_done(cmd, "NO [EXPUNGEISSUED] Some of the messages were expunged meanwhile.");
+	else
+		cmd_ok(cmd);
+}
+
+static void broken(struct cmd *cmd, int err)
+{
+	/* Half a line may be out: the only honest end is that of the connection. */
+	ev(EV_ERROR, "imap.fetch.failed", KI("account", cmd->conn->account_id), KS("reason", err_name(err)));
+	conn_bye(cmd->conn, "[UNAVAILABLE] Reading the message failed");
+}
+
+static bool wanted(const struct fetch *f, const struct view_msg *m)
+{
+	return !f->args.has_changed_since || m->modseq > f->args.changed_since;
+}
+
+/* ---- what the view knows ---- */
+
+static void write_from_view(struct cmd *cmd)
+{
+	struct fetch *f = cmd->state;
+	struct conn *c = cmd->conn;
+	struct buf out = BUF_INIT(1 << 20);
+
+	for (; f->range < f->uids.n; f->range++) {
+		const struct imap_range *r = &f->uids.ranges[f->range];
+		size_t start = view_lower(c->view, r->first);
+		f->at = f->at > start ? f->at : start;
+		for (; f->at < c->view->told && c->view->msgs[f->at].uid <= r->last; f->at++) {
+			if (stream_congested(c->stream)) {
+				cmd->on_drained = write_from_view;
+				conn_write(c, &out);
+				buf_fini(&out);
+				return;
+			}
+			if (!wanted(f, &c->view->msgs[f->at]))
+				continue;
+			fetch_line_make(&f->line, c, &f->args, f->at, cmd->uid, NULL, &f->bytes);
+			buf_slice(&out, buf_view(&f->line.text));
+			if (out.n >= OUT_CHUNK)
+				conn_write(c, &out);
+		}
+	}
+	conn_write(c, &out);
+	buf_fini(&out);
+	finish(cmd);
+}
+
+/* ---- batches ---- */
+
+static void next_batch(struct cmd *cmd);
+
+static void write_batch(struct cmd *cmd)
+{
+	struct fetch *f = cmd->state;
+	struct conn *c = cmd->conn;
+
+	for (; f->item < f->batch->n_items; f->item++) {
+		const Postern__FetchItem *item = f->batch->items[f->item];
+		ptrdiff_t at = item->meta ? view_find(c->view, item->meta->uid) : -1;
+		if (at < 0 || (size_t)at >= c->view->told)
+			continue;
+		if (!f->in_line)
+			fetch_line_make(&f->line, c, &f->args, (size_t)at, cmd->uid, item, &f->bytes);
+		int got = fetch_line_write(&f->line, c, &f->bytes);
+		f->in_line = got == 0;
+		if (got < 0) {
+			broken(cmd, got);
+			return;
+		}
+		if (got == 0) {
+			cmd->on_drained = write_batch;
+			return;
+		}
+	}
+	batch_free(f);
+	if (f->from)
+		next_batch(cmd);
+	else
+		finish(cmd);
+}
+
+static void on_seen(struct cmd *cmd, int err, const ProtobufCMessage *msg, int fd UNUSED, const char *text UNUSED)
+{
+	const Postern__StoreReply *r = (const Postern__StoreReply *)msg;
+
+	/* A disk that is full is no reason not to show a message. */
+	for (size_t i = 0; err == 0 && i < r->n_changed; i++)
+		IGNORE(view_put(cmd->conn->view, r->changed[i], true), "it is there, we just fetched it");
+	write_batch(cmd);
+}
+
+static void mark_seen(struct cmd *cmd)
+{
+	Postern__StoreRequest req = POSTERN__STORE_REQUEST__INIT;
+	struct fetch *f = cmd->state;
+	struct view *v = cmd->conn->view;
+	struct imap_seqset unseen = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; f->set_seen && i < f->batch->n_items && n < SEEN_AT_ONCE; i++) {
+		const Postern__MessageMeta *m = f->batch->items[i]->meta;
+		ptrdiff_t at = m ? view_find(v, m->uid) : -1;
+		if (at >= 0 && !(v->msgs[at].bits & IMAP_SEEN)) {
+			imap_seqset_add(&unseen, m->uid);
+			n++;
+		}
+	}
+	if (unseen.n) {
+		req.n_uids = shard_ranges(cmd, &unseen, 1, &req.uids);
+		req.how = POSTERN__STORE_HOW__STORE_ADD;
+		req.flags = IMAP_SEEN;
+		shard_call(cmd, POSTERN__SESSION_OP__SESSION_STORE, &req.base, -1, on_seen);
+	} else {
+		write_batch(cmd);
+	}
+	imap_seqset_fini(&unseen);
+}
+
+/* The reply dies with the callback; what is kept of it is packed and unpacked again, digests and all. */
+static Postern__FetchReply *copy_of(const Postern__FetchReply *r)
+{
+	size_t n = postern__fetch_reply__get_packed_size(r);
+	uint8_t *bytes = malloc(n + 1);
+	bug_if(!bytes);
+	postern__fetch_reply__pack(r, bytes);
+	Postern__FetchReply *copy = postern__fetch_reply__unpack(NULL, n, bytes);
+	free(bytes);
+	bug_if(!copy);
+	return copy;
+}
+
+static void on_batch(struct cmd *cmd, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct fetch *f = cmd->state;
+
+	f->bytes.fd = fd;
+	if (err == 0 && fd >= 0)
+		err = memfd_map(fd, BYTES_MAX, &f->bytes.map);
+	if (err < 0) {
+		cmd_fail(cmd, err, text, "Message", false);
+		return;
+	}
+	const Postern__FetchReply *r = (const Postern__FetchReply *)msg;
+	f->missing |= !r->n_items && !f->args.has_changed_since;
+	f->batch = copy_of(r);
+	f->item = 0;
+	f->from = r->next_uid > f->from ? r->next_uid : 0;
+	if (!f->from && f->range < f->uids.n)
+		f->from = f->uids.ranges[f->range].first;
+	mark_seen(cmd);
+}
+
+static void next_batch(struct cmd *cmd)
+{
+	Postern__FetchRequest req = POSTERN__FETCH_REQUEST__INIT;
+	struct fetch *f = cmd->state;
+	size_t asked = 0;
+
+	/* f->range: the first range behind what this question holds. */
+	for (f->range = 0; f->range < f->uids.n && asked < UID_RANGES_MAX; f->range++)
+		asked += f->uids.ranges[f->range].last >= f->from;
+	req.n_uids = shard_ranges(cmd, &f->uids, f->from, &req.uids);
+	if (!req.n_uids) {
+		finish(cmd);
+		return;
+	}
+	req.meta = true;
+	req.digest = f->needs & FETCH_DIGEST;
+	req.header = f->needs & FETCH_HEADER;
+	req.body = f->needs & FETCH_BODY;
+	req.max_bytes = BATCH_BYTES;
+	req.changed_since = f->args.has_changed_since ? f->args.changed_since : 0;
+	shard_call(cmd, POSTERN__SESSION_OP__SESSION_FETCH, &req.base, -1, on_batch);
+}
+
+void cmd_fetch(struct cmd *cmd)
+{
+	struct fetch *f = ARENA_NEW(cmd->arena, struct fetch);
+	struct slice set;
+
+	cmd->state = f;
+	f->bytes.fd = -1;
+	buf_init(&f->line.text, LINE_TEXT_MAX);
+	arena_on_free(cmd->arena, fetch_free, f);
+	if (imap_scan_set(&cmd->args, &set) < 0 || imap_scan_sp(&cmd->args) < 0 ||
+	    imap_fetch_args_scan(&cmd->args, &f->args) < 0) {
+		cmd_syntax(cmd);
+		return;
+	}
+	if (!cmd_uids(cmd, set, &f->uids))
+		return;
+	cmd->conn->condstore |= f->args.has_changed_since || (f->args.items & IMAP_FETCH_MODSEQ);
+	f->needs = fetch_needs(&f->args);
+	f->set_seen = f->args.sets_seen && !cmd->conn->view->read_only;
+	f->from = 1;
+	if (f->needs)
+		next_batch(cmd);
+	else
+		write_from_view(cmd);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The IMAP room: listens with TLS from the first byte, has no disk, and reaches an account only over the channel
+ * that a login brought. RFC 3501 with the extensions that cmd_capability.c names.
+ */
+#include "room/imapd/imapd_priv.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/event.h"
+#include "lib/tls/tls.h"
+#include "proto/mail/charset.h"
+
+enum {
+	TICK_MS = 10000,
+	IDLE_TELL_MS = 120000,	/* a word to a client in IDLE, so that dead peers and forgetful routers show */
+	STOP_MS = 2000,
+};
+
+static void on_conn(void *ctx, int fd, const struct sockaddr_storage *peer)
+{
+	imapd_accept(ctx, fd, peer);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct imapd *imapd = timer->data;
+	int64_t now = clock_mono_ms();
+
+	list_each(c, &imapd->conns, struct conn, node) {
+		if (!c->cmd || !c->cmd->on_change || now - c->told_ms < IDLE_TELL_MS || c->state == CONN_OVER)
+			continue;
+		c->told_ms = now;
+		conn_printf(c, "* OK Still here\r\n");
+	}
+}
+
+static int init(struct room *room)
+{
+	struct imapd *imapd = calloc(1, sizeof(*imapd));
+
+	bug_if(!imapd);
+	imapd->room = room;
+	list_init(&imapd->conns);
+	imapd->limiter = conn_limiter_new((unsigned)conf_u64(room->conf, "limits.per_address"),
+					  conf_str(room->conf, "limits.exempt_networks"));
+	charset_preload();
+	bug_if(uv_timer_init(room->loop, &imapd->tick) < 0);
+	imapd->tick.data = imapd;
+	bug_if(uv_timer_start(&imapd->tick, on_tick, TICK_MS, TICK_MS) < 0);
+	uv_unref((uv_handle_t *)&imapd->tick);
+	room->state = imapd;
+	return 0;
+}
+
+static void on_listener(struct room *room, const char *name, int fd)
+{
+	struct imapd *imapd = room->state;
+
+	if (strcmp(name, "imaps") != 0 || imapd->n_listeners == ARRAY_SIZE(imapd->listeners)) {
+		close(fd);
+		return;
+	}
+	imapd->listeners[imapd->n_listeners++] = listener_new(room->loop, fd, on_conn, imapd);
+}
+
+static void on_certificate(struct room *room, struct slice pem)
+{
+	struct imapd *imapd = room->state;
+	struct tls_ctx *ctx;
+	int err = tls_server_new(pem, &ctx);
+
+	if (err < 0) {
+		ev(EV_ERROR, "imap.certificate.refused", KS("reason", err_name(err)));
+		return;
+	}
+	/* Sessions that are open keep the context that they began with. */
+	tls_unref(&imapd->tls);
+	imapd->tls = ctx;
+}
+
+static void on_stop_timer(uv_timer_t *timer)
+{
+	struct imapd *imapd = timer->data;
+
+	conn_free_all(imapd);
+	room_exit(imapd->room, 0);
+}
+
+static void on_stop(struct room *room)
+{
+	struct imapd *imapd = room->state;
+
+	for (size_t i = 0; i < imapd->n_listeners; i++)
+		listener_free(&imapd->listeners[i]);
+	imapd->n_listeners = 0;
+	list_each(c, &imapd->conns, struct conn, node)
+		conn_bye(c, "Server is shutting down");
+	uv_timer_stop(&imapd->tick);
+	bug_if(uv_timer_start(&imapd->tick, on_stop_timer, imapd->n_conns ? STOP_MS : 0, 0) < 0);
+	uv_ref((uv_handle_t *)&imapd->tick);
+}
+
+static void on_stats(struct room *room, struct stats *stats)
+{
+	const struct imapd *imapd = room->state;
+
+	stats_add(stats, "connections", (int64_t)imapd->n_conns);
+	stats_add(stats, "sessions", (int64_t)imapd->n_sessions);
+	stats_add(stats, "idle", (int64_t)imapd->n_idle);
+	stats_add(stats, "logins", (int64_t)imapd->n_logins);
+	stats_add(stats, "commands", (int64_t)imapd->n_commands);
+}
+
+static const struct sandbox_policy policy = { .allow = SANDBOX_ACCEPT };
+
+const struct room_ops imapd_ops = {
+	.sandbox = &policy,
+	.init = init,
+	.on_listener = on_listener,
+	.on_tls = on_certificate,
+	.on_stop = on_stop,
+	.on_stats = on_stats,
+};
