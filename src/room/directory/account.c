@@ -126,6 +126,11 @@ int account_set_state(struct engine *e, uint64_t id, enum account_state state)
 				   (int64_t)state));
 }
 
+int account_complete(struct engine *e, uint64_t id)
+{
+	return changed_one(sql_run(e->db, "UPDATE account SET state = 1 WHERE id = ?1 AND state = 0", "i", (int64_t)id));
+}
+
 int account_set_quota(struct engine *e, uint64_t id, uint64_t quota)
 {
 	return changed_one(sql_run(e->db, "UPDATE account SET quota = ?2 WHERE id = ?1", "ii", (int64_t)id,

@@ -99,6 +99,22 @@ int engine_next(struct engine *e, uint64_t *ret)
 	return 0;
 }
 
+int engine_counts(struct engine *e, struct counts_of_all *ret)
+{
+	struct sql_stmt *s = sql_prepare(e->db,
+		"SELECT (SELECT count(*) FROM customer), (SELECT count(*) FROM domain),"
+		" (SELECT count(*) FROM account WHERE state <> 2)");
+	int r = sql_step(s);
+	if (r == 1)
+		*ret = (struct counts_of_all){
+			.customers = (uint64_t)sql_int(s, 0),
+			.domains = (uint64_t)sql_int(s, 1),
+			.mailboxes = (uint64_t)sql_int(s, 2),
+		};
+	sql_done(s);
+	return r == 1 ? 0 : r < 0 ? r : ERR_INTERNAL;
+}
+
 int audit_add(struct engine *e, const struct audit *row)
 {
 	int r = sql_run(e->db,

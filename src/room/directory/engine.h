@@ -33,6 +33,11 @@ NODISCARD int setting_put(struct engine *e, const char *name, int64_t value);
 /* A number that never comes twice (credential versions). Needs a transaction. */
 NODISCARD int engine_next(struct engine *e, uint64_t *ret);
 
+struct counts_of_all {
+	uint64_t customers, domains, mailboxes;
+};
+NODISCARD int engine_counts(struct engine *e, struct counts_of_all *ret);
+
 struct audit {
 	int64_t at_ms;
 	struct slice actor, remote, operation, object, detail;
@@ -186,6 +191,8 @@ NODISCARD int account_list(struct engine *e, struct arena *a, uint64_t domain, u
 			   const struct page *page, struct account **ret, size_t *ret_n);
 NODISCARD int account_in_state(struct engine *e, struct arena *a, enum account_state state, struct account **ret, size_t *ret_n);
 NODISCARD int account_set_state(struct engine *e, uint64_t id, enum account_state state);
+/* MADE -> LIVE; ERR_NOT_FOUND where it is not MADE any more. */
+NODISCARD int account_complete(struct engine *e, uint64_t id);
 NODISCARD int account_set_quota(struct engine *e, uint64_t id, uint64_t quota);
 NODISCARD int account_set_person(struct engine *e, uint64_t id, struct slice person);
 NODISCARD int account_set_send_any(struct engine *e, uint64_t id, bool on);

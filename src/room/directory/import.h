@@ -39,8 +39,9 @@ struct import_account {
 	struct slice person;
 	uint64_t quota;
 	/* Filled in while it is applied: */
-	struct slice local;
+	struct slice local, address;
 	uint64_t id;
+	uint32_t shard;
 	bool skip;		/* is here already, the same */
 };
 
@@ -81,7 +82,7 @@ NODISCARD int import_check_accounts(struct engine *e, struct arena *a, const str
 				    struct import_errors *errors);
 /* Inside the caller's transaction, after the check: secrets are hashes now. Sets rows' ids. */
 NODISCARD int import_apply_accounts(struct engine *e, struct arena *a, const struct domain *d,
-				    struct import_account *rows, size_t n, int64_t now_ms,
+				    struct import_account *rows, size_t n, unsigned shards, int64_t now_ms,
 				    struct import_errors *errors);
 /* Both in one, inside the caller's transaction, which is rolled back for a dry run or an error. */
 NODISCARD int import_apply_aliases(struct engine *e, struct arena *a, const struct domain *d,

@@ -101,12 +101,13 @@ int import_check_accounts(struct engine *e, struct arena *a, const struct domain
 }
 
 int import_apply_accounts(struct engine *e, struct arena *a, const struct domain *d, struct import_account *rows,
-			  size_t n, int64_t now_ms, struct import_errors *errors)
+			  size_t n, unsigned shards, int64_t now_ms, struct import_errors *errors)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct problem why = { 0 };
 		struct account account = {
 			.quota = rows[i].quota, .hash = rows[i].secret, .person = rows[i].person, .pool_checked = true,
+			.shard = shards > 1 ? (uint32_t)(i % shards) : 0,
 		};
 		if (rows[i].skip)
 			continue;
@@ -116,6 +117,8 @@ int import_apply_accounts(struct engine *e, struct arena *a, const struct domain
 		if (r < 0)
 			import_fault(errors, a, rows[i].line, "%s", why.text);
 		rows[i].id = account.id;
+		rows[i].shard = account.shard;
+		rows[i].address = account.address;
 	}
 	return errors->total ? ERR_INVALID : 0;
 }

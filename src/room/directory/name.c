@@ -79,7 +79,7 @@ static int fold(struct arena *a, struct slice in, struct slice *ret)
 /* Takes the local part off the front; *ret_used says how long it was as written. */
 static int take_local(struct arena *a, struct slice in, struct slice *ret, size_t *ret_used)
 {
-	struct buf text = BUF_INIT(NAME_MAX);
+	struct buf text = BUF_INIT(NAME_TEXT_MAX);
 	size_t used = quoted_string(in, &text);
 	if (!used) {
 		buf_clear(&text);
@@ -196,7 +196,7 @@ int name_parse(struct arena *a, struct slice in, struct name *ret)
 {
 	struct name name = { 0 };
 	size_t used = 0;
-	if (in.n > NAME_MAX)
+	if (in.n > NAME_TEXT_MAX)
 		return ERR_TOO_BIG;
 	int r = take_local(a, in, &name.local, &used);
 	if (r < 0)

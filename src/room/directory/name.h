@@ -13,7 +13,7 @@
 enum {
 	NAME_LOCAL_MAX = 64,	/* RFC 5321 4.5.3.1.1, octets as written (unquoted) */
 	NAME_DOMAIN_MAX = 253,
-	NAME_MAX = 320,		/* of a whole address, quotes and all */
+	NAME_TEXT_MAX = 320,		/* of a whole address, quotes and all */
 };
 
 struct name {

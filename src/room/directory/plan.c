@@ -86,6 +86,13 @@ int plan_end(struct engine *e, uint64_t id, int64_t now_ms)
 	return r < 0 ? r : 0;
 }
 
+int plan_idle(struct engine *e, int64_t since_ms, int64_t *ret_id)
+{
+	return sql_get(e->db, ret_id,
+		       "SELECT id FROM plan WHERE ended = 0 AND changed < ?1 AND NOT EXISTS"
+		       " (SELECT 1 FROM task WHERE task.plan = plan.id AND task.changed >= ?1) LIMIT 1", "i", since_ms);
+}
+
 int source_id(struct engine *e, uint64_t account, struct slice host, unsigned port, struct slice user, uint64_t *ret)
 {
 	int64_t id = 0;

@@ -60,6 +60,9 @@ NODISCARD int plan_set_secret(struct engine *e, uint64_t id, struct slice sealed
 /* No task runs on, and no password stays. */
 NODISCARD int plan_end(struct engine *e, uint64_t id, int64_t now_ms);
 
+/* A plan that is not ended and that nothing happened to since; ERR_NOT_FOUND. */
+NODISCARD int plan_idle(struct engine *e, int64_t since_ms, int64_t *ret_id);
+
 /* A number for (account, server, login) that is the same in every plan: the store knows by it what it has. */
 NODISCARD int source_id(struct engine *e, uint64_t account, struct slice host, unsigned port, struct slice user,
 			uint64_t *ret);

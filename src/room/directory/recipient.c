@@ -20,7 +20,7 @@ struct refused {
 
 static struct slice refused_key(uint8_t *buf, uint64_t domain, struct slice local)
 {
-	size_t n = local.n < NAME_MAX ? local.n : NAME_MAX;
+	size_t n = local.n < NAME_TEXT_MAX ? local.n : NAME_TEXT_MAX;
 	memcpy(buf, &domain, sizeof(domain));
 	memcpy(buf + sizeof(domain), local.p, n);
 	return slice_of(buf, sizeof(domain) + n);
@@ -39,7 +39,7 @@ void recipient_clear(struct engine *e)
 
 static bool refused_lately(struct engine *e, uint64_t domain, struct slice local, int64_t now_ms)
 {
-	uint8_t buf[sizeof(domain) + NAME_MAX];
+	uint8_t buf[sizeof(domain) + NAME_TEXT_MAX];
 	struct slice key = refused_key(buf, domain, local);
 	struct refused *r = map_get(e->refused, key);
 	if (!r)
@@ -64,7 +64,7 @@ enum known recipient_known(struct engine *e, uint64_t domain, struct slice local
 
 static int note_refused(struct engine *e, uint64_t domain, struct slice local, int64_t now_ms)
 {
-	uint8_t buf[sizeof(domain) + NAME_MAX];
+	uint8_t buf[sizeof(domain) + NAME_TEXT_MAX];
 	if (map_count(e->refused) >= REFUSED_MAX)
 		recipient_clear(e);
 	struct refused *r = malloc(sizeof(*r));
@@ -78,7 +78,7 @@ static int note_refused(struct engine *e, uint64_t domain, struct slice local, i
 
 int recipient_note(struct engine *e, uint64_t domain, struct slice local, bool good, int64_t now_ms)
 {
-	uint8_t buf[sizeof(domain) + NAME_MAX];
+	uint8_t buf[sizeof(domain) + NAME_TEXT_MAX];
 	if (!good)
 		return note_refused(e, domain, local, now_ms);
 	free(map_remove(e->refused, refused_key(buf, domain, local)));

@@ -130,7 +130,7 @@ static int run_accounts(struct fixture *f, const struct domain *d, const char *f
 	if (r < 0)
 		return r;
 	assert_int_equal(engine_begin(f->e), 0);
-	r = import_apply_accounts(f->e, f->a, d, rows, n, 1, errors);
+	r = import_apply_accounts(f->e, f->a, d, rows, n, 1, 1, errors);
 	if (r < 0) {
 		engine_rollback(f->e);
 		return r;

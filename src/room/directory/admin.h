@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One operation of the administration, from its fields to its answer. An operation is a function; it answers by
+ * admin_ok or admin_refuse exactly once, at once or behind other rooms' answers. What it changes it changes in one
+ * transaction, which admin_commit closes together with the audit row.
+ */
+#ifndef ROOM_DIRECTORY_ADMIN_H
+#define ROOM_DIRECTORY_ADMIN_H
+
+#include "proto/api/api.h"
+#include "room/directory/directory_priv.h"
+#include "room/directory/import.h"
+
+#include <jansson.h>
+
+struct admin {
+	struct directory *d;
+	struct engine *e;
+	struct arena *a;	/* the call's */
+	struct ipc_call *call;
+	const Postern__AdminRequest *req;
+	const struct api_op *op;
+	struct api_field *fields;
+	size_t n_fields;
+	int64_t now_ms;
+	struct problem why;
+	struct slice file;	/* mapped; freed with the answer */
+	struct list node;	/* in directory.proofs */
+	void *ctx;		/* the operation's own, between answers of other rooms */
+};
+
+typedef void admin_fn(struct admin *ad);
+admin_fn op_customer_add, op_customer_list, op_customer_show, op_customer_remove;
+admin_fn op_domain_add, op_domain_list, op_domain_show, op_domain_set, op_domain_switch, op_domain_remove;
+admin_fn op_mailbox_add, op_mailbox_list, op_mailbox_show, op_mailbox_set, op_mailbox_password, op_mailbox_remove;
+admin_fn op_address_add, op_address_list, op_address_remove;
+admin_fn op_import_accounts, op_import_aliases;
+admin_fn op_move_start, op_move_status, op_move_proof, op_move_stop;
+admin_fn op_store_check, op_store_compact, op_overview;
+
+/* Fields; they were checked against the table before. */
+struct slice admin_get(const struct admin *ad, const char *name);	/* empty where absent */
+bool admin_has(const struct admin *ad, const char *name);
+bool admin_flag(const struct admin *ad, const char *name, bool fallback);
+uint64_t admin_size(const struct admin *ad, const char *name, uint64_t fallback);
+struct page admin_page(const struct admin *ad);
+/* The index of a choice's value in these words, or fallback where the field is absent. */
+unsigned admin_choice(const struct admin *ad, const char *name, const char *const *words, unsigned fallback);
+NODISCARD int admin_map_file(struct admin *ad, const char *field);
+
+/* Objects by name; the problem is set where there is none. */
+NODISCARD int admin_domain(struct admin *ad, struct slice name, struct domain *ret);
+/* The domain of an address, and the local part in its normal form. */
+NODISCARD int admin_address(struct admin *ad, struct domain *ret_domain, struct slice *ret_local);
+NODISCARD int admin_mailbox(struct admin *ad, struct domain *ret_domain, struct account *ret);
+
+/* The change of this operation and its audit row; durable when 0. object: what it was done to. */
+NODISCARD int admin_commit(struct admin *ad, struct slice object);
+void admin_rollback(struct admin *ad);
+
+/* Answers. result is given away; NULL is an empty object. */
+void admin_ok(struct admin *ad, unsigned status, json_t *result);
+/* why says it already, or err does. */
+void admin_refuse(struct admin *ad, int err);
+/* An import's errors, line by line. */
+void admin_refuse_lines(struct admin *ad, const char *field, const struct import_errors *errors);
+void admin_page_ok(struct admin *ad, json_t *items, struct slice last, size_t n);	/* last: cursor of the last item */
+
+/* JSON from bytes that may not be UTF-8. */
+json_t *json_text(struct slice s);
+json_t *json_number(uint64_t v);
+json_t *json_texts(const struct slice *rows, size_t n);
+
+/* Has a password hashed by auth; fn gets the hash (in ad's arena), or the operation was answered already. */
+typedef void admin_hash_fn(struct admin *ad, struct slice hash);
+void admin_hash(struct admin *ad, struct slice password, admin_hash_fn *fn);
+
+#endif

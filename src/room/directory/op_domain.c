@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* domain add, list, show, set, switch, remove. The switch is one row's update and a nudge to the queue. */
+#include "room/directory/admin.h"
+
+#include "base/err.h"
+#include "ipc/queue.pb-c.h"
+
+enum { SMTP_PORT = 25 };
+
+/* In the order of the enums of engine.h and directory.proto. */
+static const char *const mode_words[] = { "gateway", "hosted", NULL };
+static const char *const tls_words[] = { "opportunistic", "none", "required", "verified", NULL };
+static const char *const recipient_words[] = { "ask", "list", "any", NULL };
+static const char *const down_words[] = { "queue", "later", NULL };
+static const char *const banished_words[] = { "refuse", "drop", NULL };
+
+static json_t *server_json(const struct domain *d)
+{
+	struct buf text = BUF_INIT(512);
+	bool v6 = slice_find_byte(d->server_host, ':', 0) >= 0;
+	if (d->server_host.n)
+		buf_printf(&text, "%s" SLICE_FMT "%s:%u", v6 ? "[" : "", SLICE_ARG(d->server_host), v6 ? "]" : "",
+			   d->server_port);
+	json_t *j = json_text(buf_view(&text));
+	buf_fini(&text);
+	return j;
+}
+
+static json_t *domain_json(struct admin *ad, const struct domain *d)
+{
+	uint64_t mailboxes = 0, addresses = 0;
+	struct customer c = { 0 };
+	if (domain_counts(ad->e, d->id, &mailboxes, &addresses) < 0 ||
+	    customer_by_id(ad->e, ad->a, d->customer, &c) < 0)
+		return json_object();
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "domain", json_text(d->name),
+			 "customer", json_text(c.name), "mode", mode_words[d->hosted], "phase", phase_name(d->phase),
+			 "server", server_json(d), "server_tls", tls_words[d->server_tls & 3], "recipients",
+			 recipient_words[d->recipients], "when_down", down_words[d->when_down], "banished",
+			 banished_words[d->banished], "mailboxes", json_number(mailboxes), "addresses",
+			 json_number(addresses), "created_ms", (json_int_t)d->created_ms, "switched_ms",
+			 (json_int_t)d->switched_ms);
+}
+
+static int take_customer(struct admin *ad, struct domain *d)
+{
+	struct customer c;
+	struct slice name = admin_get(ad, "customer");
+	if (!name.n)
+		return 0;
+	int r = customer_get(ad->e, ad->a, name, &c);
+	if (r == ERR_NOT_FOUND)
+		return problem_set(&ad->why, ERR_INVALID, "customer", "there is no customer " SLICE_FMT, SLICE_ARG(name));
+	if (r == 0)
+		d->customer = c.id;
+	return r;
+}
+
+/* What add and set have in common; absent fields leave what is there. */
+static int take_fields(struct admin *ad, struct domain *d)
+{
+	uint16_t port = 0;
+	int r = take_customer(ad, d);
+	if (r < 0)
+		return r;
+	if (admin_has(ad, "server")) {
+		if (api_hostport(admin_get(ad, "server"), SMTP_PORT, ad->a, &d->server_host, &port) < 0)
+			return problem_set(&ad->why, ERR_INVALID, "server", "expected HOST:PORT");
+		d->server_port = port;
+	}
+	d->server_tls = admin_choice(ad, "server_tls", tls_words, d->server_tls);
+	d->recipients = (enum recipients_mode)admin_choice(ad, "recipients", recipient_words, d->recipients);
+	d->when_down = (enum down_mode)admin_choice(ad, "when_down", down_words, d->when_down);
+	d->banished = (enum banished_mode)admin_choice(ad, "banished", banished_words, d->banished);
+	return 0;
+}
+
+/* Queued mail of this domain is looked at again: its way may be another one now. */
+static void kick(struct admin *ad, const struct domain *d)
+{
+	Postern__KickNotice notice = POSTERN__KICK_NOTICE__INIT;
+	notice.domain = data_of(d->name);
+	room_notify(ad->d->room, ROLE_QUEUE, 0, POSTERN__QUEUE_OP__QUEUE_KICK, &notice.base);
+}
+
+void op_domain_add(struct admin *ad)
+{
+	struct domain d = { .name = admin_get(ad, "domain"), .created_ms = ad->now_ms };
+	d.hosted = admin_choice(ad, "mode", mode_words, 0) == 1;
+	int r = take_fields(ad, &d);
+	if (r == 0)
+		r = engine_begin(ad->e);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	r = domain_add(ad->e, ad->a, &d, &ad->why);
+	if (r < 0)
+		admin_rollback(ad);
+	else
+		r = admin_commit(ad, d.name);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		admin_ok(ad, 201, domain_json(ad, &d));
+}
+
+void op_domain_list(struct admin *ad)
+{
+	struct page page = admin_page(ad);
+	struct domain *rows, filter = { 0 };
+	size_t n = 0;
+	int r = take_customer(ad, &filter);
+	if (r == 0)
+		r = domain_list(ad->e, ad->a, filter.customer, &page, &rows, &n);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	json_t *items = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(items, domain_json(ad, &rows[i]));
+	admin_page_ok(ad, items, n ? rows[n - 1].name : SLICE(""), n);
+}
+
+void op_domain_show(struct admin *ad)
+{
+	struct domain d;
+	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		admin_ok(ad, 200, domain_json(ad, &d));
+}
+
+static int change(struct admin *ad, struct domain *d)
+{
+	int r = engine_begin(ad->e);
+	if (r < 0)
+		return r;
+	r = domain_update(ad->e, d);
+	if (r < 0) {
+		admin_rollback(ad);
+		return r;
+	}
+	return admin_commit(ad, d->name);
+}
+
+void op_domain_set(struct admin *ad)
+{
+	struct domain d;
+	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
+	if (r == 0)
+		r = take_fields(ad, &d);
+	if (r == 0)
+		r = change(ad, &d);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	recipient_forget(ad->e, d.id);
+	kick(ad, &d);
+	admin_ok(ad, 200, domain_json(ad, &d));
+}
+
+static void warn_each(struct admin *ad, json_t *warnings, const char *fmt, const struct slice *rows, size_t n)
+{
+	enum { SHOWN = 20 };
+	for (size_t i = 0; i < n && i < SHOWN; i++)
+		json_array_append_new(warnings,
+				      json_text(slice_str(arena_printf(ad->a, "%s: " SLICE_FMT, fmt, SLICE_ARG(rows[i])))));
+	if (n > SHOWN)
+		json_array_append_new(warnings, json_text(slice_str(arena_printf(ad->a, "%s: %zu more", fmt, n - SHOWN))));
+}
+
+static int switch_warnings(struct admin *ad, const struct domain *d, bool hosted, json_t *warnings)
+{
+	struct switch_report report = { 0 };
+	int r = domain_switch_report(ad->e, ad->a, d, &report);
+	if (r < 0)
+		return r;
+	if (hosted) {
+		if (!report.mailboxes)
+			json_array_append_new(warnings, json_string("the domain has no mailboxes: all its mail would be refused"));
+		warn_each(ad, warnings, "the old server takes mail for it, nobody here does", report.missing,
+			  report.n_missing);
+		warn_each(ad, warnings, "nobody can log in, it has no password", report.no_password, report.n_no_password);
+		warn_each(ad, warnings, "its old mail is not copied", report.not_copied, report.n_not_copied);
+	} else {
+		json_array_append_new(warnings,
+				      json_string("mail that arrived here stays here; new mail goes to the old server"));
+	}
+	return 0;
+}
+
+static int do_switch(struct admin *ad, struct domain *d, bool hosted)
+{
+	int r = engine_begin(ad->e);
+	if (r < 0)
+		return r;
+	r = domain_switch(ad->e, d, hosted, ad->now_ms, &ad->why);
+	if (r < 0) {
+		admin_rollback(ad);
+		return r;
+	}
+	r = admin_commit(ad, d->name);
+	if (r < 0)
+		return r;
+	recipient_forget(ad->e, d->id);
+	kick(ad, d);
+	return 0;
+}
+
+void op_domain_switch(struct admin *ad)
+{
+	struct domain d;
+	bool hosted = admin_choice(ad, "mode", mode_words, 0) == 1, dry = admin_flag(ad, "dry_run", false);
+	json_t *warnings = json_array();
+	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
+	bool before = r == 0 && d.hosted;
+	if (r == 0)
+		r = switch_warnings(ad, &d, hosted, warnings);
+	if (r == 0 && !hosted && !d.server_host.n)
+		r = problem_set(&ad->why, ERR_CONFLICT, "mode",
+				"the domain has no server of its own to go back to: name one with domain set --server");
+	if (r == 0 && !dry && before != hosted)
+		r = do_switch(ad, &d, hosted);
+	if (r < 0) {
+		json_decref(warnings);
+		admin_refuse(ad, r);
+		return;
+	}
+	admin_ok(ad, 200,
+		 json_pack("{s:o, s:s, s:s, s:b, s:o}", "domain", json_text(d.name), "mode_before", mode_words[before],
+			   "mode", mode_words[hosted], "dry_run", dry, "warnings", warnings));
+}
+
+void op_domain_remove(struct admin *ad)
+{
+	struct domain d;
+	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
+	if (r == 0)
+		r = engine_begin(ad->e);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	r = domain_remove(ad->e, d.id, &ad->why);
+	if (r < 0)
+		admin_rollback(ad);
+	else
+		r = admin_commit(ad, d.name);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	recipient_forget(ad->e, d.id);
+	admin_ok(ad, 200, NULL);
+}

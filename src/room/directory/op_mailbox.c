@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mailbox add, list, show, set, password, remove. What is acknowledged is in force on every protocol (M2): a new
+ * account is answered when the store knows it, a new password when the old sessions are gone, a removal when
+ * nothing routes or logs in any more. A crash in between leaves a row that the next start completes.
+ */
+#include "room/directory/admin.h"
+
+#include "base/err.h"
+#include "ipc/store.pb-c.h"
+#include "room/directory/name.h"
+
+struct mailbox {
+	struct domain d;
+	struct slice local;
+	struct account x;
+	uint64_t quota;		/* asked for */
+};
+
+static json_t *mailbox_json(const struct account *x, const Postern__AccountUsage *usage)
+{
+	json_t *j = json_pack("{s:o, s:o, s:I, s:b, s:b, s:I, s:I}", "address", json_text(x->address), "name",
+			      json_text(x->person), "quota_bytes", (json_int_t)x->quota, "has_password",
+			      x->hash.n && !x->must_change, "send_any", x->send_any, "account_id", (json_int_t)x->id,
+			      "created_ms", (json_int_t)x->created_ms);
+	if (usage) {
+		json_object_set_new(j, "used_bytes", json_number(usage->bytes));
+		json_object_set_new(j, "messages", json_number(usage->messages));
+	}
+	return j;
+}
+
+static struct mailbox *mailbox_of(struct admin *ad)
+{
+	struct mailbox *m = ARENA_NEW(ad->a, struct mailbox);
+	ad->ctx = m;
+	return m;
+}
+
+/* Which shard a new account goes to: spread by its number. */
+static uint32_t shard_for(struct admin *ad)
+{
+	struct counts_of_all all = { 0 };
+	unsigned shards = ad->d->room->shards;
+	if (shards < 2 || engine_counts(ad->e, &all) < 0)
+		return 0;
+	return (uint32_t)(all.mailboxes % shards);
+}
+
+/* --- add -------------------------------------------------------------------------------------------- */
+
+/* The store did not take it: nobody has seen the account yet, so it goes again. */
+static void undo(struct admin *ad, uint64_t account)
+{
+	int r = engine_begin(ad->e);
+	if (r < 0)
+		return;
+	r = account_retire(ad->e, account);
+	if (r < 0)
+		engine_rollback(ad->e);
+	else
+		IGNORE(engine_commit(ad->e), "completed or removed at the next start");
+}
+
+static void on_stored(void *ctx, int err)
+{
+	struct admin *ad = ctx;
+	struct mailbox *m = ad->ctx;
+	if (err < 0) {
+		undo(ad, m->x.id);
+		admin_refuse(ad, problem_set(&ad->why, ERR_UNAVAILABLE, NULL,
+					     "the store does not answer, nothing was changed"));
+		return;
+	}
+	int r = account_complete(ad->e, m->x.id);
+	if (r < 0 && r != ERR_NOT_FOUND)
+		admin_refuse(ad, r);
+	else
+		admin_ok(ad, 201, mailbox_json(&m->x, NULL));
+}
+
+static void add_row(struct admin *ad, struct slice hash)
+{
+	struct mailbox *m = ad->ctx;
+	m->x.hash = hash;
+	int r = engine_begin(ad->e);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	r = account_add(ad->e, ad->a, &m->d, m->local, &m->x, ad->now_ms, &ad->why);
+	if (r < 0)
+		admin_rollback(ad);
+	else
+		r = admin_commit(ad, m->x.address);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, &m->x, 1, NULL, on_stored, ad);
+}
+
+/* Before a password is hashed for nothing. */
+static int check_new(struct admin *ad, struct mailbox *m)
+{
+	struct address there;
+	int r = admin_address(ad, &m->d, &m->local);
+	if (r < 0)
+		return r;
+	r = address_get(ad->e, ad->a, m->d.id, m->local, &there);
+	if (r == 0)
+		return problem_set(&ad->why, ERR_EXISTS, "address", SLICE_FMT " exists already (%s)",
+				   SLICE_ARG(name_text(ad->a, m->local, m->d.name)), address_type_name(there.type));
+	return r == ERR_NOT_FOUND ? customer_check_pool(ad->e, ad->a, m->d.customer, 0, m->x.quota, &ad->why) : r;
+}
+
+void op_mailbox_add(struct admin *ad)
+{
+	struct mailbox *m = mailbox_of(ad);
+	m->x = (struct account){
+		.quota = admin_size(ad, "quota", 0), .person = admin_get(ad, "name"), .shard = shard_for(ad),
+		.send_any = admin_flag(ad, "send_any", false),
+	};
+	int r = check_new(ad, m);
+	if (r == 0 && admin_has(ad, "password"))
+		r = password_check(ad->e, admin_get(ad, "password"), &ad->why);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else if (admin_has(ad, "password"))
+		admin_hash(ad, admin_get(ad, "password"), add_row);
+	else
+		add_row(ad, (struct slice){ 0 });
+}
+
+/* --- list, show ------------------------------------------------------------------------------------- */
+
+struct listing {
+	struct admin *ad;
+	struct account *rows;
+	size_t n;
+	json_t *items;
+};
+
+static void on_listed_usage(void *ctx, size_t i, int err, const ProtobufCMessage *reply)
+{
+	struct listing *l = ctx;
+	if (err == 0)
+		json_array_set_new(l->items, i, mailbox_json(&l->rows[i], (const Postern__AccountUsage *)reply));
+}
+
+static void on_listed(void *ctx, int err)
+{
+	struct listing *l = ctx;
+	admin_page_ok(l->ad, l->items, l->n ? l->rows[l->n - 1].address : SLICE(""), l->n);
+}
+
+void op_mailbox_list(struct admin *ad)
+{
+	struct page page = admin_page(ad);
+	struct domain d = { 0 };
+	struct customer c = { 0 };
+	struct listing *l = ARENA_NEW(ad->a, struct listing);
+	int r = admin_has(ad, "domain") ? admin_domain(ad, admin_get(ad, "domain"), &d) : 0;
+	if (r == 0 && admin_has(ad, "customer")) {
+		r = customer_get(ad->e, ad->a, admin_get(ad, "customer"), &c);
+		if (r == ERR_NOT_FOUND)
+			problem_set(&ad->why, r, "customer", "there is no such customer");
+	}
+	l->ad = ad;
+	if (r == 0)
+		r = account_list(ad->e, ad->a, d.id, c.id, &page, &l->rows, &l->n);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	l->items = json_array();
+	for (size_t i = 0; i < l->n; i++)
+		json_array_append_new(l->items, mailbox_json(&l->rows[i], NULL));
+	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, l->rows, l->n, on_listed_usage, on_listed, l);
+}
+
+static void on_shown_usage(void *ctx, size_t i, int err, const ProtobufCMessage *reply)
+{
+	struct admin *ad = ctx;
+	struct mailbox *m = ad->ctx;
+	admin_ok(ad, 200, mailbox_json(&m->x, err == 0 ? (const Postern__AccountUsage *)reply : NULL));
+}
+
+static void on_nothing(void *ctx, int err)
+{
+}
+
+static void show(struct admin *ad)
+{
+	struct mailbox *m = ad->ctx;
+	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, &m->x, 1, on_shown_usage, on_nothing, ad);
+}
+
+void op_mailbox_show(struct admin *ad)
+{
+	struct mailbox *m = mailbox_of(ad);
+	int r = admin_mailbox(ad, &m->d, &m->x);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		show(ad);
+}
+
+/* --- set -------------------------------------------------------------------------------------------- */
+
+static int set_hosted(struct admin *ad, const struct mailbox *m)
+{
+	struct address x;
+	int r = address_get(ad->e, ad->a, m->d.id, m->local, &x);
+	return r < 0 ? r : address_set_hosted(ad->e, x.id, admin_flag(ad, "hosted", false));
+}
+
+static int set_rows(struct admin *ad, const struct mailbox *m)
+{
+	int r = account_set_quota(ad->e, m->x.id, m->quota);
+	if (r == 0 && admin_has(ad, "name"))
+		r = account_set_person(ad->e, m->x.id, admin_get(ad, "name"));
+	if (r == 0 && admin_has(ad, "send_any"))
+		r = account_set_send_any(ad->e, m->x.id, admin_flag(ad, "send_any", false));
+	if (r == 0 && admin_has(ad, "hosted"))
+		r = set_hosted(ad, m);
+	return r;
+}
+
+static int change(struct admin *ad, struct mailbox *m)
+{
+	int r = engine_begin(ad->e);
+	if (r < 0)
+		return r;
+	r = set_rows(ad, m);
+	if (r < 0) {
+		admin_rollback(ad);
+		return r;
+	}
+	r = admin_commit(ad, m->x.address);
+	return r < 0 ? r : account_by_id(ad->e, ad->a, m->x.id, &m->x);
+}
+
+/* The store has the quota before it is acknowledged; the rows follow. */
+static void on_quota_stored(void *ctx, int err)
+{
+	struct admin *ad = ctx;
+	struct mailbox *m = ad->ctx;
+	if (err < 0) {
+		admin_refuse(ad, problem_set(&ad->why, ERR_UNAVAILABLE, NULL,
+					     "the store does not answer, nothing was changed"));
+		return;
+	}
+	int r = change(ad, m);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		show(ad);
+}
+
+void op_mailbox_set(struct admin *ad)
+{
+	struct mailbox *m = mailbox_of(ad);
+	struct account with;
+	int r = admin_mailbox(ad, &m->d, &m->x);
+	if (r == 0)
+		r = admin_address(ad, &m->d, &m->local);
+	m->quota = admin_size(ad, "quota", r == 0 ? m->x.quota : 0);
+	if (r == 0)
+		r = customer_check_pool(ad->e, ad->a, m->d.customer, m->x.quota, m->quota, &ad->why);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	with = m->x;
+	with.quota = m->quota;
+	if (m->quota != m->x.quota)
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, &with, 1, NULL, on_quota_stored, ad);
+	else
+		on_quota_stored(ad, 0);
+}
+
+/* --- password --------------------------------------------------------------------------------------- */
+
+/* A store that is down has no sessions: it comes back without them. */
+static void on_revoked(void *ctx, int err)
+{
+	struct admin *ad = ctx;
+	struct mailbox *m = ad->ctx;
+	admin_ok(ad, 200, mailbox_json(&m->x, NULL));
+}
+
+static void set_password(struct admin *ad, struct slice hash)
+{
+	struct mailbox *m = ad->ctx;
+	struct domain d;
+	int r = admin_mailbox(ad, &d, &m->x); /* it may be gone meanwhile */
+	if (r == 0)
+		r = engine_begin(ad->e);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	m->x.hash = hash;
+	m->x.must_change = false;
+	r = credential_set(ad->e, m->x.id, hash, false, ad->now_ms, &m->x.version);
+	if (r < 0)
+		admin_rollback(ad);
+	else
+		r = admin_commit(ad, m->x.address);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_REVOKE, &m->x, 1, NULL, on_revoked, ad);
+}
+
+void op_mailbox_password(struct admin *ad)
+{
+	struct mailbox *m = mailbox_of(ad);
+	int r = admin_mailbox(ad, &m->d, &m->x);
+	if (r == 0)
+		r = password_check(ad->e, admin_get(ad, "password"), &ad->why);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		admin_hash(ad, admin_get(ad, "password"), set_password);
+}
+
+/* --- remove ----------------------------------------------------------------------------------------- */
+
+static void on_forgotten(void *ctx, size_t i, int err, const ProtobufCMessage *reply)
+{
+	struct admin *ad = ctx;
+	struct mailbox *m = ad->ctx;
+	const Postern__AccountUsage *usage = (const Postern__AccountUsage *)reply;
+	bool gone = err == 0 || err == ERR_NOT_FOUND;
+	if (gone)
+		IGNORE(account_forget(ad->e, m->x.id), "tried again at the next tick");
+	/* Not gone yet: nothing reaches it any more, and the space comes back when the store does. */
+	admin_ok(ad, 200,
+		 json_pack("{s:o, s:b, s:I}", "address", json_text(m->x.address), "pending", !gone, "messages",
+			   (json_int_t)(err == 0 ? usage->messages : 0)));
+}
+
+static void on_sessions_ended(void *ctx, int err)
+{
+	struct admin *ad = ctx;
+	struct mailbox *m = ad->ctx;
+	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_REMOVE, &m->x, 1, on_forgotten, on_nothing, ad);
+}
+
+static int nobody_points(struct admin *ad, const struct mailbox *m)
+{
+	struct slice *who;
+	size_t n = 0;
+	int r = address_pointing(ad->e, ad->a, m->x.address, &who, &n);
+	if (r < 0 || !n)
+		return r;
+	struct buf list = BUF_INIT(512);
+	for (size_t i = 0; i < n && i < 5; i++)
+		buf_printf(&list, "%s" SLICE_FMT, i ? ", " : "", SLICE_ARG(who[i]));
+	r = problem_set(&ad->why, ERR_CONFLICT, "address", "%zu address%s lead%s to this mailbox: %s%s", n,
+			n == 1 ? "" : "es", n == 1 ? "s" : "", buf_cstr(&list), n > 5 ? ", ..." : "");
+	buf_fini(&list);
+	return r;
+}
+
+void op_mailbox_remove(struct admin *ad)
+{
+	struct mailbox *m = mailbox_of(ad);
+	int r = admin_mailbox(ad, &m->d, &m->x);
+	if (r == 0)
+		r = nobody_points(ad, m);
+	if (r == 0)
+		r = engine_begin(ad->e);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	r = account_retire(ad->e, m->x.id);
+	if (r < 0)
+		admin_rollback(ad);
+	else
+		r = admin_commit(ad, m->x.address);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_REVOKE, &m->x, 1, NULL, on_sessions_ended, ad);
+}

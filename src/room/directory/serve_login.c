@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DIRECTORY_CREDENTIAL, DIRECTORY_REHASH, DIRECTORY_GRANT. A grant is a socket pair: one end goes to the shard that
+ * holds the account, the other one back to who asked. It is given for the credential version that was verified, or
+ * to the mover that holds a task of the account; a change in between refuses it. The shard hears grant and
+ * revocation over one channel in the order in which they were sent, so no grant slips past a revocation.
+ */
+#include "room/directory/directory_priv.h"
+
+#include "base/err.h"
+#include "base/event.h"
+#include "ipc/store.pb-c.h"
+
+static const char must_change_text[] =
+	"This account has its first password: set one of your own before you use it";
+
+void serve_credential(struct ipc_call *call, void *ctx)
+{
+	struct room *room = ctx;
+	struct directory *d = room->state;
+	const Postern__CredentialRequest *req = (const Postern__CredentialRequest *)call->req;
+	Postern__CredentialReply reply = POSTERN__CREDENTIAL_REPLY__INIT;
+	struct account account;
+	int r = credential_find(d->e, call->arena, bytes_of(&req->login), &account);
+	if (r < 0 && r != ERR_NOT_FOUND) {
+		ipc_fail(call, ERR_UNAVAILABLE, NULL);
+		return;
+	}
+	if (r == 0) {
+		reply.known = true;
+		reply.account_id = account.id;
+		reply.shard = account.shard;
+		reply.address = data_of(account.address);
+		reply.hash = data_of(account.hash);
+		reply.version = account.version;
+		if (account.must_change)
+			reply.refuse = (char *)(uintptr_t)must_change_text;
+	}
+	ipc_reply(call, &reply.base, -1);
+}
+
+void serve_rehash(struct ipc_call *call, void *ctx)
+{
+	struct room *room = ctx;
+	struct directory *d = room->state;
+	const Postern__RehashRequest *req = (const Postern__RehashRequest *)call->req;
+	Postern__RehashReply reply = POSTERN__REHASH_REPLY__INIT;
+	int r = credential_rehash(d->e, req->account_id, req->version, bytes_of(&req->hash));
+	directory_check_disk(d);
+	if (r < 0) {
+		ipc_fail(call, r, NULL);
+		return;
+	}
+	reply.version = req->version;
+	ipc_reply(call, &reply.base, -1);
+}
+
+struct granting {
+	struct directory *d;
+	struct ipc_call *call;
+	struct account account;
+	int fd;		/* the asker's end */
+};
+
+static void on_granted(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct granting *g = ctx;
+	struct ipc_call *call = g->call;
+	if (fd >= 0)
+		close(fd);
+	if (err < 0) {
+		ev(EV_WARN, "directory.grant.failed", KI("account", g->account.id), KS("reason", err_name(err)));
+		close(g->fd);
+		ipc_fail(call, err, NULL);
+	} else {
+		Postern__GrantReply reply = POSTERN__GRANT_REPLY__INIT;
+		reply.account_id = g->account.id;
+		reply.address = data_of(g->account.address);
+		reply.shard = g->account.shard;
+		g->d->grants++;
+		ipc_reply(call, &reply.base, g->fd);
+	}
+	free(g);
+}
+
+static void grant(struct directory *d, struct ipc_call *call, const struct account *account, uint64_t source)
+{
+	const Postern__GrantRequest *req = (const Postern__GrantRequest *)call->req;
+	int pair[2];
+	int r = ipc_pair(pair);
+	if (r < 0) {
+		ipc_fail(call, ERR_UNAVAILABLE, NULL);
+		return;
+	}
+	struct granting *g = calloc(1, sizeof(*g));
+	bug_if(!g);
+	*g = (struct granting){ .d = d, .call = call, .account = *account, .fd = pair[1] };
+	Postern__StoreGrant m = POSTERN__STORE_GRANT__INIT;
+	m.account_id = account->id;
+	m.kind = req->kind;
+	m.client = req->client;
+	m.source_id = source;
+	room_call(d->room, ROLE_STORE, account->shard, POSTERN__STORE_OP__STORE_GRANT, &m.base, &pair[0], 1, STORE_MS,
+		  on_granted, g);
+	close(pair[0]);
+}
+
+/* auth: the credential that it verified must still be the one. */
+static int by_credential(struct directory *d, struct ipc_call *call, struct account *ret)
+{
+	const Postern__GrantRequest *req = (const Postern__GrantRequest *)call->req;
+	int r = account_by_id(d->e, call->arena, req->account_id, ret);
+	if (r < 0)
+		return r == ERR_NOT_FOUND ? ERR_CONFLICT : ERR_UNAVAILABLE;
+	if (ret->state != ACCOUNT_LIVE || ret->must_change || !ret->version || ret->version != req->credential_version)
+		return ERR_CONFLICT;
+	return 0;
+}
+
+/* mover: it must hold a running task of this account. */
+static int by_task(struct directory *d, struct ipc_call *call, struct account *ret, uint64_t *ret_source)
+{
+	const Postern__GrantRequest *req = (const Postern__GrantRequest *)call->req;
+	struct task task;
+	int r = task_by_id(d->e, call->arena, req->task_id, &task);
+	if (r < 0)
+		return r == ERR_NOT_FOUND ? ERR_CONFLICT : ERR_UNAVAILABLE;
+	if (task.state != TASK_RUNNING || task.account != req->account_id ||
+	    task.holder >> 16 != (uint64_t)call->peer_index + 1)
+		return ERR_CONFLICT;
+	r = account_by_id(d->e, call->arena, task.account, ret);
+	if (r < 0)
+		return ERR_UNAVAILABLE;
+	*ret_source = task.source;
+	return ret->state == ACCOUNT_LIVE ? 0 : ERR_CONFLICT;
+}
+
+void serve_grant(struct ipc_call *call, void *ctx)
+{
+	struct room *room = ctx;
+	struct directory *d = room->state;
+	const Postern__GrantRequest *req = (const Postern__GrantRequest *)call->req;
+	bool move = req->kind == POSTERN__SESSION_KIND__SESSION_MOVE;
+	struct account account;
+	uint64_t source = 0;
+	int r = ERR_DENIED;
+	if (call->peer == ROLE_MOVER && move)
+		r = by_task(d, call, &account, &source);
+	else if (call->peer == ROLE_AUTH && !move)
+		r = by_credential(d, call, &account);
+	if (r < 0)
+		ipc_fail(call, r, NULL);
+	else
+		grant(d, call, &account, source);
+}
