@@ -210,7 +210,7 @@ static void put_language(struct buf *out, const Postern__DigestPart *p)
 	for (size_t i = 0; i < p->n_language; i++) {
 		if (i)
 			buf_byte(out, ' ');
-		imap_render_string(out, p->language[i].len ? of(p->language[i]) : SLICE("x"), false);
+		imap_render_string(out, of(p->language[i]), false);
 	}
 	buf_byte(out, ')');
 }

@@ -224,8 +224,7 @@ static void put_name(struct address_list *l, struct mail_address *a, struct buf 
 static void finish(struct address_list *l, struct mail_address *a)
 {
 	a->route = view(l, &l->route);
-	if (a->has_mailbox)
-		a->mailbox = view(l, &l->local);
+	a->mailbox = view(l, &l->local);
 	a->host = view(l, &l->host);
 	if (!a->has_name)
 		put_name(l, a, &l->comment);

@@ -158,8 +158,9 @@ static void set_language(struct digest_run *r, struct budget *b, struct slice ra
 		ptrdiff_t comma = slice_find_byte(v, ',', at);
 		size_t end = comma < 0 ? v.n : (size_t)comma;
 		struct slice tag = slice_trim(slice_sub(v, at, end));
-		if (tag.n)
-			p->language[p->n_language++] = digest_keep(r, b, tag, TYPE_MAX);
+		ProtobufCBinaryData kept = tag.n ? digest_keep(r, b, tag, TYPE_MAX) : digest_data(tag);
+		if (kept.len)
+			p->language[p->n_language++] = kept;
 		at = end + 1;
 	}
 }
