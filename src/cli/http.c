@@ -174,31 +174,38 @@ static const char *member(const json_t *object, const char *name)
 	return s ? s : "";
 }
 
-/* Each line of an import that is wrong: {"line": 7, "reason": "..."}. */
-static void print_errors(const json_t *list)
+/* Each line of an import that is wrong: {"line": 7, "text": "..."}. */
+static void print_errors(const json_t *problem)
 {
+	json_t *list = json_object_get(problem, "errors"), *e;
+	json_int_t total = json_integer_value(json_object_get(problem, "errors_total"));
 	size_t i;
-	json_t *e;
 	json_array_foreach(list, i, e) {
 		json_int_t line = json_integer_value(json_object_get(e, "line"));
-		const char *reason = json_is_string(e) ? json_string_value(e) : member(e, "reason");
 		struct buf safe = BUF_INIT(4096);
-		show_safe(slice_str(reason), &safe);
+		show_safe(slice_str(member(e, "text")), &safe);
 		if (line)
 			fprintf(stderr, "  line %lld: %s\n", (long long)line, buf_cstr(&safe));
 		else
 			fprintf(stderr, "  %s\n", buf_cstr(&safe));
 		buf_fini(&safe);
 	}
+	if (total > (json_int_t)json_array_size(list))
+		fprintf(stderr, "  and %lld more\n", (long long)(total - (json_int_t)json_array_size(list)));
 }
 
 static int refused(struct cli *c, const struct exchange *x, const json_t *problem)
 {
 	const char *detail = member(problem, "detail"), *title = member(problem, "title");
+	bool lines = json_array_size(json_object_get(problem, "errors")) > 0;
 	if (c->json && problem)
 		show_json(problem);
-	cli_refuse("%s", *detail ? detail : *title ? title : api_status_title((unsigned)x->status));
-	print_errors(json_object_get(problem, "errors"));
+	if (!*detail)
+		detail = *title ? title : api_status_title((unsigned)x->status);
+	/* Where each error has a line of its own, the sentence about all of them is enough before. */
+	size_t n = lines ? strcspn(detail, ":") : strlen(detail);
+	cli_refuse("%.*s%s", (int)n, detail, lines ? ":" : "");
+	print_errors(problem);
 	return CLI_REFUSED;
 }
 

@@ -209,15 +209,34 @@ static void show_proof(const json_t *proof)
 
 static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 {
-	if (!strcmp(op->name, "move.proof"))
-		show_proof(result);
-	else
-		draw(result, NULL, LINES_MAX);
+	draw(result, NULL, LINES_MAX);
 	return true;
+}
+
+/* The instance answers when all is compared, or after minutes with "running": then it is asked again. */
+static int prove(struct cli *c, const struct api_op *op, struct cli_args *args)
+{
+	for (;;) {
+		json_t *proof = NULL;
+		int code = cli_request(c, op, args, &proof);
+		bool over = !code && is_over(proof);
+		bool complete = json_is_true(json_object_get(proof, "complete"));
+		if (over && c->json)
+			show_json(proof);
+		else if (over)
+			show_proof(proof);
+		json_decref(proof);
+		if (code)
+			return code;
+		if (over)
+			return complete ? CLI_DONE : cli_refuse("not everything of the old server is here");
+	}
 }
 
 static int run(struct cli *c, const struct api_op *op, struct cli_args *args)
 {
+	if (!args->extra[0] && !strcmp(op->name, "move.proof"))
+		return prove(c, op, args);
 	if (!args->extra[0])
 		return cli_op_run(c, op, &noun_move, args);
 	if (strcmp(op->name, "move.status"))
