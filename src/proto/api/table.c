@@ -8,6 +8,9 @@
 static const char *const modes[] = { "gateway", "hosted", NULL };
 static const char *const server_tls[] = { "opportunistic", "none", "required", "verified", NULL };
 static const char *const source_tls[] = { "tls", "starttls", "none", NULL };
+static const char *const recipient_modes[] = { "ask", "list", "any", NULL };
+static const char *const down_modes[] = { "queue", "later", NULL };
+static const char *const banished_modes[] = { "refuse", "drop", NULL };
 static const char *const address_types[] = { "alias", "list", "redirect", "banished", NULL };
 
 #define TEXT_MAX 1024
@@ -19,6 +22,11 @@ static const char *const address_types[] = { "alias", "list", "redirect", "banis
 #define P_MODE(...) { "mode", API_CHOICE, .choices = modes, .help = "gateway: filter and pass on to the old server; hosted: deliver here", __VA_ARGS__ }
 #define P_SERVER { "server", API_HOSTPORT, .help = "the customer's own mail server, HOST:PORT (port 25 where none is named)" }
 #define P_SERVER_TLS { "server_tls", API_CHOICE, .choices = server_tls, .help = "TLS towards that server" }
+#define P_RECIPIENTS { "recipients", API_CHOICE, .choices = recipient_modes, .help = "gateway, an address that is not known here: ask the old server, refuse it, or accept any" }
+#define P_WHEN_DOWN { "when_down", API_CHOICE, .choices = down_modes, .help = "gateway, an unknown address while the old server does not answer: queue the mail, or say later" }
+#define P_BANISHED { "banished", API_CHOICE, .choices = banished_modes, .help = "mail to banished addresses: refuse it, or take and drop it" }
+#define P_HOSTED { "hosted", API_BOOL, .help = "lives here even while its domain is forwarded" }
+#define P_SEND_ANY { "send_any", API_BOOL, .help = "may send as any address of its customer's domains" }
 #define P_DRY_RUN { "dry_run", API_BOOL, .help = "only say what would happen" }
 #define P_LIMIT { "limit", API_U64, .min = 1, .max = 1000, .help = "items of one page (100)" }
 #define P_AFTER { "after", API_STR, .min = 1, .max = TEXT_MAX, .help = "cursor of the page before" }
@@ -57,6 +65,9 @@ static const struct api_param domain_add[] = {
 	P_MODE(.required = true),
 	P_SERVER,
 	P_SERVER_TLS,
+	P_RECIPIENTS,
+	P_WHEN_DOWN,
+	P_BANISHED,
 };
 static const struct api_param domain_list[] = { P_CUSTOMER(), P_LIMIT, P_AFTER };
 static const struct api_param domain_show[] = { P_DOMAIN(.required = true, .positional = true) };
@@ -64,6 +75,9 @@ static const struct api_param domain_set[] = {
 	P_DOMAIN(.required = true, .positional = true),
 	P_SERVER,
 	P_SERVER_TLS,
+	P_RECIPIENTS,
+	P_WHEN_DOWN,
+	P_BANISHED,
 	P_CUSTOMER(),
 };
 static const struct api_param domain_switch[] = {
@@ -77,6 +91,10 @@ static const struct api_result domain_is[] = {
 	{ "mode", API_CHOICE, "gateway or hosted" },
 	{ "server", API_STR, "the customer's own server" },
 	{ "server_tls", API_CHOICE, "TLS towards it" },
+	{ "phase", API_STR, "announced, filtering, copying, hosted or done" },
+	{ "recipients", API_CHOICE, "how unknown addresses are judged while it is forwarded" },
+	{ "when_down", API_CHOICE, "what happens to them while the old server does not answer" },
+	{ "banished", API_CHOICE, "what happens to mail for banished addresses" },
 	{ "mailboxes", API_U64, "how many mailboxes" },
 	{ "addresses", API_U64, "how many aliases, lists and redirects" },
 	{ "created_ms", API_TIME, "when it was added" },
@@ -96,6 +114,8 @@ static const struct api_param mailbox_add[] = {
 	P_PASSWORD(.help = "the login's password; without one nobody can log in"),
 	P_QUOTA,
 	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
+	P_HOSTED,
+	P_SEND_ANY,
 };
 static const struct api_param mailbox_list[] = { P_DOMAIN(), P_CUSTOMER(), P_LIMIT, P_AFTER };
 static const struct api_param mailbox_show[] = { P_ADDRESS(.required = true, .positional = true) };
@@ -103,6 +123,8 @@ static const struct api_param mailbox_set[] = {
 	P_ADDRESS(.required = true, .positional = true),
 	P_QUOTA,
 	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
+	P_HOSTED,
+	P_SEND_ANY,
 };
 static const struct api_param mailbox_password[] = {
 	P_ADDRESS(.required = true, .positional = true),
@@ -125,6 +147,7 @@ static const struct api_param address_add[] = {
 	P_ADDRESS(.required = true, .positional = true),
 	{ "type", API_CHOICE, .required = true, .choices = address_types, .help = "alias: another name of a mailbox; list: to several; redirect: to elsewhere; banished: refused" },
 	{ "to", API_ADDRESS, .many = true, .help = "where its mail goes" },
+	P_HOSTED,
 };
 static const struct api_param address_list[] = { P_DOMAIN(), P_LIMIT, P_AFTER };
 static const struct api_param address_remove[] = { P_ADDRESS(.required = true, .positional = true) };

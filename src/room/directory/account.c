@@ -11,7 +11,8 @@
 #define COLUMNS                                                                                    \
 	"SELECT account.id, account.domain, account.shard, account.state, account.quota, account.address," \
 	" account.person, account.send_any, account.created, credential.hash, credential.version," \
-	" credential.must_change, credential.changed FROM account" \
+	" credential.must_change, credential.changed," \
+	" (SELECT hosted FROM address WHERE address.account = account.id LIMIT 1) FROM account" \
 	" LEFT JOIN credential ON credential.account = account.id AND credential.kind = 0 "
 
 static const char by_id[] = COLUMNS "WHERE account.id = ?1";
@@ -37,6 +38,7 @@ static void read_row(struct arena *a, struct sql_stmt *s, struct account *x)
 	x->version = (uint64_t)sql_int(s, 10);
 	x->must_change = sql_int(s, 11);
 	x->password_ms = sql_int(s, 12);
+	x->hosted = sql_int(s, 13);
 }
 
 static int read_all(struct arena *a, struct sql_stmt *s, struct account **ret, size_t *ret_n)
@@ -69,7 +71,7 @@ static int insert(struct engine *e, struct account *x, int64_t now_ms)
 int account_add(struct engine *e, struct arena *a, const struct domain *d, struct slice local,
 		struct account *x, int64_t now_ms, struct problem *why)
 {
-	struct address address = { .local = local, .type = ADDRESS_MAILBOX };
+	struct address address = { .local = local, .type = ADDRESS_MAILBOX, .hosted = x->hosted };
 	int r = x->pool_checked ? 0 : customer_check_pool(e, a, d->customer, 0, x->quota, why);
 	if (r < 0)
 		return r;

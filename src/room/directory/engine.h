@@ -177,6 +177,7 @@ struct account {
 	struct slice hash;	/* empty: no password */
 	uint64_t version;	/* of the credential */
 	bool must_change;	/* a default password: good for nothing until it is changed */
+	bool hosted;		/* its address lives here though the domain is forwarded (M37) */
 	bool pool_checked;	/* to account_add only: the quota was held against the customer's pool already */
 	bool send_any;		/* may send as any address of its customer's domains */
 	int64_t created_ms, password_ms;

@@ -19,9 +19,9 @@ struct mailbox {
 
 static json_t *mailbox_json(const struct account *x, const Postern__AccountUsage *usage)
 {
-	json_t *j = json_pack("{s:o, s:o, s:I, s:b, s:b, s:I, s:I}", "address", json_text(x->address), "name",
+	json_t *j = json_pack("{s:o, s:o, s:I, s:b, s:b, s:b, s:I, s:I}", "address", json_text(x->address), "name",
 			      json_text(x->person), "quota_bytes", (json_int_t)x->quota, "has_password",
-			      x->hash.n && !x->must_change, "send_any", x->send_any, "account_id", (json_int_t)x->id,
+			      x->hash.n && !x->must_change, "send_any", x->send_any, "hosted", x->hosted, "account_id", (json_int_t)x->id,
 			      "created_ms", (json_int_t)x->created_ms);
 	if (usage) {
 		json_object_set_new(j, "used_bytes", json_number(usage->bytes));
@@ -118,7 +118,7 @@ void op_mailbox_add(struct admin *ad)
 	struct mailbox *m = mailbox_of(ad);
 	m->x = (struct account){
 		.quota = admin_size(ad, "quota", 0), .person = admin_get(ad, "name"), .shard = shard_for(ad),
-		.send_any = admin_flag(ad, "send_any", false),
+		.send_any = admin_flag(ad, "send_any", false), .hosted = admin_flag(ad, "hosted", false),
 	};
 	int r = check_new(ad, m);
 	if (r == 0 && admin_has(ad, "password"))

@@ -175,12 +175,14 @@ static json_int_t sum_folders(const json_t *report, const char *member)
 	return sum;
 }
 
-static json_t *proof_box(const struct task *t, json_int_t sums[3])
+enum { THERE, HERE, MISSING, DIFFERENT, N_SUMS };
+
+static json_t *proof_box(const struct task *t, json_int_t sums[N_SUMS])
 {
-	static const char *const members[3] = { "there", "here", "missing" };
+	static const char *const members[N_SUMS] = { "there", "here", "missing", "different" };
 	json_t *report = t->report.n ? json_loadb((const char *)t->report.p, t->report.n, 0, NULL) : NULL;
 	json_t *folders = json_object_get(report, "folders");
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < N_SUMS; i++)
 		sums[i] += sum_folders(report, members[i]);
 	json_t *j = json_pack("{s:o, s:s, s:o, s:o}", "address", json_text(t->address), "state", task_state_name(t->state),
 			      "error", json_text(t->error), "folders", folders ? json_incref(folders) : json_array());
@@ -193,7 +195,7 @@ static void give_proof(struct admin *ad)
 	struct proving *v = ad->ctx;
 	struct task *tasks = NULL;
 	struct sum s = { 0 };
-	json_int_t sums[3] = { 0 };
+	json_int_t sums[N_SUMS] = { 0 };
 	json_t *boxes = json_array();
 	size_t n = 0;
 	int r = task_list(ad->e, ad->a, v->plan, true, &tasks, &n);
@@ -209,9 +211,10 @@ static void give_proof(struct admin *ad)
 		return;
 	}
 	admin_ok(ad, 200,
-		 json_pack("{s:o, s:s, s:b, s:I, s:I, s:I, s:o}", "domain", json_text(v->d.name), "state",
-			   s.active ? "running" : "done", "complete", n && s.done == n && sums[2] == 0, "messages_there",
-			   sums[0], "messages_here", sums[1], "messages_missing", sums[2], "mailboxes", boxes));
+		 json_pack("{s:o, s:s, s:b, s:I, s:I, s:I, s:I, s:o}", "domain", json_text(v->d.name), "state",
+			   s.active ? "running" : "done", "complete", n && s.done == n && !sums[MISSING] && !sums[DIFFERENT],
+			   "messages_there", sums[THERE], "messages_here", sums[HERE], "messages_missing", sums[MISSING],
+			   "messages_different", sums[DIFFERENT], "mailboxes", boxes));
 }
 
 static void on_proof_timer(uv_timer_t *t)
