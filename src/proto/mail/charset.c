@@ -94,30 +94,50 @@ bool charset_known(struct slice charset)
 	return find(charset, &at) != KIND_UNKNOWN;
 }
 
-static void put_1252(struct slice in, struct buf *out)
+/* Length of the run of ASCII without NUL at the front. */
+static size_t ascii_run(struct slice s)
+{
+	size_t n = 0;
+	while (n < s.n && s.p[n] - 1u < 0x7f)
+		n++;
+	return n;
+}
+
+static void put_1252_byte(uint8_t c, struct buf *out)
 {
 	static const uint16_t high[32] = {
 		0x20ac, 0x81, 0x201a, 0x192, 0x201e, 0x2026, 0x2020, 0x2021, 0x2c6, 0x2030, 0x160, 0x2039, 0x152,
 		0x8d, 0x17d, 0x8f, 0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x2dc, 0x2122,
 		0x161, 0x203a, 0x153, 0x9d, 0x17e, 0x178,
 	};
-	for (size_t i = 0; i < in.n && buf_ok(out); i++) {
-		uint8_t c = in.p[i];
-		if (c)
-			utf8_encode(out, c >= 0x80 && c < 0xa0 ? high[c - 0x80] : c);
-	}
+	if (c)
+		utf8_encode(out, c >= 0x80 && c < 0xa0 ? high[c - 0x80] : c);
 }
 
-static void put_utf8(struct slice in, struct buf *out)
+static size_t put_utf8_char(struct slice s, struct buf *out)
+{
+	uint32_t cp = 0xfffd;
+	size_t len = utf8_decode(s, &cp);
+	if (len == 0)
+		utf8_encode(out, 0xfffd);
+	else if (cp)
+		buf_append(out, s.p, len);
+	return len ? len : 1;
+}
+
+static void put_ascii_superset(struct slice in, bool utf8, struct buf *out)
 {
 	for (size_t i = 0; i < in.n && buf_ok(out);) {
-		uint32_t cp = 0xfffd;
-		size_t len = utf8_decode(slice_sub(in, i, in.n), &cp);
-		if (len == 0)
-			utf8_encode(out, 0xfffd);
-		else if (cp)
-			buf_append(out, in.p + i, len);
-		i += len ? len : 1;
+		struct slice rest = slice_of(in.p + i, in.n - i);
+		size_t run = ascii_run(rest);
+		buf_append(out, rest.p, run);
+		i += run;
+		if (run == rest.n)
+			break;
+		if (utf8)
+			i += put_utf8_char(slice_of(in.p + i, in.n - i), out);
+		else
+			put_1252_byte(in.p[i++], out);
 	}
 }
 
@@ -156,9 +176,7 @@ bool charset_to_utf8(struct slice charset, struct slice in, struct buf *out)
 	enum kind kind = find(charset, &at);
 	if (kind == KIND_ICONV)
 		put_iconv(table[at].cd, in, out);
-	else if (kind == KIND_1252 || (kind == KIND_UNKNOWN && !utf8_valid(in)))
-		put_1252(in, out);
 	else
-		put_utf8(in, out);
+		put_ascii_superset(in, kind == KIND_UTF8 || (kind == KIND_UNKNOWN && utf8_valid(in)), out);
 	return kind != KIND_UNKNOWN;
 }

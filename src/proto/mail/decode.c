@@ -111,13 +111,32 @@ static void qp_byte(struct decoder *d, uint8_t c, struct buf *out)
 	}
 }
 
+/* Bytes at the front of in that mean themselves, whatever follows. */
+static size_t qp_plain_run(struct slice in)
+{
+	size_t n = 0;
+	while (n < in.n && in.p[n] > ' ' && in.p[n] != '=')
+		n++;
+	return n;
+}
+
+static void qp_feed(struct decoder *d, struct slice in, struct buf *out)
+{
+	for (size_t i = 0; i < in.n;) {
+		size_t run = d->n_hold ? 0 : qp_plain_run(slice_of(in.p + i, in.n - i));
+		buf_append(out, in.p + i, run);
+		i += run;
+		if (i < in.n)
+			qp_byte(d, in.p[i++], out);
+	}
+}
+
 void decoder_feed(struct decoder *d, struct slice in, struct buf *out)
 {
 	if (d->how == TRANSFER_BASE64) {
 		base64_feed(d, in, out);
 	} else if (d->how == TRANSFER_QP) {
-		for (size_t i = 0; i < in.n; i++)
-			qp_byte(d, in.p[i], out);
+		qp_feed(d, in, out);
 	} else {
 		buf_slice(out, in);
 	}

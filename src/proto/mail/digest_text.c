@@ -9,7 +9,7 @@
 #include "proto/mail/charset.h"
 #include "proto/mail/decode.h"
 
-enum { SOURCE_MAX = 8 * 1024, HTML_SOURCE_MAX = 32 * 1024, ENTITY_MAX = 10 };
+enum { SOURCE_MAX = 4 * 1024, HTML_SOURCE_MAX = 16 * 1024, ENTITY_MAX = 10 };
 
 static bool is(ProtobufCBinaryData d, const char *text)
 {
@@ -50,24 +50,57 @@ static struct slice charset_of(const Postern__DigestPart *p)
 	return SLICE("");
 }
 
-static size_t entity(struct slice in, struct buf *out)
+/* Where the words go: runs of blanks and control bytes are one space, and it is full at a whole character. */
+struct sink {
+	uint8_t *p;
+	size_t n;
+	bool full;
+};
+
+static void put(struct sink *to, uint8_t c)
+{
+	bool blank = c <= ' ' || c == 0x7f;
+	if (to->full || (blank && (to->n == 0 || to->p[to->n - 1] == ' ')))
+		return;
+	if (to->n < DIGEST_TEXT_MAX) {
+		to->p[to->n++] = blank ? ' ' : c;
+		return;
+	}
+	to->full = true;
+	if ((c & 0xc0) != 0x80)
+		return;
+	while (to->n && (to->p[to->n - 1] & 0xc0) == 0x80)
+		to->n--;
+	to->n -= to->n > 0;
+}
+
+static void put_all(struct sink *to, struct slice s)
+{
+	for (size_t i = 0; i < s.n && !to->full; i++)
+		put(to, s.p[i]);
+}
+
+static size_t entity(struct slice in, struct sink *out)
 {
 	static const struct {
 		const char *name, *text;
 	} known[] = { { "&amp;", "&" }, { "&lt;", "<" }, { "&gt;", ">" }, { "&quot;", "\"" }, { "&nbsp;", " " } };
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		if (slice_starts(in, slice_str(known[i].name))) {
-			buf_str(out, known[i].text);
+			put_all(out, slice_str(known[i].text));
 			return strlen(known[i].name);
 		}
 	}
 	ptrdiff_t end = slice_find_byte(slice_sub(in, 0, ENTITY_MAX), ';', 0);
 	uint64_t cp = 0;
 	if (end > 2 && in.p[1] == '#' && slice_u64(slice_sub(in, 2, (size_t)end), 0xd7ff, &cp) == 0 && cp) {
-		utf8_encode(out, (uint32_t)cp);
+		struct buf utf8 = BUF_INIT(4);
+		utf8_encode(&utf8, (uint32_t)cp);
+		put_all(out, buf_view(&utf8));
+		buf_fini(&utf8);
 		return (size_t)end + 1;
 	}
-	buf_byte(out, '&');
+	put(out, '&');
 	return 1;
 }
 
@@ -81,9 +114,9 @@ static size_t skip_tag(struct slice in)
 		struct slice end = slice_str(hidden[i][1]);
 		if (!slice_starts_ci(in, slice_str(hidden[i][0])))
 			continue;
-		for (size_t at = 4; at < in.n; at++) {
-			if (slice_starts_ci(slice_sub(in, at, in.n), end))
-				return at + (in.p[at] == '-' ? end.n : 0);
+		for (ptrdiff_t at = 4; (at = slice_find_byte(in, end.p[0], (size_t)at)) >= 0; at++) {
+			if (slice_starts_ci(slice_sub(in, (size_t)at, in.n), end))
+				return (size_t)at + (end.p[0] == '-' ? end.n : 0);
 		}
 		return in.n;
 	}
@@ -91,42 +124,20 @@ static size_t skip_tag(struct slice in)
 	return end < 0 ? in.n : (size_t)end + 1;
 }
 
-static void strip_html(struct slice in, struct buf *out)
+static void put_html(struct sink *to, struct slice in)
 {
-	for (size_t at = 0; at < in.n && buf_ok(out);) {
+	for (size_t at = 0; at < in.n && !to->full;) {
 		struct slice rest = slice_sub(in, at, in.n);
 		if (rest.p[0] == '<') {
 			at += skip_tag(rest);
-			buf_byte(out, ' ');
+			put(to, ' ');
 		} else if (rest.p[0] == '&') {
-			at += entity(rest, out);
+			at += entity(rest, to);
 		} else {
-			buf_byte(out, rest.p[0]);
+			put(to, rest.p[0]);
 			at++;
 		}
 	}
-}
-
-/* Runs of blanks and control bytes to one space; whole characters only, at most max bytes. */
-static struct slice squeeze(struct arena *arena, struct slice in, size_t max)
-{
-	uint8_t *to = arena_alloc(arena, max + 1);
-	size_t n = 0, i = 0;
-	for (; i < in.n && n < max; i++) {
-		bool blank = in.p[i] <= ' ' || in.p[i] == 0x7f;
-		if (!blank)
-			to[n++] = in.p[i];
-		else if (n && to[n - 1] != ' ')
-			to[n++] = ' ';
-	}
-	if (i < in.n && (in.p[i] & 0xc0) == 0x80) {
-		while (n && (to[n - 1] & 0xc0) == 0x80)
-			n--;
-		n -= n > 0;
-	}
-	while (n && to[n - 1] == ' ')
-		n--;
-	return slice_of(to, n);
 }
 
 static void set_text(struct digest_run *r, const Postern__DigestPart *p)
@@ -134,17 +145,24 @@ static void set_text(struct digest_run *r, const Postern__DigestPart *p)
 	bool html = is(p->subtype, "html");
 	size_t most = html ? HTML_SOURCE_MAX : SOURCE_MAX;
 	struct slice body = slice_sub(slice_sub(r->in, p->body_start, p->body_end), 0, most);
-	struct buf bytes = BUF_INIT(most), text = BUF_INIT(4 * most), plain = BUF_INIT(4 * most);
-	struct decoder d = decoder_of(transfer_by_name(digest_slice(p->encoding)));
-	decoder_feed(&d, body, &bytes);
-	decoder_end(&d, &bytes);
-	charset_to_utf8(charset_of(p), buf_view(&bytes), &text);
+	struct buf bytes = BUF_INIT(most), text = BUF_INIT(4 * most);
+	enum transfer how = transfer_by_name(digest_slice(p->encoding));
+	struct sink to = { .p = arena_alloc(r->arena, DIGEST_TEXT_MAX) };
+	if (how == TRANSFER_BASE64 || how == TRANSFER_QP) {
+		struct decoder d = decoder_of(how);
+		decoder_feed(&d, body, &bytes);
+		decoder_end(&d, &bytes);
+		body = buf_view(&bytes);
+	}
+	charset_to_utf8(charset_of(p), body, &text);
 	if (html)
-		strip_html(buf_view(&text), &plain);
-	r->d->text = digest_data(squeeze(r->arena, buf_view(html ? &plain : &text), DIGEST_TEXT_MAX));
+		put_html(&to, buf_view(&text));
+	else
+		put_all(&to, buf_view(&text));
+	to.n -= to.n && to.p[to.n - 1] == ' ';
+	r->d->text = digest_data(slice_of(to.p, to.n));
 	buf_fini(&bytes);
 	buf_fini(&text);
-	buf_fini(&plain);
 }
 
 void digest_text(struct digest_run *r)
