@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a shard does when it has time: checkpoints, forgetting old operation ids, and compaction slice by slice. */
+#include "room/store/room.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/event.h"
+
+enum { LOOK_MS = 60 * 1000, PRUNE_MS = 60 * 1000, SLICE_MS = 30 };
+
+static void reply_compact(struct store *st, int err)
+{
+	struct compactor *c = &st->compactor;
+	Postern__StoreCompactReply r = POSTERN__STORE_COMPACT_REPLY__INIT;
+	struct shard_space now;
+	struct ipc_call *call = TAKE(c->call);
+
+	c->segment = c->below = 0;
+	if (!call)
+		return;
+	if (err) {
+		ipc_fail(call, err, NULL);
+		return;
+	}
+	shard_space(st->engine, &now);
+	r.segments_before = c->before.segments;
+	r.segments_after = now.segments;
+	r.bytes_before = c->before.bytes;
+	r.bytes_after = now.bytes;
+	ipc_reply(call, &r.base, -1);
+}
+
+/* Slices until the time of this turn is over. */
+static void compact_on(struct store *st)
+{
+	struct compactor *c = &st->compactor;
+	int64_t until = clock_mono_ms() + SLICE_MS;
+
+	while (c->segment && clock_mono_ms() < until) {
+		int done = shard_compact_step(st->engine, c->segment, &c->offset, store_now());
+		if (shard_fatal(st->engine))
+			return;
+		if (done < 0) {
+			ev(EV_WARN, "store.compact.stopped", KI("segment", c->segment), KS("error", err_name(done)));
+			reply_compact(st, done);
+			return;
+		}
+		if (!done)
+			continue;
+		ev(EV_INFO, "store.compact.segment", KI("segment", c->segment));
+		c->offset = 0;
+		c->segment = c->call ? shard_compact_pick(st->engine, true, c->below) : 0;
+		if (!c->segment)
+			reply_compact(st, 0);
+	}
+}
+
+void maintain_compact(struct store *st, struct ipc_call *call)
+{
+	struct compactor *c = &st->compactor;
+
+	if (c->call) {
+		ipc_fail(call, ERR_CONFLICT, "compaction is under way");
+		return;
+	}
+	shard_space(st->engine, &c->before);
+	c->call = call;
+	c->below = c->before.active;
+	if (!c->segment) {
+		c->offset = 0;
+		c->segment = shard_compact_pick(st->engine, true, c->below);
+	}
+	if (!c->segment)
+		reply_compact(st, 0);
+}
+
+static void prune(struct store *st)
+{
+	int err = shard_begin(st->engine, store_now());
+
+	if (err)
+		return;
+	err = shard_prune(st->engine);
+	if (err)
+		shard_rollback(st->engine);
+	else
+		IGNORE(shard_commit(st->engine), "what matters is shard_fatal");
+}
+
+void maintain_tick(struct store *st)
+{
+	struct compactor *c = &st->compactor;
+	int64_t now = clock_mono_ms();
+
+	if (list_empty(&st->work))
+		shard_idle(st->engine);
+	if (now - st->pruned_at > PRUNE_MS && !shard_fatal(st->engine)) {
+		st->pruned_at = now;
+		prune(st);
+	}
+	if (!c->segment && now - c->looked_at > LOOK_MS && !shard_fatal(st->engine)) {
+		c->looked_at = now;
+		c->offset = 0;
+		c->segment = shard_compact_pick(st->engine, false, 0);
+	}
+	if (c->segment && !shard_fatal(st->engine))
+		compact_on(st);
+}

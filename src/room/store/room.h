@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The room around the engine: requests that change something wait in one list, are done in one batch a loop turn and
+ * answered when it is on the disk; mailboxes that somebody looks at are kept as arrays.
+ */
+#ifndef ROOM_STORE_ROOM_H
+#define ROOM_STORE_ROOM_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "lib/room/room.h"
+#include "room/store/engine.h"
+
+#include "ipc/session.pb-c.h"
+#include "ipc/store.pb-c.h"
+
+enum {
+	MESSAGE_MAX = 256 << 20,	/* bytes of one message */
+	BATCH_OPS = 1000,
+	BATCH_BYTES = 64 << 20,		/* message bytes in a batch, but always one message */
+	REPLY_BYTES = 150 * 1024,	/* of what is repeated in a reply; a frame holds 192 KiB */
+	SESSIONS_MAX = 20000,
+	BOXES_KEPT = 64,		/* arrays of mailboxes that nobody looks at now */
+};
+
+struct box;
+struct session;
+
+struct store {
+	struct room *room;
+	uv_loop_t *loop;
+	struct shard *engine;
+	uv_check_t check;
+	uv_idle_t idle;			/* runs while work waits, so that the loop does not sleep */
+	uv_timer_t timer;
+	struct list work;
+	size_t n_work;
+	bool dead;			/* a sync failed: nothing is answered any more */
+	struct map *boxes;		/* by mailbox id */
+	struct list unused_boxes;	/* least recently used first */
+	size_t n_unused;
+	struct map *accounts;		/* struct account_sessions by account id */
+	size_t n_sessions;
+	struct compactor {
+		uint32_t segment, below;	/* 0: none is being compacted */
+		uint64_t offset;
+		struct ipc_call *call;		/* who asked for all of it */
+		struct shard_space before;
+		int64_t looked_at;
+	} compactor;
+	int64_t pruned_at;
+	uint64_t batches, ops;		/* counters for status */
+};
+
+/* ---- work.c ---- */
+
+/* A request of a turn. run is called inside an operation of the batch (and again, where the disk was full and the batch
+ * is tried in parts); it leaves the reply in the call's arena. A read waits here behind its own session's changes. */
+struct work {
+	struct list node;
+	struct store *store;
+	struct session *session;	/* NULL for rooms' requests */
+	struct ipc_call *call;
+	int (*run)(struct work *w);
+	bool changes, takes_space;
+	uint64_t bytes;
+	int err;
+	const ProtobufCMessage *reply;
+	int fd;
+};
+void store_work_add(struct store *st, struct session *s, struct ipc_call *call, int (*run)(struct work *w), bool changes,
+	      bool takes_space);
+void store_work_init(struct store *st);
+void store_work_fini(struct store *st);
+struct store *store_new(uv_loop_t *loop, struct room *room, struct shard *engine);
+void store_free(struct store **st);
+
+/* ---- box.c: a mailbox in memory ---- */
+
+struct box {
+	struct list node;		/* among the unused */
+	uint64_t id, account;
+	struct msg *msgs;		/* uid ascending; the committed state */
+	size_t n, cap;
+	struct arena *names;
+	struct slice *keywords;
+	size_t n_keywords;
+	uint8_t name[MAILBOX_NAME_MAX];
+	size_t name_n;
+	uint32_t uidnext, uidvalidity;
+	uint64_t highestmodseq;
+	struct list sessions;
+	bool gone;			/* deleted; freed when the last session leaves */
+};
+NODISCARD int box_get(struct store *st, uint64_t mailbox, struct box **ret);	/* loads it where needed */
+void box_enter(struct box *b, struct session *s);
+void box_leave(struct store *st, struct session *s);
+void boxes_apply(struct store *st);	/* what the batch changed, and the notices to sessions */
+void boxes_free(struct store *st);
+/* Index of the first message with a uid >= this. */
+size_t box_find(const struct box *b, uint32_t uid);
+
+/* ---- session.c ---- */
+
+struct session {
+	struct store *store;
+	struct ipc_chan *chan;		/* NULL: over, waits for its work */
+	struct list node, box_node;
+	uint64_t account, source_id;
+	struct box *box;
+	unsigned refs, pending;
+	uint8_t kind;
+	bool read_only, pop3_lock;
+};
+struct account_sessions {
+	uint64_t account;
+	struct list list;
+	unsigned n;
+	bool pop3_locked;
+};
+NODISCARD int store_session_new(struct store *st, const Postern__StoreGrant *grant, int fd);
+void sessions_end(struct store *st, uint64_t account, const char *text);	/* account 0: all */
+unsigned sessions_count(struct store *st, uint64_t account);
+void store_session_unref(struct session *s);
+
+/* ---- wire.c: engine structs as messages ---- */
+void wire_meta_encode(struct buf *out, const struct msg *m);
+NODISCARD int wire_list_fd(const struct box *b, int *ret_fd);
+Postern__MessageMeta *wire_meta(struct arena *a, const struct msg *m);
+Postern__MailboxInfo *wire_mailbox(struct arena *a, const struct mailbox *m);
+void wire_notice(struct session *s, const struct change *const *changes, size_t n, bool keywords);
+struct uid_range *wire_ranges(struct arena *a, Postern__UidRange *const *in, size_t n, const struct box *b, size_t *ret_n);
+Postern__UidRange **wire_ranges_back(struct arena *a, const struct uid_range *in, size_t n);
+ProtobufCBinaryData wire_bytes(struct slice s);
+ProtobufCBinaryData *wire_keywords(struct arena *a, const struct box *b);
+static inline struct slice wire_slice(ProtobufCBinaryData d)
+{
+	return slice_of(d.data, d.len);
+}
+
+/* fetch.c, maintain.c */
+int store_session_fetch(struct work *w);
+void maintain_tick(struct store *st);
+void maintain_compact(struct store *st, struct ipc_call *call);
+int64_t store_now(void);
+
+extern ipc_handler_fn *const store_handlers[POSTERN__STORE_OP__STORE_COMPACT + 1];
+
+#endif
