@@ -68,7 +68,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int sig)
 	uv_close((uv_handle_t *)process, on_process_closed);
 	c->process = NULL;
 	ipc_chan_free(&c->control);
-	ev(expected ? EV_DEBUG : EV_WARN, expected ? "room.stopped" : "room.died", KS("room", role_name(c->room->role)),
+	ev(expected ? EV_DEBUG : EV_WARN, expected ? "room.stopped" : "room.crashed", KS("room", role_name(c->room->role)),
 	   KI("index", c->index), KI("status", status), KI("signal", sig));
 	c->state = expected || c->sup->stopping ? CHILD_GONE : CHILD_DOWN;
 	if (c->state == CHILD_DOWN && c->sup->up)

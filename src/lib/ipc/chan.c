@@ -172,24 +172,24 @@ static void out_flush(struct ipc_chan *c)
 	poll_update(c);
 }
 
-static void send_frame(struct ipc_chan *c, struct frame_head head, const ProtobufCMessage *msg, const int *fds,
-		       size_t n_fds)
+static void send_packed(struct ipc_chan *c, struct frame_head head, struct slice payload, const int *fds, size_t n_fds)
 {
 	if (c->dead)
 		return;
-	size_t n = msg ? protobuf_c_message_get_packed_size(msg) : 0;
-	bug_if(n + sizeof(head) > IPC_FRAME_MAX || n_fds > IPC_FDS_MAX);
-	uint8_t small[2048], *packed = n > sizeof(small) ? malloc(n) : small;
-	bug_if(!packed);
-	if (msg)
-		protobuf_c_message_pack(msg, packed);
+	bug_if(payload.n + sizeof(head) > IPC_FRAME_MAX || n_fds > IPC_FDS_MAX);
 	head.magic = FRAME_MAGIC;
 	head.n_fds = (uint8_t)n_fds;
-	struct slice h = slice_of(&head, sizeof(head)), payload = slice_of(packed, n);
+	struct slice h = slice_of(&head, sizeof(head));
 	if (!list_empty(&c->out) || send_packet(c->fd, h, payload, fds, n_fds) == 0)
 		out_queue(c, h, payload, fds, n_fds);
-	if (packed != small)
-		free(packed);
+}
+
+static void send_frame(struct ipc_chan *c, struct frame_head head, const ProtobufCMessage *msg, const int *fds,
+		       size_t n_fds)
+{
+	static uint8_t packed[IPC_FRAME_MAX];
+	bug_if(protobuf_c_message_get_packed_size(msg) > sizeof(packed));
+	send_packed(c, head, slice_of(packed, protobuf_c_message_pack(msg, packed)), fds, n_fds);
 }
 
 /* ---- the end ---- */
@@ -465,12 +465,10 @@ static void on_sweep(uv_timer_t *timer)
 	chan_unref(c);
 }
 
-uint64_t ipc_call(struct ipc_chan *c, uint16_t op, const ProtobufCMessage *req, const int *fds, size_t n_fds,
-		  unsigned deadline_ms, ipc_reply_fn *fn, void *ctx)
+static struct pending *pending_add(struct ipc_chan *c, uint16_t op, unsigned deadline_ms, ipc_reply_fn *fn, void *ctx)
 {
-	bug_if(op >= c->contract->n_ops || req->descriptor != c->contract->ops[op].request);
 	struct pending *p = calloc(1, sizeof(*p));
-	bug_if(!p);
+	bug_if(!p || op >= c->contract->n_ops);
 	p->id = c->next_id++;
 	p->op = op;
 	p->fn = fn;
@@ -486,7 +484,22 @@ uint64_t ipc_call(struct ipc_chan *c, uint16_t op, const ProtobufCMessage *req, 
 			uv_timer_start(&c->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 		}
 	}
-	uint64_t id = p->id;
+	return p;
+}
+
+uint64_t ipc_call_packed(struct ipc_chan *c, uint16_t op, struct slice req, const int *fds, size_t n_fds,
+			 unsigned deadline_ms, ipc_reply_fn *fn, void *ctx)
+{
+	uint64_t id = pending_add(c, op, deadline_ms, fn, ctx)->id;
+	send_packed(c, (struct frame_head){ .op = op, .kind = FRAME_REQUEST, .id = id }, req, fds, n_fds);
+	return id;
+}
+
+uint64_t ipc_call(struct ipc_chan *c, uint16_t op, const ProtobufCMessage *req, const int *fds, size_t n_fds,
+		  unsigned deadline_ms, ipc_reply_fn *fn, void *ctx)
+{
+	bug_if(op >= c->contract->n_ops || req->descriptor != c->contract->ops[op].request);
+	uint64_t id = pending_add(c, op, deadline_ms, fn, ctx)->id;
 	send_frame(c, (struct frame_head){ .op = op, .kind = FRAME_REQUEST, .id = id }, req, fds, n_fds);
 	return id;
 }

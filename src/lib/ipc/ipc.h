@@ -71,6 +71,9 @@ typedef void ipc_reply_fn(void *ctx, int err, const ProtobufCMessage *reply, int
  * Returns an id > 0 for ipc_cancel; an error comes to fn, never from here. */
 uint64_t ipc_call(struct ipc_chan *chan, uint16_t op, const ProtobufCMessage *req, const int *fds, size_t n_fds,
 		  unsigned deadline_ms, ipc_reply_fn *fn, void *ctx);
+/* The same for a request that the caller packed itself, for one that may have to be sent again. */
+uint64_t ipc_call_packed(struct ipc_chan *chan, uint16_t op, struct slice req, const int *fds, size_t n_fds,
+			 unsigned deadline_ms, ipc_reply_fn *fn, void *ctx);
 void ipc_cancel(struct ipc_chan *chan, uint64_t id);	/* fn will not be called; a reply is dropped */
 void ipc_notify(struct ipc_chan *chan, uint16_t op, const ProtobufCMessage *msg, int fd); /* fd stays the caller's */
 

@@ -28,7 +28,7 @@ struct peer_call {
 	bool retry;
 	unsigned sent;
 	int64_t deadline;
-	ProtobufCMessage *req;	/* our own copy */
+	struct slice req;	/* packed, ours */
 	int fds[IPC_FDS_MAX];
 	size_t n_fds;
 	ipc_reply_fn *fn;
@@ -63,7 +63,7 @@ struct peers *peers_new(uv_loop_t *loop)
 static void call_free(struct peer_call *call)
 {
 	list_remove(&call->node);
-	protobuf_c_message_free_unpacked(call->req, NULL);
+	free((void *)call->req.p);
 	for (size_t i = 0; i < call->n_fds; i++)
 		close(call->fds[i]);
 	free(call);
@@ -155,20 +155,15 @@ static void try_send(struct peer_call *call)
 	list_append(&p->flying, &call->node);
 	call->chan = chan;
 	call->sent++;
-	call->id = ipc_call(chan, call->op, call->req, call->fds, call->n_fds, left > 0 ? (unsigned)left : 1, on_reply,
-			    call);
+	call->id = ipc_call_packed(chan, call->op, call->req, call->fds, call->n_fds, left > 0 ? (unsigned)left : 1,
+				   on_reply, call);
 }
 
-static ProtobufCMessage *copy_message(const ProtobufCMessage *msg)
+static struct slice pack(const ProtobufCMessage *msg)
 {
-	size_t n = protobuf_c_message_get_packed_size(msg);
-	uint8_t *bytes = malloc(n + 1);
+	uint8_t *bytes = malloc(protobuf_c_message_get_packed_size(msg) + 1);
 	bug_if(!bytes);
-	protobuf_c_message_pack(msg, bytes);
-	ProtobufCMessage *copy = protobuf_c_message_unpack(msg->descriptor, NULL, n, bytes);
-	bug_if(!copy);
-	free(bytes);
-	return copy;
+	return slice_of(bytes, protobuf_c_message_pack(msg, bytes));
 }
 
 struct peer_call *peers_call(struct peers *p, enum role role, unsigned index, const struct ipc_contract *contract,
@@ -183,7 +178,8 @@ struct peer_call *peers_call(struct peers *p, enum role role, unsigned index, co
 	call->op = op;
 	call->retry = contract->ops[op].flags & IPC_RETRY;
 	call->deadline = clock_mono_ms() + deadline_ms;
-	call->req = copy_message(req);
+	bug_if(req->descriptor != contract->ops[op].request);
+	call->req = pack(req);
 	call->fn = fn;
 	call->ctx = ctx;
 	for (size_t i = 0; i < n_fds; i++) {
