@@ -14,7 +14,7 @@ const struct cli_command cli_commands[] = {
 	{ "init", "DIR [--port-base N] [--host NAME]", "makes a new instance in DIR", cli_init },
 	{ "run", "DIR", "runs the instance in the foreground until SIGTERM", cli_run },
 	{ "stop", "", "stops a running instance", cli_stop },
-	{ "status", "", "shows rooms, memory, restarts, queue and accounts", cli_status },
+	{ "status", "[--trials]", "shows rooms, memory, restarts, queue and accounts; --trials: what each may do", cli_status },
 	{ "reload", "", "has a running instance read configuration and certificate again", cli_reload },
 	{ "doctor", "", "checks the machine: ports, DNS, clock, disk, limits, sandbox, certificate", cli_doctor },
 	{ "conf", "dump|check|man [FILE]", "shows or checks postern.conf", cli_conf },

@@ -75,7 +75,10 @@ static void on_status(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 
 void status_begin(struct request *r)
 {
-	Postern__ControlNothing nothing = POSTERN__CONTROL_NOTHING__INIT;
+	Postern__ControlStatusRequest ask = POSTERN__CONTROL_STATUS_REQUEST__INIT;
+	bool trials = false;
+	struct slice wish = api_get(r->fields.v, r->fields.n, "trials");
+	ask.trials = wish.n && api_bool(wish, &trials) == 0 && trials;
 	request_call_begin(r);
-	room_control_call(r->httpd->room, POSTERN__CONTROL_OP__CONTROL_STATUS, &nothing.base, HTTPD_CALL_MS, on_status, r);
+	room_control_call(r->httpd->room, POSTERN__CONTROL_OP__CONTROL_STATUS, &ask.base, HTTPD_CALL_MS, on_status, r);
 }
