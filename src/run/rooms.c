@@ -2,18 +2,6 @@
 /* Which code is which room. */
 #include "lib/room/room.h"
 
-#pragma weak smtpd_ops
-#pragma weak imapd_ops
-#pragma weak pop3d_ops
-#pragma weak httpd_ops
-#pragma weak auth_ops
-#pragma weak filter_ops
-#pragma weak relay_ops
-#pragma weak mover_ops
-#pragma weak directory_ops
-#pragma weak queue_ops
-#pragma weak store_ops
-
 const struct room_ops *room_ops_of(enum role role)
 {
 	static const struct room_ops *const table[ROLE_COUNT] = {
@@ -22,6 +10,6 @@ const struct room_ops *room_ops_of(enum role role)
 		[ROLE_RELAY] = &relay_ops,	   [ROLE_MOVER] = &mover_ops, [ROLE_DIRECTORY] = &directory_ops,
 		[ROLE_QUEUE] = &queue_ops,	   [ROLE_STORE] = &store_ops,
 	};
-	bug_if(role >= ROLE_COUNT);
+	bug_if(role >= ROLE_COUNT || !table[role]);
 	return table[role];
 }

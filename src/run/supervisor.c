@@ -15,7 +15,6 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/control.pb-c.h"
-#include "lib/room/room.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -188,8 +187,6 @@ static int make_children(struct supervisor *sup, struct buf *error)
 {
 	for (size_t r = 0; r < topology_n_rooms; r++) {
 		const struct topology_room *room = &topology_rooms[r];
-		if (!room_ops_of(room->role))
-			continue;
 		unsigned count = room->count_option ? (unsigned)conf_u64(sup->conf, room->count_option) : 1;
 		for (unsigned i = 0; i < count; i++) {
 			char name[32];
