@@ -40,10 +40,10 @@ static bool keyword_valid(struct slice k)
 
 static int add_one(struct shard *e, uint64_t mailbox, size_t at, struct slice name)
 {
-	if (at == KEYWORDS_MAX)
-		return ERR_TOO_BIG;
 	if (!keyword_valid(name))
 		return ERR_INVALID;
+	if (at == KEYWORDS_MAX)
+		return ERR_TOO_BIG;
 	int n = sql_run(e->db, "INSERT INTO keyword VALUES (?1, ?2, ?3)", "iib", (int64_t)mailbox, (int64_t)at, name);
 	return n < 0 ? n : 0;
 }

@@ -179,6 +179,17 @@ static int unique_names(struct rebuild *r)
 	return done(n);
 }
 
+static int lost_bytes(struct rebuild *r)
+{
+	int n = sql_run(r->db, "DELETE FROM message WHERE blob NOT IN (SELECT id FROM blob)", "");
+
+	if (n > 0)
+		fault(r, "messages whose bytes are lost were left out", (uint64_t)n, 0);
+	return done(n);
+}
+
+enum { ORPHANS_GONE = 6 };	/* steps before this one take away what has no owner */
+
 static int finish(struct rebuild *r)
 {
 	static const char *const steps[] = {
@@ -211,15 +222,12 @@ static int finish(struct rebuild *r)
 		"DROP TABLE re_mailbox",
 		"DROP TABLE re_gone",
 	};
-	int64_t lost = 0;
-	int err = sql_get(r->db, &lost, "SELECT count(*) FROM message WHERE blob NOT IN (SELECT id FROM blob)", "");
+	int err = 0;
 
-	if (!err && lost) {
-		fault(r, "messages whose bytes are lost were left out", (uint64_t)lost, 0);
-		err = done(sql_run(r->db, "DELETE FROM message WHERE blob NOT IN (SELECT id FROM blob)", ""));
-	}
 	for (size_t i = 0; !err && i < ARRAY_SIZE(steps); i++) {
-		if (i == 1)
+		if (i == ORPHANS_GONE)
+			err = lost_bytes(r);
+		if (!err && i == ORPHANS_GONE)
 			err = unique_names(r);
 		if (!err)
 			err = done(sql_run(r->db, steps[i], ""));
