@@ -99,7 +99,7 @@ def generate(count, to, seed=1, newest=1_790_000_000, size=None):
         date = newest - (count - number) * 7200 + rng.randint(0, 3600)
         name = f"{rng.choice(FIRST)} {rng.choice(LAST)}"
         sender = f"{name.split()[0].lower()}.{number % 97}@elsewhere.test"
-        subject = _words(rng, rng.randint(2, 7)).capitalize()
+        subject = _words(rng, rng.randint(3, 8)).capitalize()
         this_id = f"<{rng.getrandbits(80):020x}.{number}@elsewhere.test>"
         head = [f"Return-Path: <{sender}>",
                 f"Received: from mx.elsewhere.test (mx.elsewhere.test [192.0.2.25])\r\n\tby mail.{domain} with ESMTPS"
