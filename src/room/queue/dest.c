@@ -269,5 +269,5 @@ void dests_load(struct queue *q)
 	while (sql_step(s) == 1)
 		dest_wake(q, sql_blob(s, 0), sql_int(s, 1));
 	sql_done(s);
-	set_timer(q);
+	bug_if(uv_timer_start(&q->wake, on_wake, 0, 0));	/* looks at the ready ones, then sets itself */
 }
