@@ -29,6 +29,7 @@
 enum {
 	SCRATCH = 65536,
 	READS_A_TURN = 4,
+	DRAINS_A_TURN = 8,
 	WRITE_DEADLINE_MS = 60000,
 	TLS_RECORD = 16384,
 };
@@ -621,13 +622,18 @@ static void run(struct stream *s)
 	flush_out(s);
 	check_over(s);
 	check_deadlines(s);
-	if (s->congested && s->out.n < STREAM_OUT_LOW && s->end == 1) {
+	/* What the owner writes now the kernel may take at once: no event would tell of that, so it is asked again. */
+	for (unsigned turn = 0; s->congested && s->out.n < STREAM_OUT_LOW && s->end == 1; turn++) {
 		s->congested = false;
 		if (s->ops->on_drained)
 			s->ops->on_drained(s->ctx);
 		if (s->freed)
 			return;
 		flush_out(s);
+		if (turn == DRAINS_A_TURN) {
+			s->again = true;
+			break;
+		}
 	}
 	finish(s);
 	if (s->freed)
