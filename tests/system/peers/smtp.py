@@ -63,6 +63,8 @@ class _Session:
         return (whole[:at + 2].replace(b"\r\n.", b"\r\n"))[2:]
 
     def start_tls(self):
+        if not self.server.context:     # it only says so: what comes next is read as commands
+            return
         self.sock = self.server.context.wrap_socket(self.sock, server_side=True)
         self.buffer, self.tls = b"", True
 
@@ -97,7 +99,7 @@ class _Session:
 
 class FakeSmtp:
     def __init__(self, answers=None, capabilities=("PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES"),
-                 certificate=None, port=0, name="sink.test"):
+                 certificate=None, port=0, name="sink.test", host="127.0.0.1"):
         self.answers, self.capabilities, self.name = dict(answers or {}), list(capabilities), name
         self.messages, self.commands, self.sessions = [], [], 0
         self.lock = threading.Lock()
@@ -106,14 +108,14 @@ class FakeSmtp:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
             self.capabilities.append("STARTTLS")
-        self.port = port
+        self.port, self.host = port, host
         self._open = set()
         self.start()
 
     def start(self):
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", self.port))
+        self._socket.bind((self.host, self.port))
         self._socket.listen(200)
         self.port = self._socket.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._socket,), daemon=True).start()
@@ -180,3 +182,12 @@ class FakeSmtp:
 
     def __exit__(self, *_):
         self.stop()
+
+    @property
+    def address(self):
+        return f"{self.host}:{self.port}"
+
+    def to(self, recipient):
+        """The messages that this recipient got."""
+        with self.lock:
+            return [m for m in self.messages if recipient in m.recipients]
