@@ -103,8 +103,8 @@ int cli_stop(struct cli *c);
 int cli_status(struct cli *c);
 int cli_reload(struct cli *c);
 int cli_doctor(struct cli *c);
-int cli_conf(struct cli *c);
 int cli_check(struct cli *c);
+int cli_conf(struct cli *c);
 int cli_help(struct cli *c);
 
 #endif

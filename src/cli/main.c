@@ -17,6 +17,7 @@ const struct cli_command cli_commands[] = {
 	{ "status", "[--trials]", "shows rooms, memory, restarts, queue and accounts; --trials: what each may do", cli_status },
 	{ "reload", "", "has a running instance read configuration and certificate again", cli_reload },
 	{ "doctor", "", "checks the machine: ports, DNS, clock, disk, limits, sandbox, certificate", cli_doctor },
+	{ "check", "[DIR] [--rebuild]", "checks the mail of a stopped instance; --rebuild: makes its index anew", cli_check },
 	{ "conf", "dump|check|man [FILE]", "shows or checks postern.conf", cli_conf },
 	{ "help", "[man]", "shows all commands", cli_help },
 };

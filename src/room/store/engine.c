@@ -308,13 +308,18 @@ static int commit_end(struct shard *e)
 
 int shard_open(const struct shard_options *options, struct shard **ret)
 {
+	return shard_open_at(DB_PATH, options, ret);
+}
+
+int shard_open_at(const char *db, const struct shard_options *options, struct shard **ret)
+{
 	struct shard *e = calloc(1, sizeof(*e));
 
 	bug_if(!e);
 	e->options = *options;
 	buf_init(&e->journal, BLOB_META_MAX);
 	buf_init(&e->scratch, 4u << 20);
-	int err = sql_open(DB_PATH, store_schema, store_schema_n, &e->db);
+	int err = sql_open(db, store_schema, store_schema_n, &e->db);
 	if (!err)
 		err = take_epoch(e);
 	if (!err)

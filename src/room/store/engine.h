@@ -48,6 +48,7 @@ struct shard_options {
 
 /* In the working directory: store.db, segments/, reserve. */
 NODISCARD int shard_open(const struct shard_options *options, struct shard **ret);
+NODISCARD int shard_open_at(const char *db, const struct shard_options *options, struct shard **ret);
 void shard_close(struct shard **e);
 bool shard_fatal(const struct shard *e);	/* a sync failed: answer nothing more, exit */
 
