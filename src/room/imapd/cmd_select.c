@@ -99,6 +99,8 @@ static void on_open(struct cmd *cmd, int err, const ProtobufCMessage *msg, int f
 	v->uidvalidity = r->mailbox ? r->mailbox->uidvalidity : 0;
 	if (r->mailbox && r->mailbox->uidnext > v->uidnext)
 		v->uidnext = r->mailbox->uidnext;
+	if (v->uidnext)
+		v->last_uid = v->uidnext - 1;
 	if (r->mailbox && r->mailbox->highestmodseq > v->highestmodseq)
 		v->highestmodseq = r->mailbox->highestmodseq;
 	cmd->conn->view = v;

@@ -135,7 +135,7 @@ static uint32_t date_of(int64_t ms)
 static ptrdiff_t append(struct view *v, const Postern__MessageMeta *m)
 {
 	/* A late word about one that is gone must not bring it back. */
-	if (m->uid < v->uidnext)
+	if (m->uid <= v->last_uid)
 		return -1;
 	if (v->n == v->cap) {
 		v->cap = v->cap ? v->cap + v->cap / 2 + 8 : 16;
@@ -151,7 +151,9 @@ static ptrdiff_t append(struct view *v, const Postern__MessageMeta *m)
 		.modseq = m->modseq,
 	};
 	msg->keywords = keywords_id(v, m->keywords, m->n_keywords) & 0xffffff;
-	v->uidnext = m->uid + 1;
+	v->last_uid = m->uid;
+	if (m->uid >= v->uidnext)
+		v->uidnext = m->uid + 1;
 	return (ptrdiff_t)v->n - 1;
 }
 

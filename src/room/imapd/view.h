@@ -36,6 +36,7 @@ struct view {
 	struct slice name;	/* of the mailbox; owned */
 	bool read_only;
 	uint32_t uidvalidity, uidnext;
+	uint32_t last_uid;	/* the highest that was ever here: what comes new is above it */
 	uint64_t highestmodseq;
 	struct view_msg *msgs;
 	size_t n, cap;

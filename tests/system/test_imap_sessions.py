@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several sessions on one mailbox see each other's changes; IDLE; what happens when rooms die."""
+import itertools
+import re
+import time
+
+import pytest
+
+from imapraw import Client, message
+
+PASSWORD = "Correct-horse-1"
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def server(shared_postern):
+    shared_postern.add_domain("sessions.test")
+    return shared_postern
+
+
+@pytest.fixture
+def user(server):
+    address = f"s{next(numbers)}@sessions.test"
+    server.add_mailbox(address, PASSWORD)
+    return address
+
+
+@pytest.fixture
+def pair(server, user):
+    a, b = (Client(server, user, PASSWORD) for _ in range(2))
+    for n in range(3):
+        a.append(message(f"m{n}"))
+    a.ok("SELECT INBOX")
+    b.ok("SELECT INBOX")
+    yield a, b
+    a.close()
+    b.close()
+
+
+def test_new_mail_is_told(pair):
+    a, b = pair
+    a.append(message("new"), options="(\\Flagged)")
+    assert b"* 4 EXISTS" in b.ok("NOOP")
+    assert b"\\Flagged" in b.ok("FETCH 4 FLAGS")[0]
+
+
+def test_flags_are_told(pair):
+    a, b = pair
+    a.ok("STORE 2 +FLAGS (\\Answered Fresh)")
+    lines = b.ok("NOOP")
+    assert any(x.startswith(b"* FLAGS") and b"Fresh" in x for x in lines)
+    assert any(x.startswith(b"* 2 FETCH") and b"\\Answered" in x and b"Fresh" in x for x in lines)
+    assert b.ok("NOOP") == []
+    assert a.ok("NOOP") == []                       # who made it knows it from the reply
+
+
+def test_expunge_waits_for_its_turn(pair):
+    a, b = pair
+    a.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    assert a.ok("EXPUNGE") == [b"* 1 EXPUNGE"]
+    # RFC 3501 7.4.1: not during FETCH, STORE, SEARCH; numbers stay as they were.
+    lines = b.ok("FETCH 1:3 (UID)")
+    assert not any(b"EXPUNGE" in x for x in lines)
+    assert b"* 2 FETCH (UID 2)" in lines
+    assert not any(b"EXPUNGE" in x for x in b.ok("STORE 2 +FLAGS (\\Seen)"))
+    assert b.ok("SEARCH ALL") == [b"* SEARCH 2 3"]
+    assert b.ok("UID SEARCH ALL") == [b"* SEARCH 2 3", b"* 1 EXPUNGE"]
+    assert b.ok("FETCH 1:* (UID)") == [b"* 1 FETCH (UID 2)", b"* 2 FETCH (UID 3)"]
+
+
+def test_fetch_of_what_is_gone(pair):
+    a, b = pair
+    a.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
+    a.ok("EXPUNGE")
+    b.no("FETCH 2 BODY[]", "EXPUNGEISSUED")
+    assert b"* 2 EXPUNGE" in b.ok("NOOP")
+
+
+def test_new_and_gone_at_once_is_never_seen(pair):
+    a, b = pair
+    uid = a.append(message("short life"), options="(\\Deleted)")
+    a.ok(f"UID EXPUNGE {uid}")
+    assert b.ok("NOOP") == []
+
+
+def test_idle(pair):
+    a, b = pair
+    tag = b.idle()
+    b.quiet()
+    a.append(message("while idle"))
+    assert b.wait_line(rb"EXISTS") == b"* 4 EXISTS"
+    a.ok("STORE 1 +FLAGS (\\Flagged)")
+    assert b.wait_line(rb"\* 1 FETCH .*\\Flagged")
+    a.ok("STORE 1,3 +FLAGS.SILENT (\\Deleted)")
+    a.ok("EXPUNGE")
+    assert [b.wait_line(rb"EXPUNGE") for _ in range(2)] == [b"* 1 EXPUNGE", b"* 2 EXPUNGE"]
+    b.done(tag)
+    assert b.ok("FETCH 1:* UID") == [b"* 1 FETCH (UID 2)", b"* 2 FETCH (UID 4)"]
+    tag = b.idle()
+    b.send("NOT DONE\r\n")
+    assert b.finish(tag).status == "BAD"
+
+
+def test_delivery_reaches_idle(server, user, pair):
+    _, b = pair
+    tag = b.idle()
+    with server.smtp() as smtp:
+        smtp.sendmail("a@elsewhere.test", [user], message("delivered"))
+    assert b.wait_line(rb"EXISTS") == b"* 4 EXISTS"
+    b.done(tag)
+
+
+def test_pop3_and_move_are_told(server, user, pair):
+    a, b = pair
+    a.ok("MOVE 1 Trash")
+    assert b"* 1 EXPUNGE" in b.ok("NOOP")
+    b.ok("SELECT Trash")
+    a.ok("COPY 1 Trash")
+    assert b"* 2 EXISTS" in b.ok("NOOP")
+
+
+def test_own_append_to_the_selected_mailbox(pair):
+    a, _ = pair
+    data = message("mine")
+    tag = a.begin(f"APPEND INBOX {{{len(data)}+}}")
+    a.send(data + b"\r\n")
+    answer = a.finish(tag)
+    assert answer.status == "OK" and b"* 4 EXISTS" in answer.lines
+
+
+def test_mailbox_deleted_under_a_session(server, user):
+    a, b = (Client(server, user, PASSWORD) for _ in range(2))
+    a.ok("CREATE Gone")
+    b.ok("SELECT Gone")
+    a.ok("DELETE Gone")
+    assert b"* BYE " in b.closed()
+
+
+@pytest.mark.parametrize("room", ["store", "imapd"])
+def test_rooms_die(postern, room):
+    postern.add_domain("example.test")
+    postern.add_mailbox("joe@example.test", PASSWORD)
+    c = Client(postern, "joe@example.test", PASSWORD)
+    c.append(message("kept"))
+    c.ok("SELECT INBOX")
+    postern.kill(room)
+    try:
+        data = c.closed(10)
+    except TimeoutError:
+        data = b"(nothing)"
+    if room == "store":
+        assert b"* BYE [UNAVAILABLE]" in data
+    end = time.monotonic() + 20
+    while True:
+        try:
+            c = Client(postern, "joe@example.test", PASSWORD)
+            break
+        except (OSError, EOFError, AssertionError):
+            assert time.monotonic() < end
+            time.sleep(0.2)
+    c.ok("SELECT INBOX")
+    assert b"kept" in c.ok("FETCH 1 BODY[]")[0]
+
+
+def test_revoked_session(server, user):
+    c = Client(server, user, PASSWORD)
+    c.ok("SELECT INBOX")
+    server.cli("mailbox", "password", user, "--password-stdin", stdin="Another-horse-22\n")
+    assert b"* BYE" in c.closed(10)
+    Client(server, user, "Another-horse-22").ok("SELECT INBOX")
+
+
+def test_stop_says_bye(postern):
+    postern.add_domain("example.test")
+    postern.add_mailbox("joe@example.test", PASSWORD)
+    c = Client(postern, "joe@example.test", PASSWORD)
+    tag = c.idle()
+    assert tag
+    postern.stop()
+    assert b"* BYE" in c.closed(10)
+
+
+def test_thousands_are_paged(server, user):
+    """More messages than a frame holds: SELECT, STORE, SEARCH and EXPUNGE go on over their pages."""
+    a = Client(server, user, PASSWORD, timeout=120)
+    n = 600
+    data = message("many", "x\r\n")
+    for start in range(0, n, 100):
+        tags = []
+        for _ in range(100):
+            tag = a.begin(f"APPEND INBOX {{{len(data)}+}}")
+            a.send(data + b"\r\n")
+            tags.append(tag)
+        assert all(a.finish(t).status == "OK" for t in tags)
+    a.ok("SELECT INBOX")
+    for _ in range(4):                             # 600 to 9600, by copies within
+        a.ok("COPY 1:* INBOX")
+    lines = a.ok("SELECT INBOX")
+    assert b"* 9600 EXISTS" in lines
+    assert len(a.ok("STORE 1:* +FLAGS (\\Seen)")) == 9600
+    assert a.ok("SEARCH RETURN (COUNT) SEEN")[0].endswith(b"COUNT 9600")
+    assert len(a.ok("FETCH 1:* (UID FLAGS ENVELOPE)")) == 9600
+    b = Client(server, user, PASSWORD, timeout=120)
+    b.ok("SELECT INBOX")
+    odd = ",".join(str(i) for i in range(1, 9601, 2))
+    a.ok(f"STORE {odd} +FLAGS.SILENT (\\Deleted)")
+    assert len(a.ok("EXPUNGE")) == 4800
+    lines = b.ok("NOOP")
+    assert sum(b"EXPUNGE" in x for x in lines) == 4800
+    assert [int(re.search(rb"UID (\d+)", x).group(1)) for x in b.ok("FETCH 1:3 UID")] == [2, 4, 6]
