@@ -141,10 +141,11 @@ static int prompt(const char *text, struct buf *out)
 		return -errno;
 	quiet = before;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	fprintf(stderr, "%s: ", text);
+	/* Before the prompt: what is typed at its sight must be neither shown nor dropped. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	fprintf(stderr, "%s: ", text);
 	int err = read_line(STDIN_FILENO, out);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
 	fputc('\n', stderr);
 	return err;
 }

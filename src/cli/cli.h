@@ -46,6 +46,7 @@ struct cli_noun {
 	const char *name;
 	const char *help;
 	bool (*show)(struct cli *c, const struct api_op *op, const json_t *result);
+	const char *const *columns;	/* of its lists, NULL-ended; NULL: all that the operation names */
 	const char *const *extra;	/* options of the command line alone, "--watch"; pairs of option and help, NULL-ended */
 	int (*run)(struct cli *c, const struct api_op *op, struct cli_args *args);	/* instead of cli_op_run */
 };
@@ -74,7 +75,7 @@ int cli_ask(struct cli *c, const char *operation, json_t **ret);	/* without fiel
 /* show.c: values for people. Control characters never reach the terminal. */
 void show_json(const json_t *v);
 void show_object(const struct api_op *op, const json_t *object);
-void show_list(const struct api_op *op, const json_t *items);
+void show_list(const struct api_op *op, const char *const *columns, const json_t *items);	/* columns NULL: all */
 void show_value(enum api_type type, const json_t *v, struct buf *out);
 void show_bytes(uint64_t bytes, struct buf *out);	/* "1.5G" */
 void show_duration(int64_t ms, struct buf *out);	/* "3d 4h", "12s" */

@@ -24,8 +24,11 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	return true;
 }
 
+static const char *const columns[] = { "domain", "customer", "mode", "phase", "server", "mailboxes", "addresses", NULL };
+
 const struct cli_noun noun_domain = {
 	.name = "domain",
 	.help = "mail domains: which server has the mailboxes, and the switch over",
 	.show = show,
+	.columns = columns,
 };

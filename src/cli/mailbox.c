@@ -2,4 +2,10 @@
 /* postern mailbox: lists as tables, one mailbox as lines. */
 #include "cli/cli.h"
 
-const struct cli_noun noun_mailbox = { .name = "mailbox", .help = "mailboxes: logins with storage" };
+static const char *const columns[] = { "address", "name", "used_bytes", "quota_bytes", "messages", "has_password", NULL };
+
+const struct cli_noun noun_mailbox = {
+	.name = "mailbox",
+	.help = "mailboxes: logins with storage",
+	.columns = columns,
+};

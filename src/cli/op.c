@@ -21,7 +21,7 @@ static void show(struct cli *c, const struct api_op *op, const struct cli_noun *
 	else if (noun->show && result && noun->show(c, op, result))
 		return;
 	else if (op->list)
-		show_list(op, json_object_get(result, "items"));
+		show_list(op, noun->columns, json_object_get(result, "items"));
 	else if (json_object_size(result))
 		show_object(op, result);
 }

@@ -22,7 +22,7 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 		return false;
 	show_object(op, result);
 	puts("");
-	show_list(&recipients, json_object_get(result, "recipients"));
+	show_list(&recipients, NULL, json_object_get(result, "recipients"));
 	return true;
 }
 

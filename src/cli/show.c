@@ -146,12 +146,14 @@ void show_object(const struct api_op *op, const json_t *object)
 	table_free(&t);
 }
 
-/* No item has it: no column. */
-static bool column_used(const struct api_result *r, const json_t *items)
+/* Wanted, and at least one item has it. */
+static bool column_used(const struct api_result *r, const char *const *wanted, const json_t *items)
 {
 	size_t i;
 	json_t *item;
-	if (r->type == API_OBJECTS || !strcmp(r->name, "account_id"))
+	while (wanted && *wanted && strcmp(*wanted, r->name))
+		wanted++;
+	if (r->type == API_OBJECTS || (wanted && !*wanted))
 		return false;
 	json_array_foreach(items, i, item) {
 		json_t *v = json_object_get(item, r->name);
@@ -161,7 +163,7 @@ static bool column_used(const struct api_result *r, const json_t *items)
 	return false;
 }
 
-void show_list(const struct api_op *op, const json_t *items)
+void show_list(const struct api_op *op, const char *const *wanted, const json_t *items)
 {
 	const struct api_result *columns[32];
 	size_t n = 0, i;
@@ -172,7 +174,7 @@ void show_list(const struct api_op *op, const json_t *items)
 		return;
 	}
 	for (i = 0; i < op->n_results && n < ARRAY_SIZE(columns); i++) {
-		if (column_used(&op->results[i], items))
+		if (column_used(&op->results[i], wanted, items))
 			columns[n++] = &op->results[i];
 	}
 	struct table *t = table_new(n ? n : 1);

@@ -66,14 +66,14 @@ static void rooms_table(const json_t *rooms)
 	table_free(&t);
 }
 
-static void count(const json_t *status, const char *name, const char *label, struct buf *out)
+static void count(const json_t *status, const char *name, struct buf *out)
 {
 	json_t *v = json_object_get(status, name);
-	buf_str(out, out->n ? ", " : "");
+	buf_printf(out, "%s%s: ", out->n ? "   " : "", name);
 	if (json_is_integer(v))
-		buf_printf(out, "%lld %s", (long long)json_integer_value(v), label);
+		buf_printf(out, "%lld", (long long)json_integer_value(v));
 	else
-		buf_printf(out, "%s unknown", label);
+		buf_str(out, "not known just now");
 }
 
 static void show(const char *dir, const json_t *status)
@@ -87,10 +87,10 @@ static void show(const char *dir, const json_t *status)
 	show_duration(clock_wall_ms() - number(status, "started_ms"), &b);
 	printf("Postern %s in %s, up %s\n", text(status, "version"), dir, buf_cstr(&b));
 	buf_clear(&b);
-	count(status, "customers", "customers", &b);
-	count(status, "domains", "domains", &b);
-	count(status, "mailboxes", "mailboxes", &b);
-	count(status, "queued", "messages queued", &b);
+	count(status, "customers", &b);
+	count(status, "domains", &b);
+	count(status, "mailboxes", &b);
+	count(status, "queued", &b);
 	puts(buf_cstr(&b));
 	buf_clear(&b);
 	show_bytes(memory, &b);
