@@ -87,8 +87,8 @@ static void set_timer(struct queue *q)
 static void sleep_until(struct dest *d, int64_t at)
 {
 	struct queue *q = d->q;
+	list_remove(&d->node);	/* first: it may be the last sleeper itself */
 	struct list *behind = q->sleeping.prev;	/* most go to sleep for longer than those that sleep */
-	list_remove(&d->node);
 	d->wake_ms = at;
 	while (behind != &q->sleeping && list_entry(behind, struct dest, node)->wake_ms > at)
 		behind = behind->prev;
