@@ -6,15 +6,16 @@ class Malformed(ValueError):
     pass
 
 
-def parse(data):
-    """The one value that data is; Malformed where there is more, or less."""
-    value, at = _value(data, 0)
+def parse(data, atoms=False):
+    """The one value that data is; Malformed where there is more, or less. atoms: other words than NIL are let through
+    (of a whole FETCH answer, as str)."""
+    value, at = _value(data, 0, atoms)
     if at != len(data):
         raise Malformed(f"{len(data) - at} bytes behind the value: {data[at:at + 40]!r}")
     return value
 
 
-def _value(data, at):
+def _value(data, at, atoms):
     stack = []
     while True:
         if at >= len(data):
@@ -34,7 +35,7 @@ def _value(data, at):
         elif c == b"{":
             value, at = _literal(data, at)
         else:
-            value, at = _atom(data, at)
+            value, at = _atom(data, at, atoms)
         if not stack:
             return value, at
         stack[-1].append(value)
@@ -75,14 +76,14 @@ def _literal(data, at):
     return value, start + size
 
 
-def _atom(data, at):
+def _atom(data, at, atoms):
     end = at
     while end < len(data) and data[end:end + 1] not in (b" ", b")", b"("):
         end += 1
     word = data[at:end].decode("ascii")
     if word == "NIL":
         return None, end
-    if not word.isdigit():
+    if not word or not (atoms or word.isdigit()):
         raise Malformed(f"{word!r} is neither NIL nor a number")
     return word, end
 

@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 
-enum { BOUNDARY_WORK_MAX = 100 * 1000 * 1000 };
+enum { BOUNDARY_WORK_MAX = 20 * 1000 * 1000 };
 
 struct line {
 	size_t start, end;	/* with its line end */
