@@ -30,9 +30,8 @@ enum {
 	CALL_MS = 120000,		/* the longest wait for another room */
 	TRIES_MAX = 5,			/* in a row without a new message, after what may pass by itself */
 	FOLDER_MESSAGES_MAX = 5000000,
-	BATCH_MESSAGES = 200,		/* of one UID FETCH */
-	BATCH_BYTES = 4 << 20,
-	BATCHES = 2,			/* on their way at a time */
+	BATCH_MESSAGES = 500,		/* of one UID FETCH; one at a time, as servers answer several in any order */
+	BATCH_BYTES = 16 << 20,
 	FLIGHT_MESSAGES = 64,		/* between source and store */
 	FLIGHT_BYTES = 32 << 20,
 	KEYWORDS_MAX = 64,

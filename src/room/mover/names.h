@@ -11,7 +11,7 @@
 
 enum {
 	FOLDERS_MAX = 10000,
-	FOLDER_RAW_MAX = 4096,		/* a longer name is not copied, and said so in the report */
+	FOLDER_RAW_MAX = 1000,		/* a longer name is not copied, and said so in the report; the store keeps no longer one */
 	FOLDER_PART_MAX = 200,		/* bytes of one level here */
 	FOLDER_LEVELS_MAX = 20,		/* deeper ones are folded into the last */
 	FOLDER_NAME_MAX = 900,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The proof of a folder: every message of the old server is read again and hashed (transfer.c, without storing),
- * then every one that it became here. A message counts as here when it is here, and as different where its bytes
- * or its internal date are not the same. Flags may have moved on since and are not compared.
+ * then every one that it became here. A message counts as here when it is here with the
+ * same bytes and the same internal date; one that is here otherwise counts as missing, and as different. Flags may have moved on since and are not compared.
  *
  *   scan -> hash there -> open here -> hash here, page by page -> compare
  */
@@ -29,11 +29,11 @@ static void folder_proved(struct move_task *t)
 	for (size_t i = 0; i < w->n_metas; i++) {
 		if (w->metas[i].state == META_HERE)
 			w->folder->done++;
-		else
-			w->folder->missing++;
 	}
+	w->folder->done -= w->folder->different;
+	w->folder->missing = w->n_metas - w->folder->done;
 	t->messages_done += w->folder->done;
-	t->messages_failed = t->messages_failed + w->folder->missing + w->folder->different;
+	t->messages_failed += w->folder->missing;
 	folder_end(t);
 }
 

@@ -127,7 +127,7 @@ static void go_on(struct move_task *t)
 	uint32_t uids[BATCH_MESSAGES];
 	size_t n;
 
-	while (!move_task_dead(t) && w->batches < BATCHES && (n = collect(t, uids)) > 0)
+	while (!move_task_dead(t) && w->batches == 0 && (n = collect(t, uids)) > 0)
 		ask_batch(t, uids, n);
 	if (move_task_dead(t))
 		return;
