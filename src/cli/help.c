@@ -217,14 +217,56 @@ void help_man(struct buf *out)
 		     ".SH SEE ALSO\n.BR postern.conf (5)\n");
 }
 
+/* ---- completion ---- */
+
+static void word_options(const struct cli_noun *noun, const struct api_op *op)
+{
+	struct buf line = BUF_INIT(256);
+	for (size_t i = 0; i < op->n_params; i++) {
+		if (op->params[i].positional)
+			continue;
+		buf_clear(&line);
+		option_name(&op->params[i], &line);
+		puts(buf_cstr(&line));
+	}
+	for (size_t i = 0; noun->extra && noun->extra[2 * i] && !strcmp(verb_of(op), "status"); i++)
+		puts(noun->extra[2 * i]);
+	puts("--json\n--help");
+	buf_fini(&line);
+}
+
+/* What may come next, a line each: nouns and commands; verbs of a noun; options of a verb. */
+static void words(int n, char **given)
+{
+	for (size_t i = 0; n == 0 && i < cli_n_commands; i++)
+		puts(cli_commands[i].name);
+	for (size_t i = 0; i < cli_n_nouns; i++) {
+		const struct cli_noun *noun = cli_nouns[i];
+		if (n == 0)
+			puts(noun->name);
+		for (size_t k = 0; n && !strcmp(given[0], noun->name) && k < api_n_ops; k++) {
+			if (!is_of(&api_ops[k], noun->name))
+				continue;
+			if (n == 1)
+				puts(verb_of(&api_ops[k]));
+			else if (!strcmp(given[1], verb_of(&api_ops[k])))
+				word_options(noun, &api_ops[k]);
+		}
+	}
+}
+
 int cli_help(struct cli *c)
 {
 	if (c->n == 0) {
 		help_all();
 		return CLI_DONE;
 	}
+	if (!strcmp(c->words[0], "words") && c->n <= 3) {
+		words(c->n - 1, c->words + 1);
+		return CLI_DONE;
+	}
 	if (c->n > 1 || strcmp(c->words[0], "man"))
-		return cli_usage("expected nothing or \"man\" behind help");
+		return cli_usage("expected nothing, \"man\" or \"words\" behind help");
 	struct buf out = BUF_INIT(1 << 20);
 	help_man(&out);
 	fputs(buf_cstr(&out), stdout);

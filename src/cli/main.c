@@ -19,7 +19,7 @@ const struct cli_command cli_commands[] = {
 	{ "doctor", "", "checks the machine: ports, DNS, clock, disk, limits, sandbox, certificate", cli_doctor },
 	{ "check", "[DIR] [--rebuild]", "checks the mail of a stopped instance; --rebuild: makes its index anew", cli_check },
 	{ "conf", "dump|check|man [FILE]", "shows or checks postern.conf", cli_conf },
-	{ "help", "[man]", "shows all commands", cli_help },
+	{ "help", "[man | words [NOUN [VERB]]]", "shows all commands; man: postern(1); words: what may come next", cli_help },
 };
 const size_t cli_n_commands = ARRAY_SIZE(cli_commands);
 

@@ -24,7 +24,7 @@ NOUNS = {
     "queue": ["list", "show", "flush", "remove"],
     "store": ["check", "compact"],
 }
-COMMANDS = ["init", "run", "stop", "status", "reload", "doctor", "conf", "help"]
+COMMANDS = ["init", "run", "stop", "status", "reload", "doctor", "conf", "check", "help"]
 
 
 def postern(*args, stdin="", **more):
@@ -106,6 +106,20 @@ def test_every_verb_has_help(noun, verb):
 def test_every_command_has_help(command):
     done = postern(command, "--help")
     assert done.returncode == 0 and done.stdout.startswith(f"usage: postern [-d DIR] {command}")
+
+
+def test_completion_knows_every_word():
+    assert {*COMMANDS, *NOUNS} == set(postern("help", "words").stdout.split())
+    for noun, verbs in NOUNS.items():
+        assert set(verbs) == set(postern("help", "words", noun).stdout.split())
+    script = os.path.join(ROOT, "packaging", "bash-completion", "postern")
+    path = os.path.dirname(binary()) + ":" + os.environ["PATH"]
+    env = dict(os.environ, PATH=path, ASAN_OPTIONS="detect_leaks=0")
+    for line, at, expected in (("postern mo", 1, "move"), ("postern -d /x move st", 4, "start status stop"),
+                               ("postern move status x --w", 4, "--watch")):
+        ask = f"source {script}; COMP_WORDS=({line}); COMP_CWORD={at}; _postern; echo ${{COMPREPLY[*]}}"
+        done = subprocess.run(["bash", "-c", ask], env=env, capture_output=True, text=True, timeout=30)
+        assert done.stdout.strip() == expected, done
 
 
 @pytest.mark.parametrize("page, args", [("postern.1", ["help", "man"]), ("postern.conf.5", ["conf", "man"])])
@@ -214,6 +228,7 @@ def test_conf_dump_parses_back(made):
 
 def test_a_port_in_use_starts_nothing(made):
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", made.port("imaps")))
         taken.listen()
         done = made._run(["run", made.dir])
@@ -304,6 +319,7 @@ def test_doctor_says_what_is_wrong(made):
     os.chmod(made.dir + "/tls/key.pem", 0o644)
     made.set_option("dns.servers", "127.0.0.1:1")
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", made.port("smtp")))
         taken.listen()
         done = made.try_cli("doctor", "--json")
