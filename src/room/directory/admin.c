@@ -87,6 +87,16 @@ json_t *json_texts(const struct slice *rows, size_t n)
 
 /* --- answers ---------------------------------------------------------------------------------------- */
 
+static void wipe_secrets(struct admin *ad)
+{
+	for (size_t i = 0; i < ad->n_fields; i++) {
+		const struct api_param *p = api_param_find(ad->op, ad->fields[i].name);
+		const ProtobufCBinaryData *value = &ad->req->fields[i]->value;
+		if (p && p->type == API_SECRET && value->len)
+			explicit_bzero(value->data, value->len);
+	}
+}
+
 static void respond(struct admin *ad, unsigned status, json_t *body)
 {
 	Postern__AdminReply reply = POSTERN__ADMIN_REPLY__INIT;
@@ -99,6 +109,7 @@ static void respond(struct admin *ad, unsigned status, json_t *body)
 	struct slice s = slice_str(text);
 	if (ad->file.p)
 		memfd_unmap(&ad->file);
+	wipe_secrets(ad);
 	directory_check_disk(ad->d);
 	if (s.n <= JSON_INLINE_MAX)
 		reply.json = data_of(s);

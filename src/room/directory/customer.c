@@ -126,6 +126,21 @@ int customer_remove(struct engine *e, uint64_t id, struct problem *why)
 	return r < 0 ? r : 0;
 }
 
+int customer_counts(struct engine *e, uint64_t id, uint64_t *ret_domains, uint64_t *ret_mailboxes)
+{
+	struct sql_stmt *s = sql_prepare(e->db,
+		"SELECT (SELECT count(*) FROM domain WHERE customer = ?1), (SELECT count(*) FROM account JOIN domain"
+		" ON domain.id = account.domain WHERE domain.customer = ?1 AND account.state <> 2)");
+	sql_bind_int(s, 1, (int64_t)id);
+	int r = sql_step(s);
+	if (r == 1) {
+		*ret_domains = (uint64_t)sql_int(s, 0);
+		*ret_mailboxes = (uint64_t)sql_int(s, 1);
+	}
+	sql_done(s);
+	return r == 1 ? 0 : r < 0 ? r : ERR_INTERNAL;
+}
+
 int customer_allotted(struct engine *e, uint64_t id, uint64_t *ret)
 {
 	int64_t sum = 0;

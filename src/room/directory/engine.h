@@ -68,6 +68,7 @@ NODISCARD int customer_by_id(struct engine *e, struct arena *a, uint64_t id, str
 NODISCARD int customer_list(struct engine *e, struct arena *a, const struct page *page, struct customer **ret,
 			    size_t *ret_n);
 NODISCARD int customer_remove(struct engine *e, uint64_t id, struct problem *why);	/* no domains may be left */
+NODISCARD int customer_counts(struct engine *e, uint64_t id, uint64_t *ret_domains, uint64_t *ret_mailboxes);
 NODISCARD int customer_allotted(struct engine *e, uint64_t id, uint64_t *ret);	/* sum of its mailboxes' quotas */
 /* May a mailbox of this customer have quota bytes (instead of the before it has now)? */
 NODISCARD int customer_check_pool(struct engine *e, struct arena *a, uint64_t id, uint64_t before, uint64_t quota,

@@ -7,15 +7,11 @@
 
 static json_t *customer_json(struct admin *ad, const struct customer *c)
 {
-	struct page all = { 0 };
-	struct domain *domains;
-	struct account *accounts;
-	size_t n_domains = 0, n_accounts = 0;
-	if (domain_list(ad->e, ad->a, c->id, &all, &domains, &n_domains) < 0 ||
-	    account_list(ad->e, ad->a, 0, c->id, &all, &accounts, &n_accounts) < 0)
+	uint64_t domains = 0, mailboxes = 0;
+	if (customer_counts(ad->e, c->id, &domains, &mailboxes) < 0)
 		return NULL;
 	return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:I}", "customer", json_text(c->name), "domains",
-			 (json_int_t)n_domains, "mailboxes", (json_int_t)n_accounts, "pool_bytes", json_number(c->pool),
+			 (json_int_t)domains, "mailboxes", (json_int_t)mailboxes, "pool_bytes", json_number(c->pool),
 			 "language", json_text(c->language), "contact", json_text(c->contact), "created_ms",
 			 (json_int_t)c->created_ms);
 }

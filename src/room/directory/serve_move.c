@@ -56,31 +56,49 @@ static void fill_task(struct arena *a, Postern__MoveTask *m, const struct plan *
 	m->proof = t->proof;
 }
 
+/* Its password cannot be read (another key, damage): that is for people to see. */
+static void give_up(struct directory *d, const struct task *t, uint64_t holder)
+{
+	struct counts none = { 0 };
+	ev(EV_ERROR, "directory.task.unreadable", KI("task", t->id));
+	IGNORE(task_finish(d->e, t->id, holder, false, SLICE("the stored password cannot be read"), &none,
+			   (struct slice){ 0 }, clock_wall_ms()), "its lease runs out, then it is tried again");
+}
+
+/* The password lives only as long as it takes to send it. */
+static bool send_task(struct directory *d, struct ipc_call *call, const struct plan *p, const struct task *t)
+{
+	Postern__MoveTask m = POSTERN__MOVE_TASK__INIT;
+	struct arena *secrets = arena_new();
+	struct slice password = { 0 };
+	bool ok = unseal(d, secrets, p, t, &password) == 0;
+	if (ok) {
+		fill_task(call->arena, &m, p, t);
+		m.password = data_of(password);
+		ipc_reply(call, &m.base, -1);
+	}
+	if (password.n)
+		explicit_bzero((void *)(uintptr_t)password.p, password.n);
+	arena_free(&secrets);
+	return ok;
+}
+
 /* Hands one task to who waits; false where there is none. */
 static bool hand_out(struct directory *d, struct ipc_call *call, uint64_t holder)
 {
 	struct arena *a = call->arena;
-	Postern__MoveTask m = POSTERN__MOVE_TASK__INIT;
 	struct task t;
 	struct plan p;
-	struct slice password;
 	int r = task_take(d->e, a, holder, clock_wall_ms(), &t);
 	if (r == 0)
 		r = plan_by_id(d->e, a, t.plan, &p);
 	directory_check_disk(d);
 	if (r < 0)
 		return false;
-	if (unseal(d, a, &p, &t, &password) < 0) {
-		struct counts none = { 0 };
-		ev(EV_ERROR, "directory.task.unreadable", KI("task", t.id));
-		IGNORE(task_finish(d->e, t.id, holder, false, SLICE("the stored password cannot be read"), &none,
-				   (struct slice){ 0 }, clock_wall_ms()), "tried again later");
-		return false;
-	}
-	fill_task(a, &m, &p, &t);
-	m.password = data_of(password);
-	ipc_reply(call, &m.base, -1);
-	return true;
+	if (send_task(d, call, &p, &t))
+		return true;
+	give_up(d, &t, holder);
+	return false;
 }
 
 static void on_due(uv_timer_t *t)
