@@ -112,7 +112,7 @@ static void on_stats(struct room *room, struct stats *stats)
 	stats_add(stats, "commands", (int64_t)imapd->n_commands);
 }
 
-static const struct sandbox_policy policy = { .allow = SANDBOX_ACCEPT };
+static const struct sandbox_policy policy = { .allow = SANDBOX_ACCEPT, .nofile = 65536 };
 
 const struct room_ops imapd_ops = {
 	.sandbox = &policy,
