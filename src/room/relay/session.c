@@ -414,6 +414,16 @@ static void connect_failed(struct session *s, int err)
 	try_next(s);
 }
 
+/* RFC 1047: behind the final dot nobody knows whether the server has the message; it is sent again. */
+static const char *loss_text(const struct session *s, int err)
+{
+	if (smtp_client_step(s->client) == SMTP_CLIENT_TLS)
+		return "The TLS handshake failed";
+	if (smtp_client_body_sent(s->client))
+		return "The server went away before it answered: it may have the message";
+	return err == ERR_TIMEOUT ? "The server did not answer in time" : "Connection lost";
+}
+
 static void on_end(void *ctx, int err)
 {
 	struct session *s = ctx;
@@ -434,9 +444,7 @@ static void on_end(void *ctx, int err)
 		connect_to(s);
 		return;
 	}
-	bool tls = smtp_client_step(s->client) == SMTP_CLIENT_TLS;
-	smtp_client_lost(s->client, tls ? "The TLS handshake failed" :
-				    err == ERR_TIMEOUT ? "The server did not answer in time" : "Connection lost");
+	smtp_client_lost(s->client, loss_text(s, err));
 	drive(s);
 }
 

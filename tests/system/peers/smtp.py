@@ -52,15 +52,17 @@ class _Session:
         return answer[:1]
 
     def data(self):
-        while b"\r\n.\r\n" not in b"\r\n" + self.buffer:
+        whole, self.buffer = bytearray(b"\r\n" + self.buffer), b""
+        at = whole.find(b"\r\n.\r\n")
+        while at < 0:
             more = self.sock.recv(262144)
             if not more:
                 raise HangUp
-            self.buffer += more
-        whole = b"\r\n" + self.buffer
-        at = whole.index(b"\r\n.\r\n")
-        self.buffer = whole[at + 5:]
-        return (whole[:at + 2].replace(b"\r\n.", b"\r\n"))[2:]
+            begin = max(0, len(whole) - 4)
+            whole += more
+            at = whole.find(b"\r\n.\r\n", begin)
+        self.buffer = bytes(whole[at + 5:])
+        return bytes(whole[:at + 2]).replace(b"\r\n.", b"\r\n")[2:]
 
     def start_tls(self):
         if not self.server.context:     # it only says so: what comes next is read as commands
