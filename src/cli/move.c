@@ -100,20 +100,31 @@ static size_t widest_address(const json_t *mailboxes)
 	return widest < 50 ? widest : 50;
 }
 
+/* A line that wraps would spoil the picture drawn over it; width 0: as long as it is. */
+static void print_line(struct buf *line, size_t width)
+{
+	while (width && line->n && text_width(buf_cstr(line)) >= width) {
+		do
+			line->n--;
+		while (line->n && (line->p[line->n] & 0xc0) == 0x80);
+	}
+	puts(buf_cstr(line));
+	buf_clear(line);
+}
+
 /* Returns the lines printed; at most max. */
-static size_t draw(const json_t *move, const struct sample *first, size_t max)
+static size_t draw(const json_t *move, const struct sample *first, size_t max, size_t columns)
 {
 	json_t *mailboxes = json_object_get(move, "mailboxes"), *m;
 	size_t i, lines = 1, width = widest_address(mailboxes);
 	struct buf line = BUF_INIT(64 * 1024);
 	headline(move, first, &line);
-	puts(buf_cstr(&line));
+	print_line(&line, columns);
 	json_array_foreach(mailboxes, i, m) {
 		if (lines >= max)
 			break;
-		buf_clear(&line);
 		mailbox_line(m, width, &line);
-		puts(buf_cstr(&line));
+		print_line(&line, columns);
 		lines++;
 	}
 	buf_fini(&line);
@@ -134,10 +145,12 @@ static int outcome(const json_t *move)
 	return CLI_DONE;
 }
 
-static size_t terminal_lines(void)
+static struct winsize terminal(void)
 {
-	struct winsize w;
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row > 4 ? (size_t)w.ws_row - 2 : 20;
+	struct winsize w = { 0 };
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_row < 4 || w.ws_col < 20)
+		w = (struct winsize){ .ws_row = 24, .ws_col = 80 };
+	return w;
 }
 
 static void line_when_changed(const json_t *move, const struct sample *first, uint64_t *last)
@@ -169,7 +182,7 @@ static int watch(struct cli *c, const struct api_op *op, struct cli_args *args)
 		if (tty && lines)
 			printf("\033[%zuA\033[J", lines);
 		if (tty)
-			lines = draw(move, &first, terminal_lines());
+			lines = draw(move, &first, terminal().ws_row - 2u, terminal().ws_col);
 		else if (c->json)
 			show_json(move);
 		else
@@ -209,7 +222,7 @@ static void show_proof(const json_t *proof)
 
 static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 {
-	draw(result, NULL, LINES_MAX);
+	draw(result, NULL, LINES_MAX, 0);
 	return true;
 }
 

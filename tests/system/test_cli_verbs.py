@@ -205,19 +205,39 @@ def test_store(house):
     assert "segments after:" in house.cli("store", "compact")
 
 
+def on_terminal(house, *args):
+    """What a command writes to a terminal until it ends; it must exit 0."""
+    leader, follower = pty.openpty()
+    process = house._spawn(["-d", house.dir, *args], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower)
+    os.close(follower)
+    seen = b""
+    try:
+        while select.select([leader], [], [], 60)[0]:
+            seen += os.read(leader, 4096)
+    except OSError:
+        pass    # the other side is closed
+    os.close(leader)
+    assert process.wait(10) == 0, seen
+    text = seen.decode()
+    assert all(len(line) < 80 for line in re.split(r"[\r\n]+|\033\[\d*[AJ]", text)), text
+    return text
+
+
 @pytest.mark.root
 def test_move(house, domain, make_old_server):
     joe = "joe@" + domain
     old = make_old_server({joe: "Joe-old-secret-1"}).start()
-    old.fill(joe, 40)
+    old.fill(joe, 400)
     house.add_mailbox(joe, PASSWORD)
     wrong = house.write_file("passwords", f"{joe}:wrong\n")
     source = ["--from", f"imap://127.0.0.1:{old.ports['imap']}", "--tls", "none"]
     assert "nothing was changed" in house.refused("move", "start", domain, *source, "--passwords", wrong)
     right = house.write_file("passwords", f"{joe}:Joe-old-secret-1\n")
     house.cli("move", "start", domain, *source, "--passwords", right)
+    picture = on_terminal(house, "move", "status", domain, "--watch")
+    assert f"{domain}: done" in picture and f"{joe}  [####" in picture
     lines = house.cli("move", "status", domain, "--watch").splitlines()
-    assert re.search(r"done +\[#+\] 100% +40 of 40 messages, 1 of 1 mailboxes", lines[-1])
+    assert re.search(r"done +\[#+\] 100% +400 of 400 messages, 1 of 1 mailboxes", lines[-1])
     status = house.json("move", "status", domain)
     assert status["state"] == "done" and status["mailboxes"][0]["address"] == joe
     assert f"{joe}  [########################] 100%  done" in house.cli("move", "status", domain)
