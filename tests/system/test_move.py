@@ -182,6 +182,26 @@ def test_only_what_is_new(postern, make_old_server):
     assert len(read_all(new, "Sent")) == 15     # what was deleted there stays here
 
 
+def test_folder_made_anew(postern, make_old_server):
+    """Another UIDVALIDITY: the messages are known by what they are, not copied a second time."""
+    server = prepare(postern, make_old_server, 60)
+    start_move(postern, server)
+    wait_done(postern)
+    server.stop("dovecot")
+    for folder, _, names in os.walk(server.maildir(JOE)):
+        for name in names:
+            if name.startswith(("dovecot-uidlist", "dovecot.index", "dovecot-uidvalidity")):
+                os.unlink(os.path.join(folder, name))
+    time.sleep(1.1)             # UIDVALIDITY is a time
+    server.start("dovecot")
+    for _ in range(2):
+        start_move(postern, server)
+        status = wait_done(postern)
+        assert (status["messages_new"], status["messages_done"]) == (0, 60)
+    there, here = both_sides(postern, server)
+    assert {n: collections.Counter(m) for n, m in here.items()} == {n: collections.Counter(m) for n, m in there.items()}
+
+
 def test_refused_with_a_reason(postern, make_old_server):
     """A wrong password, no server, no TLS: exit 1, a reason, and nothing is begun."""
     server = prepare(postern, make_old_server, 5)

@@ -22,6 +22,8 @@ void work_clear(struct move_task *t)
 	free(t->work.metas);
 	free(t->work.copied);
 	free(t->work.by_local);
+	free(t->work.twins);
+	free(t->work.unhashed);
 	t->work = (struct work){ 0 };
 }
 
@@ -183,17 +185,13 @@ uint32_t folder_copied(const struct move_task *t, uint32_t uid, bool *ret_known)
 	return found ? found->local : 0;
 }
 
-static void scan(struct move_task *t)
+void folder_scan(struct move_task *t)
 {
 	struct imapc_command c;
 
-	if (t->work.exists == 0) {
-		folder_end(t);
-		return;
-	}
 	t->work.scanning = true;
 	source_begin(t->source, &c);
-	imapc_put(&c, t->ask.proof ? "UID FETCH 1:* (UID INTERNALDATE RFC822.SIZE)" : "UID FETCH 1:* (UID RFC822.SIZE)");
+	imapc_put(&c, t->ask.proof || t->work.n_twins ? "UID FETCH 1:* (UID INTERNALDATE RFC822.SIZE)" : "UID FETCH 1:* (UID RFC822.SIZE)");
 	if (source_send(t->source, &c, ASK_SCAN) < 0)
 		move_task_fail(t, false, "a command could not be written");
 }
@@ -215,7 +213,12 @@ static void on_copied(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	}
 	if (t->work.n_copied)
 		qsort(t->work.copied, t->work.n_copied, sizeof(*t->work.copied), by_source);
-	scan(t);
+	if (t->work.exists == 0)
+		folder_end(t);
+	else if (t->work.n_copied == 0 && !t->ask.proof && find_here(t, t->work.folder->name))
+		recognise_begin(t);
+	else
+		folder_scan(t);
 }
 
 static void ask_copied(struct move_task *t, uint32_t after)
@@ -308,7 +311,10 @@ static void scanned(struct move_task *t, const struct imapc_response *r)
 	}
 	w->folder->done = here;
 	t->messages_done += here;
-	transfer_begin(t);
+	if (w->n_twins)
+		recognise_scanned(t);
+	else
+		transfer_begin(t);
 }
 
 /* -- what the source says ------------------------------------------------------------------------- */

@@ -64,6 +64,15 @@ struct uid_pair {
 	uint32_t source, local;
 };
 
+/* A message that is here and may be one of the source's (recognise.c). */
+struct twin {
+	uint64_t size;
+	int64_t date_s;
+	uint32_t uid;
+	bool hashed, used;
+	uint8_t sha[SHA_BYTES];
+};
+
 /* The folder that is being worked on. */
 struct work {
 	struct folder *folder;
@@ -77,6 +86,10 @@ struct work {
 	bool singly;			/* second round: what did not come with its batch, one at a time */
 	size_t batches;
 	bool scanning, transferring;
+	struct twin *twins;		/* sorted by size and date */
+	size_t n_twins;
+	struct twin **unhashed;		/* those that look like one of the source's, in uid order */
+	size_t n_unhashed, unhashed_at, unhashed_asked;
 	bool hashed;			/* proof: the old server's side is read */
 	struct meta **by_local;		/* proof: those that were copied, in the order of their uids here */
 	size_t n_by_local;
@@ -96,6 +109,7 @@ struct message {
 	size_t n_keywords;
 	int64_t date_ms;
 	struct slice digest;
+	uint32_t same_uid;		/* it is here already, under this uid */
 	bool judged;
 	struct peer_call *judge;
 	uint64_t append;
@@ -162,9 +176,15 @@ void folder_next(struct move_task *t);
 void folder_response(struct move_task *t, const struct imapc_response *r);
 void folder_done(struct move_task *t, int what, const struct imapc_response *r);
 void folder_end(struct move_task *t);
+void folder_scan(struct move_task *t);
 struct meta *folder_meta(struct move_task *t, uint32_t uid);
 uint32_t folder_copied(const struct move_task *t, uint32_t uid, bool *ret_known);
 void work_clear(struct move_task *t);
+
+/* recognise.c: a folder whose UIDVALIDITY is new here: which of its messages are here all the same? */
+void recognise_begin(struct move_task *t);	/* then folder_scan */
+void recognise_scanned(struct move_task *t);	/* then transfer_begin */
+uint32_t recognise_message(struct move_task *t, int fd, int64_t date_ms);	/* its uid here, or 0 */
 
 /* transfer.c: its messages */
 void transfer_begin(struct move_task *t);

@@ -218,6 +218,7 @@ static void append(struct move_task *t, struct message *m)
 	req.source_folder = (ProtobufCBinaryData){ f->raw.n, (uint8_t *)f->raw.p };
 	req.source_uidvalidity = t->work.uidvalidity;
 	req.source_uid = m->uid;
+	req.same_uid = m->same_uid;
 	m->append = ipc_call(t->session, POSTERN__SESSION_OP__SESSION_APPEND, &req.base, &m->fd, 1, CALL_MS, on_appended, m);
 	close(m->fd);
 	m->fd = -1;
@@ -362,7 +363,13 @@ static void take_message(struct move_task *t, const struct imapc_response *r, st
 		return;
 	}
 	meta->state = META_HERE;
-	judge(t, message_new(t, r, size));
+	struct message *m = message_new(t, r, size);
+	m->same_uid = recognise_message(t, m->fd, m->date_ms);
+	m->judged = m->same_uid != 0;
+	if (m->judged)
+		append_judged(t);
+	else
+		judge(t, m);
 }
 
 void transfer_response(struct move_task *t, const struct imapc_response *r)

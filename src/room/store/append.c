@@ -90,6 +90,20 @@ static int append_to(struct shard *e, struct mailbox *mb, struct account *a, con
 	return err ? err : shard_account_save(e, a);
 }
 
+/* The same message again under another UIDVALIDITY of its source: it gets a second source, and no second copy. */
+static int note_source(struct shard *e, const struct mailbox *mb, const struct incoming *m, struct appended *ret)
+{
+	int64_t uid;
+	int err = sql_get(e->db, &uid, "SELECT uid FROM message WHERE mailbox = ?1 AND uid = ?2", "ii", (int64_t)mb->id,
+			  (int64_t)m->same_uid);
+
+	if (!err)
+		err = m->source_folder.n ? keep_source(e, mb, m, m->same_uid) : ERR_INVALID;
+	if (!err)
+		*ret = (struct appended){ mb->uidvalidity, m->same_uid, true };
+	return err;
+}
+
 int shard_append(struct shard *e, uint64_t account, struct slice mailbox, const struct incoming *m,
 		  struct appended *ret)
 {
@@ -109,6 +123,8 @@ int shard_append(struct shard *e, uint64_t account, struct slice mailbox, const 
 	err = shard_mailbox(e, account, mailbox, &mb);
 	if (!err && mb.no_select)
 		err = ERR_NOT_FOUND;
+	if (!err && m->same_uid)
+		return note_source(e, &mb, m, ret);
 	if (!err)
 		err = shard_account(e, account, &a);
 	if (!err && !shard_account_fits(&a, m->prefix.n + m->message.n, 1))

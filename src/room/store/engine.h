@@ -134,6 +134,7 @@ struct incoming {
 	uint64_t source_id;
 	struct slice source_folder;
 	uint32_t source_uidvalidity, source_uid;
+	uint32_t same_uid;		/* not 0: the mailbox holds it under this uid already, only its source is noted */
 };
 /* 0 also where a recipient failed: look at each err. */
 NODISCARD int shard_deliver(struct shard *e, struct delivery *to, size_t n, const struct incoming *m);

@@ -397,7 +397,8 @@ static int do_append(struct work *w)
 			      .internal_date = req->internal_date_ms, .flags = req->flags,
 			      .keywords = slices(a, req->keywords, req->n_keywords), .n_keywords = req->n_keywords,
 			      .source_id = w->session->source_id, .source_folder = wire_slice(req->source_folder),
-			      .source_uidvalidity = req->source_uidvalidity, .source_uid = req->source_uid };
+			      .source_uidvalidity = req->source_uidvalidity, .source_uid = req->source_uid,
+			      .same_uid = req->same_uid };
 	struct appended done;
 	int err = memfd_map(w->call->fds[0], MESSAGE_MAX, &m.message);
 

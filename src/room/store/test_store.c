@@ -356,6 +356,16 @@ static void appends_and_sources(void **state)
 	assert_int_equal(shard_copied(e, 1, 3, SLICE("Gesendet"), 9, 0, note_pair, &pairs), 0);
 	assert_int_equal(pairs, 401412);
 	assert_int_equal(shard_copied(e, 1, 4, SLICE("Gesendet"), 9, 0, note_pair, &pairs), 0);
+	/* The old server counts anew: the same message gets a second source, not a second copy. */
+	m.source_uidvalidity = 10;
+	m.same_uid = 3;
+	assert_int_equal(OP(e, shard_append(e, 1, SLICE("Sent"), &m, &r)), ERR_NOT_FOUND);
+	m.same_uid = 2;
+	assert_int_equal(OP(e, shard_append(e, 1, SLICE("Sent"), &m, &r)), 0);
+	assert_true(r.existed && r.uid == 2);
+	assert_int_equal(box(e, 1, "Sent").messages, 2);
+	m.source_uidvalidity = 9;
+	m.same_uid = 0;
 	/* What the user throws away here does not come again. */
 	assert_int_equal(OP(e, shard_expunge(e, box(e, 1, "Sent").id, &all, 1, false, a, &x)), 0);
 	e = rebuild_and_compare(e);
