@@ -199,6 +199,9 @@ static const struct api_result move_is[] = {
 	{ "messages_new", API_U64, "messages copied by this run" },
 	{ "bytes_new", API_BYTES, "bytes copied by this run" },
 	{ "messages_failed", API_U64, "messages that could not be copied" },
+	{ "messages_per_second", API_U64, "rate of this run" },
+	{ "bytes_per_second", API_BYTES, "rate of this run" },
+	{ "eta_ms", API_U64, "milliseconds that are left at this rate" },
 	{ "started_ms", API_TIME, "start of this run" },
 	{ "updated_ms", API_TIME, "last sign of life" },
 	{ "mailboxes", API_OBJECTS, "each mailbox: address, state, error, folders_total, folders_done, messages_total, messages_done, messages_new, bytes_new, messages_failed" },
@@ -210,6 +213,7 @@ static const struct api_result proof_is[] = {
 	{ "messages_there", API_U64, "messages at the old server" },
 	{ "messages_here", API_U64, "of these, messages here" },
 	{ "messages_missing", API_U64, "of these, messages not here" },
+	{ "messages_different", API_U64, "of these, messages whose bytes or date differ" },
 	{ "mailboxes", API_OBJECTS, "each mailbox: address, state, error, folders [{name, there, here, missing}]" },
 };
 

@@ -22,6 +22,8 @@
 #include "room/auth/limits.h"
 #include "room/auth/verify.h"
 
+#include <malloc.h>
+
 enum {
 	LOGIN_MAX = 320,
 	DIRECTORY_MS = 20 * 1000,
@@ -321,6 +323,8 @@ static int init(struct room *room)
 {
 	struct auth *auth = calloc(1, sizeof(*auth));
 	bug_if(!auth);
+	/* The memory of one Argon2 goes back to the kernel behind each hash; else it would stay for good. */
+	IGNORE(mallopt(M_MMAP_THRESHOLD, 1 << 20) == 0, "only costs memory");
 	room->state = auth;
 	auth->room = room;
 	auth->dummy = BUF_INIT(HASH_MAX);

@@ -63,7 +63,7 @@ static void add_rate(json_t *j, const struct sum *s, int64_t started_ms)
 	double rate = (double)s->counts.messages_new / seconds;
 	uint64_t left = s->counts.messages_total > s->counts.messages_done ? s->counts.messages_total - s->counts.messages_done
 									   : 0;
-	json_object_set_new(j, "messages_per_second", json_real(rate));
+	json_object_set_new(j, "messages_per_second", json_number((uint64_t)(rate + 0.5)));
 	json_object_set_new(j, "bytes_per_second", json_number((uint64_t)((double)s->counts.bytes_new / seconds)));
 	if (s->active && rate > 0)
 		json_object_set_new(j, "eta_ms", json_number((uint64_t)((double)left / rate * 1000)));
