@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What Postern says of messages, for tests/corpus. Standard input: "SIZE\n" and so many bytes, again and again.
- * Output for each: a line of JSON with numbers (offsets of parts, flags), then "ENVELOPE ...", "BODY ..." and
- * "BODYSTRUCTURE ..." each as "SIZE\n" and its bytes.
- * With --bench FILE COUNT: the mean time of a digest, and of its rendering.
+ * What Postern says of messages, for tests/corpus. Standard input: "SIZE\n" and so many bytes,
+ * again and again. Output for each: a line of JSON with numbers (offsets of parts, flags), then
+ * "ENVELOPE ...", "BODY ..." and "BODYSTRUCTURE ..." each as "SIZE\n" and its bytes. With --bench
+ * FILE COUNT: the mean time of a digest, and of its rendering.
  */
 #include "base/arena.h"
 #include "proto/imap/render.h"
@@ -36,7 +36,8 @@ static void put_json(const Postern__Digest *d)
 		const Postern__DigestPart *p = d->parts[i];
 		printf("%s[%u, %llu, %llu, %llu, %llu, %u]", i ? ", " : "", p->parent,
 		       (unsigned long long)p->header_start, (unsigned long long)p->body_start,
-		       (unsigned long long)p->body_end, (unsigned long long)p->body_lines, p->flags);
+		       (unsigned long long)p->body_end, (unsigned long long)p->body_lines,
+		       p->flags);
 	}
 	printf("]}\n");
 }
@@ -97,8 +98,10 @@ static int bench(const char *path, uint64_t count)
 	}
 	struct rusage ru;
 	getrusage(RUSAGE_SELF, &ru);
-	printf("%zu bytes, %zu parts: digest %.1f us, rendering %.1f us, packed %zu bytes, peak %ld KiB\n", message.n,
-	       parts, digest / (double)count * 1e6, render / (double)count * 1e6, packed, ru.ru_maxrss);
+	printf("%zu bytes, %zu parts: digest %.1f us, rendering %.1f us, packed %zu bytes, peak "
+	       "%ld KiB\n",
+	       message.n, parts, digest / (double)count * 1e6, render / (double)count * 1e6, packed,
+	       ru.ru_maxrss);
 	buf_fini(&out);
 	munmap(p, message.n);
 	close(fd);
@@ -109,7 +112,8 @@ int main(int argc, char **argv)
 {
 	uint64_t count = 0;
 	charset_preload();
-	if (argc == 4 && strcmp(argv[1], "--bench") == 0 && slice_u64(slice_str(argv[3]), 1000000, &count) == 0)
+	if (argc == 4 && strcmp(argv[1], "--bench") == 0 &&
+	    slice_u64(slice_str(argv[3]), 1000000, &count) == 0)
 		return bench(argv[2], count);
 	char line[32];
 	while (fgets(line, sizeof(line), stdin)) {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RFC 3501 7.4.2 and 9 (envelope, body), RFC 9051 7.5.2. What a mail brought is never trusted (THREATS I30): CR and LF
- * are left out of strings, NUL becomes "?", 8-bit text goes as a literal unless the client took UTF-8. Where the
- * grammar has no way to say what the message is, Dovecot's ways are followed, which clients know: MISSING_MAILBOX
- * and MISSING_DOMAIN for parts that an address lacks, an empty text/plain inside a multipart without parts.
+ * RFC 3501 7.4.2 and 9 (envelope, body), RFC 9051 7.5.2. What a mail brought is never trusted
+ * (THREATS I30): CR and LF are left out of strings, NUL becomes "?", 8-bit text goes as a literal
+ * unless the client took UTF-8. Where the grammar has no way to say what the message is, Dovecot's
+ * ways are followed, which clients know: MISSING_MAILBOX and MISSING_DOMAIN for parts that an
+ * address lacks, an empty text/plain inside a multipart without parts.
  */
 #include "proto/imap/render.h"
 
 #include "base/codec.h"
 #include "proto/mail/digest.h"
 
-enum { QUOTED_MAX = 4096 };	/* longer strings go as literals */
+enum { QUOTED_MAX = 4096 }; /* longer strings go as literals */
 
 static struct slice of(ProtobufCBinaryData d)
 {
@@ -128,7 +129,8 @@ void imap_render_envelope(struct buf *out, const Postern__DigestEnvelope *e, boo
 	/* An absent Sender or Reply-To is the author's (RFC 3501 7.4.2). */
 	bool sender = e->flags & DIGEST_ENV_SENDER, reply_to = e->flags & DIGEST_ENV_REPLY_TO;
 	put_addresses(out, sender ? e->sender : e->from, sender ? e->n_sender : e->n_from, utf8);
-	put_addresses(out, reply_to ? e->reply_to : e->from, reply_to ? e->n_reply_to : e->n_from, utf8);
+	put_addresses(out, reply_to ? e->reply_to : e->from, reply_to ? e->n_reply_to : e->n_from,
+		      utf8);
 	put_addresses(out, e->to, e->n_to, utf8);
 	put_addresses(out, e->cc, e->n_cc, utf8);
 	put_addresses(out, e->bcc, e->n_bcc, utf8);
@@ -167,7 +169,8 @@ static bool has_charset(const Postern__DigestPart *p)
 }
 
 /* default_charset: text without a charset is us-ascii (RFC 2045 5.2). */
-static void put_params(struct buf *out, Postern__DigestParam *const *p, size_t n, bool default_charset)
+static void put_params(struct buf *out, Postern__DigestParam *const *p, size_t n,
+		       bool default_charset)
 {
 	if (n == 0 && !default_charset) {
 		buf_str(out, "NIL");
@@ -237,7 +240,8 @@ static void put_multipart_end(struct body_writer *w, const Postern__DigestPart *
 	put_extension(w->out, p);
 }
 
-/* What stands before the inner body of a message, and all of any other single part but its extension. */
+/* What stands before the inner body of a message, and all of any other single part but its
+ * extension. */
 static void put_single(struct body_writer *w, const Postern__DigestPart *p)
 {
 	struct buf *out = w->out;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RFC 5321 4.1.2: Mailbox = Local-part "@" ( Domain / address-literal ), with the additions of RFC 6531 3.3.
- * Strict on purpose: what this accepts goes into routing decisions, logs and further SMTP commands, so it holds no
- * control byte, no second reading, no source route. Underscores in host names are let through: senders use them.
+ * RFC 5321 4.1.2: Mailbox = Local-part "@" ( Domain / address-literal ), with the additions of RFC
+ * 6531 3.3. Strict on purpose: what this accepts goes into routing decisions, logs and further SMTP
+ * commands, so it holds no control byte, no second reading, no source route. Underscores in host
+ * names are let through: senders use them.
  */
 #include "proto/mail/address.h"
 
@@ -21,7 +22,8 @@ static bool is_atext(uint8_t c)
 	       (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-/* Code points that make a reader see something else than the bytes say, or that are no text at all. */
+/* Code points that make a reader see something else than the bytes say, or that are no text at all.
+ */
 static bool is_deceiving(uint32_t cp)
 {
 	return (cp >= 0x80 && cp < 0xa0) || (cp >= 0x200b && cp <= 0x200f) ||
@@ -132,7 +134,8 @@ static bool domain_ascii_ok(struct slice s)
 	size_t label = 0;
 	for (size_t i = 0; i <= s.n; i++) {
 		if (i < s.n && s.p[i] != '.') {
-			if (!is_label_byte(s.p[i]) || (label == 0 && s.p[i] == '-') || ++label > LABEL_MAX)
+			if (!is_label_byte(s.p[i]) || (label == 0 && s.p[i] == '-') ||
+			    ++label > LABEL_MAX)
 				return false;
 			continue;
 		}
@@ -143,7 +146,8 @@ static bool domain_ascii_ok(struct slice s)
 	return s.n > 0;
 }
 
-/* U-labels to A-labels; IDNA 2008 without the transitional mapping, so that sharp s stays itself. */
+/* U-labels to A-labels; IDNA 2008 without the transitional mapping, so that sharp s stays itself.
+ */
 static int domain_idn(struct slice s, char ret[ADDR_DOMAIN_MAX + 1])
 {
 	uint8_t in[4 * ADDR_DOMAIN_MAX + 1];
@@ -154,7 +158,8 @@ static int domain_idn(struct slice s, char ret[ADDR_DOMAIN_MAX + 1])
 	in[s.n] = 0;
 	int rc = idn2_lookup_u8(in, &out, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	if (rc != IDN2_OK)
-		return rc == IDN2_TOO_BIG_DOMAIN || rc == IDN2_TOO_BIG_LABEL ? ERR_TOO_BIG : ERR_SYNTAX;
+		return rc == IDN2_TOO_BIG_DOMAIN || rc == IDN2_TOO_BIG_LABEL ? ERR_TOO_BIG
+									     : ERR_SYNTAX;
 	int n = domain_parse(slice_str((const char *)out), 0, ret);
 	idn2_free(out);
 	return n;
@@ -176,7 +181,8 @@ int domain_parse(struct slice s, unsigned flags, char ret[ADDR_DOMAIN_MAX + 1])
 	return (int)s.n;
 }
 
-/* "[1.2.3.4]", "[IPv6:...]" into their shortest form; other literals have no use and are refused. */
+/* "[1.2.3.4]", "[IPv6:...]" into their shortest form; other literals have no use and are refused.
+ */
 static int parse_literal(struct slice s, char ret[ADDR_DOMAIN_MAX + 1])
 {
 	char text[INET6_ADDRSTRLEN + 1];
@@ -210,8 +216,8 @@ int addr_parse(struct slice s, unsigned flags, struct addr *ret)
 			return ERR_SYNTAX;
 		rest = slice_sub(rest, 1, rest.n);
 		a.literal = rest.p[0] == '[';
-		int n = a.literal ? parse_literal(rest, domain) :
-				    domain_parse(rest, flags | ADDR_UTF8, domain);
+		int n = a.literal ? parse_literal(rest, domain)
+				  : domain_parse(rest, flags | ADDR_UTF8, domain);
 		if (n < 0)
 			return n;
 		a.text[a.n++] = '@';

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One pass over the bytes, no way back: words (atoms, quoted strings, dots) are collected as a phrase until a
- * special byte says what they were: a display name (<), the local part (@), a group's name (:), or all there is
- * (comma, semicolon, end). A comment is kept as the name of an address that has no other. 8-bit and control
- * bytes count as parts of atoms.
+ * One pass over the bytes, no way back: words (atoms, quoted strings, dots) are collected as a
+ * phrase until a special byte says what they were: a display name (<), the local part (@), a
+ * group's name (:), or all there is (comma, semicolon, end). A comment is kept as the name of an
+ * address that has no other. 8-bit and control bytes count as parts of atoms.
  */
 #include "proto/mail/address_list.h"
 
@@ -99,8 +99,9 @@ static void read_atom(struct address_list *l, struct buf *to)
 	buf_append(to, l->in.p + from, l->at - from);
 }
 
-/* Words with dots, up to a special byte that it leaves; how many words. A blank between two words is kept as
- * one space; next to a dot only where it stands for a display name (what is left of it goes later). */
+/* Words with dots, up to a special byte that it leaves; how many words. A blank between two words
+ * is kept as one space; next to a dot only where it stands for a display name (what is left of it
+ * goes later). */
 static unsigned read_words(struct address_list *l, struct buf *to)
 {
 	unsigned words = 0;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RFC 5322 3.3 and 4.3 (obsolete years and zones), RFC 3501 date-time. Reading skips comments and the day's name,
- * takes seconds and the zone as optional (a missing or unknown zone is UTC), and refuses fields out of range.
+ * RFC 5322 3.3 and 4.3 (obsolete years and zones), RFC 3501 date-time. Reading skips comments and
+ * the day's name, takes seconds and the zone as optional (a missing or unknown zone is UTC), and
+ * refuses fields out of range.
  */
 #include "proto/mail/date.h"
 
 #include "base/err.h"
 
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-static const char days[] = "ThuFriSatSunMonTueWed";	/* of 1970-01-01 on */
+static const char days[] = "ThuFriSatSunMonTueWed"; /* of 1970-01-01 on */
 
 int64_t civil_days(int year, int month, int day)
 {
@@ -219,8 +220,8 @@ void mail_date_format(struct buf *out, int64_t ms, int zone_minutes)
 void imap_date_time_format(struct buf *out, int64_t ms, int zone_minutes)
 {
 	struct broken_down b = break_down(ms, zone_minutes);
-	buf_printf(out, "%02d-%.3s-%04d %02d:%02d:%02d %c%04d", b.day, months + 3 * (b.month - 1), b.year,
-		   b.hour, b.minute, b.second, b.sign, b.zone);
+	buf_printf(out, "%02d-%.3s-%04d %02d:%02d:%02d %c%04d", b.day, months + 3 * (b.month - 1),
+		   b.year, b.hour, b.minute, b.second, b.sign, b.zone);
 }
 
 /* day "-" month "-" year; the year has four digits. */
@@ -241,9 +242,9 @@ int imap_date_time_parse(struct slice s, struct mail_date *ret)
 	struct cursor c = { s, 0 };
 	int year = 0, month = 0, day = 0, minutes = 0;
 	int64_t seconds = 0;
-	if (dashed_date(&c, &year, &month, &day) < 0 || !take(&c, ' ') || clock_time(&c, true, &seconds) < 0 ||
-	    !take(&c, ' ') || c.at >= s.n || (s.p[c.at] != '+' && s.p[c.at] != '-') ||
-	    zone(&c, &minutes) < 0 || c.at != s.n)
+	if (dashed_date(&c, &year, &month, &day) < 0 || !take(&c, ' ') ||
+	    clock_time(&c, true, &seconds) < 0 || !take(&c, ' ') || c.at >= s.n ||
+	    (s.p[c.at] != '+' && s.p[c.at] != '-') || zone(&c, &minutes) < 0 || c.at != s.n)
 		return ERR_SYNTAX;
 	return make(year, month, day, seconds, minutes, ret);
 }

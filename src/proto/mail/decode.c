@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Base64 takes its alphabet and skips everything else; padding ends a quad, and concatenated runs go on behind
- * it. Quoted-printable holds back "=" with what may be its code, and blanks that may be the end of a line.
+ * Base64 takes its alphabet and skips everything else; padding ends a quad, and concatenated runs
+ * go on behind it. Quoted-printable holds back "=" with what may be its code, and blanks that may
+ * be the end of a line.
  */
 #include "proto/mail/decode.h"
 
@@ -12,8 +13,8 @@ enum transfer transfer_by_name(struct slice name)
 		return TRANSFER_BASE64;
 	if (slice_eq_ci(name, SLICE("quoted-printable")))
 		return TRANSFER_QP;
-	bool identity = name.n == 0 || slice_eq_ci(name, SLICE("7bit")) || slice_eq_ci(name, SLICE("8bit")) ||
-			slice_eq_ci(name, SLICE("binary"));
+	bool identity = name.n == 0 || slice_eq_ci(name, SLICE("7bit")) ||
+			slice_eq_ci(name, SLICE("8bit")) || slice_eq_ci(name, SLICE("binary"));
 	return identity ? TRANSFER_IDENTITY : TRANSFER_UNKNOWN;
 }
 
@@ -68,7 +69,8 @@ static void release(struct decoder *d, struct buf *out)
 	d->n_hold = 0;
 }
 
-/* At the end of a line: blanks go (RFC 2045 6.7 rule 3), a CR before it stays with it, "=" joins the lines. */
+/* At the end of a line: blanks go (RFC 2045 6.7 rule 3), a CR before it stays with it, "=" joins
+ * the lines. */
 static void qp_line_end(struct decoder *d, struct buf *out)
 {
 	bool soft = d->n_hold && d->hold[0] == '=';

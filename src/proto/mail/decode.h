@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Content-Transfer-Encoding undone as a stream (RFC 2045 6.7, 6.8), tolerant: what is no code is skipped (base64)
- * or kept as it stands (quoted-printable), so any bytes decode to something. Output never exceeds input.
+ * Content-Transfer-Encoding undone as a stream (RFC 2045 6.7, 6.8), tolerant: what is no code is
+ * skipped (base64) or kept as it stands (quoted-printable), so any bytes decode to something.
+ * Output never exceeds input.
  */
 #ifndef PROTO_MAIL_DECODE_H
 #define PROTO_MAIL_DECODE_H
@@ -16,9 +17,9 @@ enum transfer transfer_by_name(struct slice name);
 
 struct decoder {
 	enum transfer how;
-	uint32_t bits;				/* base64: not yet written */
+	uint32_t bits; /* base64: not yet written */
 	unsigned n_bits;
-	uint8_t hold[DECODER_HOLD_MAX];		/* quoted-printable: "=" and what followed, or blanks */
+	uint8_t hold[DECODER_HOLD_MAX]; /* quoted-printable: "=" and what followed, or blanks */
 	unsigned n_hold;
 };
 

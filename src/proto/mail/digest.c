@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The message in one pass, line by line, with a stack of the parts that are open (RFC 2046 5.1). No recursion.
- * A line "--boundary" of any open multipart ends all parts above it, the longest boundary counting where several
- * fit (5.1.2: the beginning of the line decides); the line end before it belongs to the delimiter. A delimiter
- * also ends a header that has no empty line. Behind a closing delimiter a multipart's boundary counts no more.
+ * The message in one pass, line by line, with a stack of the parts that are open (RFC 2046 5.1). No
+ * recursion. A line "--boundary" of any open multipart ends all parts above it, the longest
+ * boundary counting where several fit (5.1.2: the beginning of the line decides); the line end
+ * before it belongs to the delimiter. A delimiter also ends a header that has no empty line. Behind
+ * a closing delimiter a multipart's boundary counts no more.
  *
- * Bounds (THREATS S17-S20): depth, parts and values by the limits of digest.h and digest_priv.h; the search for
- * boundaries by BOUNDARY_WORK_MAX, past which no further parts are looked for.
+ * Bounds (THREATS S17-S20): depth, parts and values by the limits of digest.h and digest_priv.h;
+ * the search for boundaries by BOUNDARY_WORK_MAX, past which no further parts are looked for.
  */
 #include "proto/mail/digest_priv.h"
 
@@ -15,8 +16,8 @@
 enum { BOUNDARY_WORK_MAX = 20 * 1000 * 1000 };
 
 struct line {
-	size_t start, end;	/* with its line end */
-	uint64_t lines;		/* line ends before it */
+	size_t start, end; /* with its line end */
+	uint64_t lines;    /* line ends before it */
 };
 
 bool digest_pay(struct digest_run *r, struct budget *b, size_t cost)
@@ -42,8 +43,9 @@ ProtobufCBinaryData digest_keep(struct digest_run *r, struct budget *b, struct s
 
 static bool is_empty_line(struct slice in, struct line l)
 {
-	return l.end - l.start == 1 ? in.p[l.start] == '\n' :
-				      l.end - l.start == 2 && in.p[l.start] == '\r' && in.p[l.start + 1] == '\n';
+	return l.end - l.start == 1
+		       ? in.p[l.start] == '\n'
+		       : l.end - l.start == 2 && in.p[l.start] == '\r' && in.p[l.start + 1] == '\n';
 }
 
 /* The frame whose delimiter this line is, or -1. */
@@ -69,8 +71,9 @@ static int find_boundary(struct digest_run *r, struct line l)
 	return found;
 }
 
-/* Ends all parts above depth at byte end, with so many line ends before it. Where a body has not even begun there
- * (the empty line of its header is the delimiter's line end) it and what it is in end a line later. */
+/* Ends all parts above depth at byte end, with so many line ends before it. Where a body has not
+ * even begun there (the empty line of its header is the delimiter's line end) it and what it is in
+ * end a line later. */
 static void pop(struct digest_run *r, unsigned depth, size_t end, uint64_t lines)
 {
 	while (r->depth > depth) {
@@ -132,12 +135,14 @@ static void end_header(struct digest_run *r, size_t end, uint64_t lines)
 	if (f->part == 0)
 		digest_message_fields(r, header);
 	if (f->part > 0 && p->parent < f->part && digest_is_message(r->parts[p->parent])) {
-		struct budget b = { r->strings.left < INNER_ENVELOPE_MAX ? r->strings.left : INNER_ENVELOPE_MAX };
+		struct budget b = { r->strings.left < INNER_ENVELOPE_MAX ? r->strings.left
+									 : INNER_ENVELOPE_MAX };
 		size_t before = b.left;
 		r->parts[p->parent]->envelope = digest_envelope(r, header, &b);
 		r->strings.left -= before - b.left;
 	}
-	if (digest_is_message(p) && !(p->flags & DIGEST_PART_OPAQUE) && !push(r, (struct line){ .end = end }))
+	if (digest_is_message(p) && !(p->flags & DIGEST_PART_OPAQUE) &&
+	    !push(r, (struct line){ .end = end }))
 		digest_make_opaque(r, p);
 	arena_reset(r->scratch);
 }
@@ -169,7 +174,7 @@ static void delimiter(struct digest_run *r, struct line l, unsigned frame)
 	if (last)
 		f->boundary.n = 0;
 	else if (!push(r, l))
-		bug_if(true);	/* depth: a multipart at the end of the stack has no boundary */
+		bug_if(true); /* depth: a multipart at the end of the stack has no boundary */
 }
 
 static void note_line_end(struct digest_run *r, struct line l)

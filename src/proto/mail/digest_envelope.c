@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The envelope of a message's header (RFC 9051 7.5.2), and what else the digest says of the whole message. Address
- * fields that stand several times count as one list, so that a second From cannot hide behind the first; of
- * other fields the last one counts (as with Dovecot, and in JMAP, RFC 8621 4.1.3).
+ * The envelope of a message's header (RFC 9051 7.5.2), and what else the digest says of the whole
+ * message. Address fields that stand several times count as one list, so that a second From cannot
+ * hide behind the first; of other fields the last one counts (as with Dovecot, and in JMAP, RFC
+ * 8621 4.1.3).
  */
 #include "proto/mail/digest_priv.h"
 
@@ -21,10 +22,14 @@ struct list {
 };
 
 enum list_id { LIST_FROM, LIST_SENDER, LIST_REPLY_TO, LIST_TO, LIST_CC, LIST_BCC, LIST_COUNT };
-static const char *const list_names[LIST_COUNT] = { "from", "sender", "reply-to", "to", "cc", "bcc" };
+static const char *const list_names[LIST_COUNT] = {
+	"from", "sender", "reply-to", "to", "cc", "bcc"
+};
 
-/* One address of the group's end is kept in reserve, so that a list that was cut is still well formed. */
-static bool add(struct digest_run *r, struct budget *b, struct list *l, const struct mail_address *from)
+/* One address of the group's end is kept in reserve, so that a list that was cut is still well
+ * formed. */
+static bool add(struct digest_run *r, struct budget *b, struct list *l,
+		const struct mail_address *from)
 {
 	size_t cost = from->name.n + from->route.n + from->mailbox.n + from->host.n + ADDRESS_COST;
 	if (l->full || l->n == ADDRESSES_MAX || !digest_pay(r, b, cost)) {
@@ -46,10 +51,13 @@ static bool add(struct digest_run *r, struct budget *b, struct list *l, const st
 	to->route = digest_data(arena_dup(r->arena, from->route));
 	to->mailbox = digest_data(arena_dup(r->arena, from->mailbox));
 	to->host = digest_data(arena_dup(r->arena, from->host));
-	/* Only a group's start has no host, only its end no mailbox: elsewhere what is missing is there, empty. */
+	/* Only a group's start has no host, only its end no mailbox: elsewhere what is missing is
+	 * there, empty. */
 	bool address = from->kind == MAIL_ADDRESS;
-	to->flags = (from->has_name ? DIGEST_ADDR_NAME : 0) | (from->has_route ? DIGEST_ADDR_ROUTE : 0) |
-		    (from->has_mailbox || address ? DIGEST_ADDR_MAILBOX : 0) | (address ? DIGEST_ADDR_HOST : 0);
+	to->flags = (from->has_name ? DIGEST_ADDR_NAME : 0) |
+		    (from->has_route ? DIGEST_ADDR_ROUTE : 0) |
+		    (from->has_mailbox || address ? DIGEST_ADDR_MAILBOX : 0) |
+		    (address ? DIGEST_ADDR_HOST : 0);
 	l->a[l->n++] = to;
 	return true;
 }
@@ -116,16 +124,19 @@ static void see_field(struct digest_run *r, struct budget *b, const struct heade
 static void set_texts(struct digest_run *r, struct budget *b, const struct slice found[TEXT_COUNT],
 		      Postern__DigestEnvelope *e)
 {
-	ProtobufCBinaryData *to[TEXT_COUNT] = { &e->date, &e->subject, &e->in_reply_to, &e->message_id };
+	ProtobufCBinaryData *to[TEXT_COUNT] = { &e->date, &e->subject, &e->in_reply_to,
+						&e->message_id };
 	for (int i = 0; i < TEXT_COUNT; i++) {
 		if (!found[i].p)
 			continue;
-		*to[i] = digest_keep(r, b, header_unfold(found[i], texts[i].max + 1, r->scratch), texts[i].max);
+		*to[i] = digest_keep(r, b, header_unfold(found[i], texts[i].max + 1, r->scratch),
+				     texts[i].max);
 		e->flags |= texts[i].flag;
 	}
 }
 
-Postern__DigestEnvelope *digest_envelope(struct digest_run *r, struct slice header, struct budget *b)
+Postern__DigestEnvelope *digest_envelope(struct digest_run *r, struct slice header,
+					 struct budget *b)
 {
 	Postern__DigestEnvelope *e = ARENA_NEW(r->arena, Postern__DigestEnvelope);
 	struct list l[LIST_COUNT] = { 0 };
@@ -146,7 +157,8 @@ Postern__DigestEnvelope *digest_envelope(struct digest_run *r, struct slice head
 	e->to = l[LIST_TO].a, e->n_to = l[LIST_TO].n;
 	e->cc = l[LIST_CC].a, e->n_cc = l[LIST_CC].n;
 	e->bcc = l[LIST_BCC].a, e->n_bcc = l[LIST_BCC].n;
-	e->flags |= (e->n_sender ? DIGEST_ENV_SENDER : 0) | (e->n_reply_to ? DIGEST_ENV_REPLY_TO : 0);
+	e->flags |=
+		(e->n_sender ? DIGEST_ENV_SENDER : 0) | (e->n_reply_to ? DIGEST_ENV_REPLY_TO : 0);
 	return e;
 }
 
@@ -164,7 +176,7 @@ static void set_from_domain(struct digest_run *r, const Postern__DigestEnvelope 
 /* Message ids between < and >: the first one and the last ones, as many as there is room for. */
 struct references {
 	struct slice ids[DIGEST_REFERENCES_MAX];
-	size_t n;	/* that were seen */
+	size_t n; /* that were seen */
 };
 
 static void add_references(struct references *refs, struct slice v)
@@ -179,7 +191,9 @@ static void add_references(struct references *refs, struct slice v)
 		at = end;
 		if (end == v.n || v.p[end] != '>' || end - (size_t)from > MESSAGE_ID_MAX)
 			continue;
-		size_t to = refs->n < DIGEST_REFERENCES_MAX ? refs->n : 1 + (refs->n - 1) % (DIGEST_REFERENCES_MAX - 1);
+		size_t to = refs->n < DIGEST_REFERENCES_MAX
+				    ? refs->n
+				    : 1 + (refs->n - 1) % (DIGEST_REFERENCES_MAX - 1);
 		refs->ids[to] = slice_sub(v, (size_t)from, end + 1);
 		refs->n++;
 	}
@@ -208,12 +222,14 @@ static void set_short(struct digest_run *r, struct slice raw, ProtobufCBinaryDat
 		*ret = digest_data(arena_dup(r->arena, header_unfold(raw, SHORT_MAX, r->scratch)));
 }
 
-static void message_field(struct digest_run *r, const struct header_field *f, struct references *refs)
+static void message_field(struct digest_run *r, const struct header_field *f,
+			  struct references *refs)
 {
 	Postern__Digest *d = r->d;
 	if (slice_eq_ci(f->name, SLICE("received"))) {
 		d->received_count++;
-	} else if (slice_eq_ci(f->name, SLICE("references")) || slice_eq_ci(f->name, SLICE("in-reply-to"))) {
+	} else if (slice_eq_ci(f->name, SLICE("references")) ||
+		   slice_eq_ci(f->name, SLICE("in-reply-to"))) {
 		add_references(refs, f->value);
 	} else if (slice_eq_ci(f->name, SLICE("list-id"))) {
 		set_short(r, f->value, &d->list_id);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Content-* fields of a part (RFC 2045, 2046, 2183, 3282, 2557, 1864). Of a field that stands twice the first
- * counts, of Content-Disposition the last (as with Dovecot). A broken or absent Content-Type means text/plain (RFC 2045 5.2), in a multipart/digest message/rfc822.
- * A message with a transfer encoding on it (RFC 2046 5.2.1 forbids it) keeps its type but is not taken apart.
+ * The Content-* fields of a part (RFC 2045, 2046, 2183, 3282, 2557, 1864). Of a field that stands
+ * twice the first counts, of Content-Disposition the last (as with Dovecot). A broken or absent
+ * Content-Type means text/plain (RFC 2045 5.2), in a multipart/digest message/rfc822. A message
+ * with a transfer encoding on it (RFC 2046 5.2.1 forbids it) keeps its type but is not taken apart.
  */
 #include "proto/mail/digest_priv.h"
 
@@ -11,15 +12,26 @@
 #include "proto/mail/param.h"
 
 enum content_field {
-	FIELD_TYPE, FIELD_ENCODING, FIELD_ID, FIELD_DESCRIPTION, FIELD_DISPOSITION, FIELD_LANGUAGE, FIELD_LOCATION,
-	FIELD_MD5, FIELD_COUNT
+	FIELD_TYPE,
+	FIELD_ENCODING,
+	FIELD_ID,
+	FIELD_DESCRIPTION,
+	FIELD_DISPOSITION,
+	FIELD_LANGUAGE,
+	FIELD_LOCATION,
+	FIELD_MD5,
+	FIELD_COUNT
 };
 
 static const char *const field_names[FIELD_COUNT] = {
-	[FIELD_TYPE] = "content-type",		  [FIELD_ENCODING] = "content-transfer-encoding",
-	[FIELD_ID] = "content-id",		  [FIELD_DESCRIPTION] = "content-description",
-	[FIELD_DISPOSITION] = "content-disposition", [FIELD_LANGUAGE] = "content-language",
-	[FIELD_LOCATION] = "content-location",	  [FIELD_MD5] = "content-md5",
+	[FIELD_TYPE] = "content-type",
+	[FIELD_ENCODING] = "content-transfer-encoding",
+	[FIELD_ID] = "content-id",
+	[FIELD_DESCRIPTION] = "content-description",
+	[FIELD_DISPOSITION] = "content-disposition",
+	[FIELD_LANGUAGE] = "content-language",
+	[FIELD_LOCATION] = "content-location",
+	[FIELD_MD5] = "content-md5",
 };
 
 bool digest_is_message(const Postern__DigestPart *p)
@@ -59,7 +71,8 @@ static void collect(struct slice header, struct slice values[FIELD_COUNT], unsig
 	}
 }
 
-static ProtobufCBinaryData keep_lower(struct digest_run *r, struct budget *b, struct slice s, size_t max)
+static ProtobufCBinaryData keep_lower(struct digest_run *r, struct budget *b, struct slice s,
+				      size_t max)
 {
 	ProtobufCBinaryData d = digest_keep(r, b, s, max);
 	for (size_t i = 0; i < d.len; i++)
@@ -67,8 +80,8 @@ static ProtobufCBinaryData keep_lower(struct digest_run *r, struct budget *b, st
 	return d;
 }
 
-static void keep_params(struct digest_run *r, struct budget *b, const struct param_list *l, size_t *ret_n,
-			Postern__DigestParam ***ret)
+static void keep_params(struct digest_run *r, struct budget *b, const struct param_list *l,
+			size_t *ret_n, Postern__DigestParam ***ret)
 {
 	if (l->limited)
 		digest_limited(r);
@@ -84,8 +97,8 @@ static void keep_params(struct digest_run *r, struct budget *b, const struct par
 	}
 }
 
-static void set_type(struct digest_run *r, struct budget *b, const struct param_list *l, bool in_digest,
-		     Postern__DigestPart *p)
+static void set_type(struct digest_run *r, struct budget *b, const struct param_list *l,
+		     bool in_digest, Postern__DigestPart *p)
 {
 	struct slice type = l->type, subtype = l->subtype;
 	if (type.n == 0) {
@@ -115,7 +128,8 @@ static struct slice boundary_of(struct digest_run *r, const struct param_list *l
 	return ret;
 }
 
-static void set_encoding(struct digest_run *r, struct budget *b, struct slice raw, Postern__DigestPart *p)
+static void set_encoding(struct digest_run *r, struct budget *b, struct slice raw,
+			 Postern__DigestPart *p)
 {
 	struct param_list l;
 	struct slice name = SLICE("7bit");
@@ -128,15 +142,16 @@ static void set_encoding(struct digest_run *r, struct budget *b, struct slice ra
 		p->encoding = digest_data(SLICE("7bit"));
 }
 
-static void set_text(struct digest_run *r, struct budget *b, const struct slice *value, ProtobufCBinaryData *ret,
-		     Postern__DigestPart *p, unsigned flag)
+static void set_text(struct digest_run *r, struct budget *b, const struct slice *value,
+		     ProtobufCBinaryData *ret, Postern__DigestPart *p, unsigned flag)
 {
 	struct slice v = header_unfold(*value, VALUE_MAX, r->scratch);
 	*ret = digest_keep(r, b, v, VALUE_MAX);
 	p->flags |= v.n == 0 || ret->len ? flag : 0;
 }
 
-static void set_disposition(struct digest_run *r, struct budget *b, struct slice raw, Postern__DigestPart *p)
+static void set_disposition(struct digest_run *r, struct budget *b, struct slice raw,
+			    Postern__DigestPart *p)
 {
 	struct param_list l;
 	if (!param_parse(raw, false, r->scratch, &l))
@@ -149,7 +164,8 @@ static void set_disposition(struct digest_run *r, struct budget *b, struct slice
 }
 
 /* Content-Language: tags between commas. */
-static void set_language(struct digest_run *r, struct budget *b, struct slice raw, Postern__DigestPart *p)
+static void set_language(struct digest_run *r, struct budget *b, struct slice raw,
+			 Postern__DigestPart *p)
 {
 	enum { TAGS_MAX = 16 };
 	struct slice v = header_unfold(raw, VALUE_MAX, r->scratch);
@@ -158,7 +174,8 @@ static void set_language(struct digest_run *r, struct budget *b, struct slice ra
 		ptrdiff_t comma = slice_find_byte(v, ',', at);
 		size_t end = comma < 0 ? v.n : (size_t)comma;
 		struct slice tag = slice_trim(slice_sub(v, at, end));
-		ProtobufCBinaryData kept = tag.n ? digest_keep(r, b, tag, TYPE_MAX) : digest_data(tag);
+		ProtobufCBinaryData kept =
+			tag.n ? digest_keep(r, b, tag, TYPE_MAX) : digest_data(tag);
 		if (kept.len)
 			p->language[p->n_language++] = kept;
 		at = end + 1;
@@ -182,7 +199,8 @@ static void set_others(struct digest_run *r, struct budget *b, const struct slic
 		set_language(r, b, v[FIELD_LANGUAGE], p);
 }
 
-struct slice digest_part_fields(struct digest_run *r, struct slice header, bool in_digest, Postern__DigestPart *p)
+struct slice digest_part_fields(struct digest_run *r, struct slice header, bool in_digest,
+				Postern__DigestPart *p)
 {
 	struct slice v[FIELD_COUNT] = { 0 }, boundary = { 0 };
 	struct param_list type;
@@ -197,7 +215,8 @@ struct slice digest_part_fields(struct digest_run *r, struct slice header, bool 
 		boundary = boundary_of(r, &type);
 	keep_params(r, &b, &type, &p->n_params, &p->params);
 	set_others(r, &b, v, have, p);
-	if (digest_is_message(p) && transfer_by_name(digest_slice(p->encoding)) != TRANSFER_IDENTITY)
+	if (digest_is_message(p) &&
+	    transfer_by_name(digest_slice(p->encoding)) != TRANSFER_IDENTITY)
 		p->flags |= DIGEST_PART_OPAQUE;
 	r->strings.left -= all - b.left;
 	return boundary;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading a digest: checked unpacking, and the part that a section number names (RFC 3501 6.4.5). The parts are in
- * depth-first order with the index of their parent, so children are found by walking forward from it.
+ * Reading a digest: checked unpacking, and the part that a section number names (RFC 3501 6.4.5).
+ * The parts are in depth-first order with the index of their parent, so children are found by
+ * walking forward from it.
  */
 #include "proto/mail/digest_priv.h"
 
@@ -20,7 +21,8 @@ static bool part_fits(const Postern__Digest *d, size_t i)
 
 static bool fits(const Postern__Digest *d)
 {
-	if (d->version != DIGEST_VERSION || d->n_parts == 0 || d->n_parts > DIGEST_PARTS_MAX || !d->envelope)
+	if (d->version != DIGEST_VERSION || d->n_parts == 0 || d->n_parts > DIGEST_PARTS_MAX ||
+	    !d->envelope)
 		return false;
 	uint32_t path[DIGEST_DEPTH_MAX];
 	unsigned depth = 0;
@@ -36,7 +38,8 @@ static bool fits(const Postern__Digest *d)
 
 int digest_unpack(struct slice packed, Postern__Digest **ret)
 {
-	Postern__Digest *d = packed.n <= DIGEST_MAX ? postern__digest__unpack(NULL, packed.n, packed.p) : NULL;
+	Postern__Digest *d =
+		packed.n <= DIGEST_MAX ? postern__digest__unpack(NULL, packed.n, packed.p) : NULL;
 	if (!d)
 		return ERR_CORRUPT;
 	if (!fits(d)) {
@@ -47,7 +50,8 @@ int digest_unpack(struct slice packed, Postern__Digest **ret)
 	return 0;
 }
 
-static const Postern__DigestPart *child(const Postern__Digest *d, uint32_t parent, uint32_t number, uint32_t *ret)
+static const Postern__DigestPart *child(const Postern__Digest *d, uint32_t parent, uint32_t number,
+					uint32_t *ret)
 {
 	for (uint32_t i = parent + 1; i < d->n_parts && number; i++) {
 		if (d->parts[i]->parent != parent)
@@ -60,9 +64,10 @@ static const Postern__DigestPart *child(const Postern__Digest *d, uint32_t paren
 	return NULL;
 }
 
-/* One step of a path. at: the message part or multipart to look into; root: at is a message's own part. A message
- * that is no multipart has one part, 1: itself. */
-static const Postern__DigestPart *step(const Postern__Digest *d, uint32_t at, bool root, uint32_t number, uint32_t *ret)
+/* One step of a path. at: the message part or multipart to look into; root: at is a message's own
+ * part. A message that is no multipart has one part, 1: itself. */
+static const Postern__DigestPart *step(const Postern__Digest *d, uint32_t at, bool root,
+				       uint32_t number, uint32_t *ret)
 {
 	const Postern__DigestPart *p = d->parts[at];
 	if (!root && digest_is_message(p)) {
@@ -77,7 +82,8 @@ static const Postern__DigestPart *step(const Postern__Digest *d, uint32_t at, bo
 	return root && number == 1 ? p : NULL;
 }
 
-static const Postern__DigestPart *walk(const Postern__Digest *d, const uint32_t *path, size_t n, uint32_t *ret)
+static const Postern__DigestPart *walk(const Postern__Digest *d, const uint32_t *path, size_t n,
+				       uint32_t *ret)
 {
 	uint32_t at = 0;
 	const Postern__DigestPart *p = d->n_parts ? d->parts[0] : NULL;
@@ -118,6 +124,7 @@ int digest_section(const Postern__Digest *d, const uint32_t *path, size_t n, enu
 		if (!p)
 			return ERR_NOT_FOUND;
 	}
-	*ret = kind == DIGEST_HEADER ? range(p->header_start, p->body_start) : range(p->body_start, p->body_end);
+	*ret = kind == DIGEST_HEADER ? range(p->header_start, p->body_start)
+				     : range(p->body_start, p->body_end);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first words of a message: of its first text/plain part that is no attachment, else of its first text/html
- * part without the marks. Only the first SOURCE_MAX bytes of the part are looked at. Runs of blanks become one.
+ * The first words of a message: of its first text/plain part that is no attachment, else of its
+ * first text/html part without the marks. Only the first SOURCE_MAX bytes of the part are looked
+ * at. Runs of blanks become one.
  */
 #include "proto/mail/digest_priv.h"
 
@@ -50,7 +51,8 @@ static struct slice charset_of(const Postern__DigestPart *p)
 	return SLICE("");
 }
 
-/* Where the words go: runs of blanks and control bytes are one space, and it is full at a whole character. */
+/* Where the words go: runs of blanks and control bytes are one space, and it is full at a whole
+ * character. */
 struct sink {
 	uint8_t *p;
 	size_t n;
@@ -84,7 +86,11 @@ static size_t entity(struct slice in, struct sink *out)
 {
 	static const struct {
 		const char *name, *text;
-	} known[] = { { "&amp;", "&" }, { "&lt;", "<" }, { "&gt;", ">" }, { "&quot;", "\"" }, { "&nbsp;", " " } };
+	} known[] = { { "&amp;", "&" },
+		      { "&lt;", "<" },
+		      { "&gt;", ">" },
+		      { "&quot;", "\"" },
+		      { "&nbsp;", " " } };
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		if (slice_starts(in, slice_str(known[i].name))) {
 			put_all(out, slice_str(known[i].text));
@@ -93,7 +99,8 @@ static size_t entity(struct slice in, struct sink *out)
 	}
 	ptrdiff_t end = slice_find_byte(slice_sub(in, 0, ENTITY_MAX), ';', 0);
 	uint64_t cp = 0;
-	if (end > 2 && in.p[1] == '#' && slice_u64(slice_sub(in, 2, (size_t)end), 0xd7ff, &cp) == 0 && cp) {
+	if (end > 2 && in.p[1] == '#' &&
+	    slice_u64(slice_sub(in, 2, (size_t)end), 0xd7ff, &cp) == 0 && cp) {
 		struct buf utf8 = BUF_INIT(4);
 		utf8_encode(&utf8, (uint32_t)cp);
 		put_all(out, buf_view(&utf8));
@@ -107,14 +114,16 @@ static size_t entity(struct slice in, struct sink *out)
 /* Behind "<": the end of the tag, or of the whole element where its content is no text. */
 static size_t skip_tag(struct slice in)
 {
-	static const char *const hidden[][2] = {
-		{ "<style", "</style" }, { "<script", "</script" }, { "<title", "</title" }, { "<!--", "-->" }
-	};
+	static const char *const hidden[][2] = { { "<style", "</style" },
+						 { "<script", "</script" },
+						 { "<title", "</title" },
+						 { "<!--", "-->" } };
 	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++) {
 		struct slice end = slice_str(hidden[i][1]);
 		if (!slice_starts_ci(in, slice_str(hidden[i][0])))
 			continue;
-		for (ptrdiff_t at = 4; (at = slice_find_byte(in, end.p[0], (size_t)at)) >= 0; at++) {
+		for (ptrdiff_t at = 4; (at = slice_find_byte(in, end.p[0], (size_t)at)) >= 0;
+		     at++) {
 			if (slice_starts_ci(slice_sub(in, (size_t)at, in.n), end))
 				return (size_t)at + (end.p[0] == '-' ? end.n : 0);
 		}

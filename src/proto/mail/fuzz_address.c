@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The strict parser's normal form is a fixed point without control bytes; the list parser always ends. */
+/* The strict parser's normal form is a fixed point without control bytes; the list parser always
+ * ends. */
 #include "proto/mail/address.h"
 #include "proto/mail/address_list.h"
 

@@ -15,7 +15,8 @@ static void check_sections(const Postern__Digest *d)
 			for (int kind = DIGEST_WHOLE; kind <= DIGEST_MIME; kind++) {
 				struct digest_range r;
 				uint32_t path[] = { i, k };
-				if (digest_section(d, path, (i > 0) + (k > 0), (enum digest_kind)kind, &r) == 0)
+				if (digest_section(d, path, (i > 0) + (k > 0),
+						   (enum digest_kind)kind, &r) == 0)
 					bug_if(r.offset > d->size || r.length > d->size - r.offset);
 			}
 		}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Header fields, dates, parameters, encoded words, decoders: no byte is read past the end, output stays bounded,
- * and a split of the input changes nothing. */
+/* Header fields, dates, parameters, encoded words, decoders: no byte is read past the end, output
+ * stays bounded, and a split of the input changes nothing. */
 #include "base/codec.h"
 #include "proto/mail/charset.h"
 #include "proto/mail/date.h"

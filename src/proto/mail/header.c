@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Header fields (RFC 5322 2.2, tolerant as real mail needs): a line that starts with a blank continues the
- * field before it, a line without a colon is a field without a name, the first empty line ends the header.
- * Each byte is looked at a constant number of times.
+ * Header fields (RFC 5322 2.2, tolerant as real mail needs): a line that starts with a blank
+ * continues the field before it, a line without a colon is a field without a name, the first empty
+ * line ends the header. Each byte is looked at a constant number of times.
  */
 #include "proto/mail/header.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tolerant reading of parameters: blanks and comments anywhere, values with bytes that a token may not
- * have (up to the next ';' or blank), strings without an end. A field is read once, front to back; pieces are
- * capped, so joining them (quadratic in the cap) is bounded.
+ * Tolerant reading of parameters: blanks and comments anywhere, values with bytes that a token may
+ * not have (up to the next ';' or blank), strings without an end. A field is read once, front to
+ * back; pieces are capped, so joining them (quadratic in the cap) is bounded.
  */
 #include "proto/mail/param.h"
 
@@ -10,8 +10,8 @@
 #include "proto/mail/words.h"
 
 struct piece {
-	struct slice base, name, value;	/* base: name without *0* */
-	int index;			/* -1: not continued */
+	struct slice base, name, value; /* base: name without *0* */
+	int index;                      /* -1: not continued */
 	bool coded, used;
 };
 
@@ -60,7 +60,8 @@ static struct slice token(struct reader *r)
 	return slice_sub(r->in, from, r->at);
 }
 
-/* A quoted string from its opening quote on: escapes and line ends gone; unfinished ones end with the field. */
+/* A quoted string from its opening quote on: escapes and line ends gone; unfinished ones end with
+ * the field. */
 static struct slice quoted(struct reader *r)
 {
 	size_t from = ++r->at, n = 0;
@@ -79,7 +80,8 @@ static struct slice quoted(struct reader *r)
 	for (size_t i = 0; i < raw.n; i++) {
 		if (raw.p[i] == '\\' && i + 1 < raw.n)
 			i++;
-		else if (raw.p[i] == '\n' || (raw.p[i] == '\r' && i + 1 < raw.n && raw.p[i + 1] == '\n'))
+		else if (raw.p[i] == '\n' ||
+			 (raw.p[i] == '\r' && i + 1 < raw.n && raw.p[i + 1] == '\n'))
 			continue;
 		to[n++] = raw.p[i];
 	}
@@ -93,7 +95,8 @@ static struct slice value(struct reader *r)
 	if (!at_end(r) && r->in.p[r->at] == '"')
 		return quoted(r);
 	size_t from = r->at;
-	while (!at_end(r) && !is_space(r->in.p[r->at]) && r->in.p[r->at] != ';' && r->in.p[r->at] != '(')
+	while (!at_end(r) && !is_space(r->in.p[r->at]) && r->in.p[r->at] != ';' &&
+	       r->in.p[r->at] != '(')
 		r->at++;
 	return slice_sub(r->in, from, r->at);
 }
@@ -172,7 +175,8 @@ static size_t read_pieces(struct reader *r, struct piece *pieces)
 static struct piece *piece_at(struct piece *pieces, size_t n, struct slice base, int index)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!pieces[i].used && pieces[i].index == index && slice_eq_ci(pieces[i].base, base))
+		if (!pieces[i].used && pieces[i].index == index &&
+		    slice_eq_ci(pieces[i].base, base))
 			return &pieces[i];
 	}
 	return NULL;
@@ -181,7 +185,8 @@ static struct piece *piece_at(struct piece *pieces, size_t n, struct slice base,
 static void append_hex(struct buf *out, struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		bool plain = ascii_is_alpha(s.p[i]) || ascii_is_digit(s.p[i]) || strchr("-._~!#$&+^`{|}", s.p[i]);
+		bool plain = ascii_is_alpha(s.p[i]) || ascii_is_digit(s.p[i]) ||
+			     strchr("-._~!#$&+^`{|}", s.p[i]);
 		if (plain && s.p[i])
 			buf_byte(out, s.p[i]);
 		else
@@ -189,7 +194,8 @@ static void append_hex(struct buf *out, struct slice s)
 	}
 }
 
-/* All pieces of one parameter from 0 on. Where one of them is coded the plain ones get codes too. */
+/* All pieces of one parameter from 0 on. Where one of them is coded the plain ones get codes too.
+ */
 static struct param join(struct reader *r, struct piece *pieces, size_t n, struct piece *first)
 {
 	struct buf b = BUF_INIT(PARAM_VALUE_MAX);
@@ -218,7 +224,8 @@ static void finish(struct reader *r, struct piece *pieces, size_t n, struct para
 	ret->params = n ? ARENA_ARRAY(r->arena, struct param, n) : NULL;
 	for (size_t i = 0; i < n; i++) {
 		struct piece *p = &pieces[i];
-		struct piece *zero = p->index >= 0 && !p->used ? piece_at(pieces, n, p->base, 0) : NULL;
+		struct piece *zero =
+			p->index >= 0 && !p->used ? piece_at(pieces, n, p->base, 0) : NULL;
 		if (zero) {
 			ret->params[ret->n++] = join(r, pieces, n, zero);
 		} else if (!p->used) {
@@ -265,7 +272,8 @@ const struct param *param_find(const struct param_list *l, struct slice name)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		struct slice n = l->params[i].name;
-		if (slice_eq_ci(n, name) || (n.n == name.n + 1 && n.p[name.n] == '*' && slice_starts_ci(n, name)))
+		if (slice_eq_ci(n, name) ||
+		    (n.n == name.n + 1 && n.p[name.n] == '*' && slice_starts_ci(n, name)))
 			return &l->params[i];
 	}
 	return NULL;
@@ -273,8 +281,9 @@ const struct param *param_find(const struct param_list *l, struct slice name)
 
 static int hex_value(uint8_t c)
 {
-	return ascii_is_digit(c) ? c - '0' :
-	       ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10 : -1;
+	return ascii_is_digit(c)                                ? c - '0'
+	       : ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10
+								: -1;
 }
 
 void param_bytes(const struct param *p, struct buf *out, struct slice *ret_charset)
@@ -292,8 +301,10 @@ void param_bytes(const struct param *p, struct buf *out, struct slice *ret_chars
 		v = slice_sub(v, (size_t)q2 + 1, v.n);
 	}
 	for (size_t i = 0; i < v.n; i++) {
-		bool code = v.p[i] == '%' && i + 2 < v.n && hex_value(v.p[i + 1]) >= 0 && hex_value(v.p[i + 2]) >= 0;
-		buf_byte(out, code ? (uint8_t)(hex_value(v.p[i + 1]) << 4 | hex_value(v.p[i + 2])) : v.p[i]);
+		bool code = v.p[i] == '%' && i + 2 < v.n && hex_value(v.p[i + 1]) >= 0 &&
+			    hex_value(v.p[i + 2]) >= 0;
+		buf_byte(out, code ? (uint8_t)(hex_value(v.p[i + 1]) << 4 | hex_value(v.p[i + 2]))
+				   : v.p[i]);
 		i += code ? 2 : 0;
 	}
 }

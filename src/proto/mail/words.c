@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * =?charset*language?Q or B?text?=  (RFC 2047 2, RFC 2231 5). Neighbours of one charset and encoding are decoded as
- * one run of bytes, because senders split characters between them. Linear: a "=?" whose end is
- * not within WORD_MAX bytes is plain text.
+ * =?charset*language?Q or B?text?=  (RFC 2047 2, RFC 2231 5). Neighbours of one charset and
+ * encoding are decoded as one run of bytes, because senders split characters between them. Linear:
+ * a "=?" whose end is not within WORD_MAX bytes is plain text.
  */
 #include "proto/mail/words.h"
 
@@ -14,8 +14,8 @@ enum { WORD_MAX = 1024 };
 
 struct word {
 	struct slice charset, text;
-	uint8_t how;		/* 'q' or 'b' */
-	size_t length;		/* with its brackets */
+	uint8_t how;   /* 'q' or 'b' */
+	size_t length; /* with its brackets */
 };
 
 static bool parse_word(struct slice in, struct word *ret)
@@ -42,8 +42,9 @@ static bool parse_word(struct slice in, struct word *ret)
 
 static int hex_value(uint8_t c)
 {
-	return ascii_is_digit(c) ? c - '0' :
-	       ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10 : -1;
+	return ascii_is_digit(c)                                ? c - '0'
+	       : ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10
+								: -1;
 }
 
 static void decode_word(const struct word *w, struct buf *bytes)
@@ -58,7 +59,8 @@ static void decode_word(const struct word *w, struct buf *bytes)
 		uint8_t c = w->text.p[i];
 		if (c == '=' && i + 2 < w->text.n && hex_value(w->text.p[i + 1]) >= 0 &&
 		    hex_value(w->text.p[i + 2]) >= 0) {
-			c = (uint8_t)(hex_value(w->text.p[i + 1]) << 4 | hex_value(w->text.p[i + 2]));
+			c = (uint8_t)(hex_value(w->text.p[i + 1]) << 4 |
+				      hex_value(w->text.p[i + 2]));
 			i += 2;
 		} else if (c == '_') {
 			c = ' ';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RFC 5321 6.3: a message that went through too many servers is in a loop. Only where it is on its way:
- * what a user or the mover puts into a mailbox has arrived.
+ * RFC 5321 6.3: a message that went through too many servers is in a loop. Only where it is on its
+ * way: what a user or the mover puts into a mailbox has arrived.
  */
 #include "room/filter/verdict.h"
 

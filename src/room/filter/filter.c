@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The room that takes hostile mail apart: it maps a message that another room holds in a sealed memfd, makes its
- * digest, runs the checks, answers, and forgets. It has no disk, no listener and connects to nobody; the
- * converters of charsets are opened before the sandbox, because they are files.
+ * The room that takes hostile mail apart: it maps a message that another room holds in a sealed
+ * memfd, makes its digest, runs the checks, answers, and forgets. It has no disk, no listener and
+ * connects to nobody; the converters of charsets are opened before the sandbox, because they are
+ * files.
  */
 #include "base/arena.h"
 #include "base/err.h"

@@ -19,7 +19,8 @@ void verdict_fini(struct verdict *v)
 
 static bool is_final(const struct verdict *v)
 {
-	return v->verdict == POSTERN__VERDICT__VERDICT_REFUSE || v->verdict == POSTERN__VERDICT__VERDICT_LATER;
+	return v->verdict == POSTERN__VERDICT__VERDICT_REFUSE ||
+	       v->verdict == POSTERN__VERDICT__VERDICT_LATER;
 }
 
 void verdict_run(const struct verdict_input *in, struct verdict *v)
