@@ -86,7 +86,9 @@ void show_value(enum api_type type, const json_t *v, struct buf *out)
 		buf_str(out, json_is_true(v) ? "yes" : "no");
 	} else if (json_is_integer(v) && type == API_TIME) {
 		show_time(json_integer_value(v), out);
-	} else if (json_is_integer(v) && type == API_BYTES) {
+	} else if (json_is_integer(v) && type == API_LIMIT && json_integer_value(v) == 0) {
+		buf_str(out, "none");
+	} else if (json_is_integer(v) && (type == API_BYTES || type == API_LIMIT)) {
 		show_bytes((uint64_t)json_integer_value(v), out);
 	} else if (json_is_integer(v)) {
 		buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
@@ -108,7 +110,7 @@ void show_json(const json_t *v)
 static void label(const struct api_result *r, bool upper, struct buf *out)
 {
 	size_t n = strlen(r->name);
-	if (r->type == API_BYTES && n > 6 && !strcmp(r->name + n - 6, "_bytes"))
+	if ((r->type == API_BYTES || r->type == API_LIMIT) && n > 6 && !strcmp(r->name + n - 6, "_bytes"))
 		n -= 6;
 	if (r->type == API_TIME && n > 3)
 		n -= 3;
@@ -120,7 +122,7 @@ static void label(const struct api_result *r, bool upper, struct buf *out)
 
 static bool is_number(enum api_type type)
 {
-	return type == API_U64 || type == API_BYTES;
+	return type == API_U64 || type == API_BYTES || type == API_LIMIT;
 }
 
 /* Of this very object, the members that the table names and that are there. */

@@ -80,6 +80,7 @@ static void show(const char *dir, const json_t *status)
 {
 	struct buf b = BUF_INIT(1024);
 	json_t *rooms = json_object_get(status, "rooms"), *room;
+	bool shares = number(json_array_get(rooms, 0), "pss_bytes") > 0;
 	uint64_t memory = 0;
 	size_t i;
 	json_array_foreach(rooms, i, room)
@@ -94,7 +95,8 @@ static void show(const char *dir, const json_t *status)
 	puts(buf_cstr(&b));
 	buf_clear(&b);
 	show_bytes(memory, &b);
-	printf("%zu rooms, %s of memory\n\n", json_array_size(rooms), buf_cstr(&b));
+	printf("%zu rooms, %s of memory%s\n\n", json_array_size(rooms), buf_cstr(&b),
+	       shares ? "" : " (what rooms share is counted in each)");
 	buf_fini(&b);
 	rooms_table(rooms);
 }

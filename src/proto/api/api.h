@@ -34,6 +34,7 @@ enum api_type {
 	API_FILE,	/* a file's bytes; at most max */
 	API_TIME,	/* results only: milliseconds since 1970 */
 	API_BYTES,	/* results only: a count of bytes */
+	API_LIMIT,	/* results only: a count of bytes, 0 for no limit */
 	API_LIST,	/* results only: texts */
 	API_OBJECTS,	/* results only: objects, or an object */
 };

@@ -16,7 +16,7 @@ static void schema_type(json_t *schema, enum api_type type, const char *const *c
 		[API_STR] = "string", [API_NAME] = "string", [API_DOMAIN] = "string", [API_ADDRESS] = "string",
 		[API_TARGET] = "string", [API_HOSTPORT] = "string", [API_SOURCE] = "string", [API_SIZE] = "string",
 		[API_U64] = "integer", [API_BOOL] = "boolean", [API_CHOICE] = "string", [API_SECRET] = "string",
-		[API_FILE] = "string", [API_TIME] = "integer", [API_BYTES] = "integer", [API_LIST] = "array",
+		[API_FILE] = "string", [API_TIME] = "integer", [API_BYTES] = "integer", [API_LIMIT] = "integer", [API_LIST] = "array",
 		[API_OBJECTS] = "array",
 	};
 	set(schema, "type", types[type]);
