@@ -31,6 +31,9 @@ enum {
 	READS_A_TURN = 4,
 	DRAINS_A_TURN = 8,
 	WRITE_DEADLINE_MS = 60000,
+	LINGER_MS = 2000,
+	LINGER_BYTES = 1 << 20,
+	LINGER_MAX = 256,
 	TLS_RECORD = 16384,
 };
 
@@ -57,6 +60,7 @@ struct stream {
 	struct buf plain;	/* output of the owner that waits for the handshake, or for SSL_write to go on */
 	unsigned write_ms;
 	int64_t idle_at, write_at;	/* monotonic; 0: no deadline */
+	size_t lingered;	/* bytes dropped since our end closed */
 	char peer[46];
 };
 
@@ -185,14 +189,55 @@ static void on_handle_closed(uv_handle_t *h)
 	free(s);
 }
 
-static void destroy(struct stream *s)
+static void finish_destroy(struct stream *s)
 {
-	s->poll.data = s;
-	s->timer.data = s;
 	/* The peer learns of it now, not when libuv comes round. */
 	shutdown(s->fd, SHUT_RDWR);
+	s->poll.data = s;
+	s->timer.data = s;
 	uv_close((uv_handle_t *)&s->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&s->timer, on_handle_closed);
+}
+
+/*
+ * Lingering: close() with unread input makes the kernel send RST, and what we said last (421, BYE) may be lost
+ * with it. So after an orderly end of ours the sending side is shut and what still comes is read and dropped for a
+ * moment. Bounded in time, bytes and number, so that nobody can keep fds of ours that way.
+ */
+static unsigned lingering;
+
+static void linger_over(struct stream *s)
+{
+	lingering--;
+	finish_destroy(s);
+}
+
+static void on_linger_readable(uv_poll_t *poll, int status, int events UNUSED)
+{
+	struct stream *s = container_of(poll, struct stream, poll);
+	ssize_t n = status < 0 ? 0 : recv(s->fd, scratch, sizeof(scratch), 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0 || s->lingered + (size_t)n > LINGER_BYTES)
+		linger_over(s);
+	else
+		s->lingered += (size_t)n;
+}
+
+static void on_linger_timer(uv_timer_t *timer)
+{
+	linger_over(container_of(timer, struct stream, timer));
+}
+
+static void destroy(struct stream *s)
+{
+	if (s->end != 0 || !s->closing || s->eof || lingering >= LINGER_MAX || shutdown(s->fd, SHUT_WR) < 0) {
+		finish_destroy(s);
+		return;
+	}
+	lingering++;
+	bug_if(uv_poll_start(&s->poll, UV_READABLE, on_linger_readable) < 0);
+	uv_timer_start(&s->timer, on_linger_timer, LINGER_MS, 0);
 }
 
 void stream_free(struct stream **sp)

@@ -10,6 +10,7 @@
 #include "lib/io/stream.h"
 #include "lib/tls/tls.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 struct side {
@@ -232,6 +233,39 @@ static void starttls_drops_plaintext(void **state)
 	over(&loop, &a, &b);
 }
 
+/* The last words arrive although the peer was still sending: no RST overtakes them. */
+static void lingering_close(void **state)
+{
+	uv_loop_t loop;
+	struct side a, b = { .got = BUF_INIT(1 << 24) };
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), client, fd;
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t n = sizeof(at);
+	char got[64];
+	static char chatter[200000];
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_true(bind(server, (struct sockaddr *)&at, n) == 0 && listen(server, 1) == 0);
+	assert_int_equal(getsockname(server, (struct sockaddr *)&at, &n), 0);
+	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&at, n), 0);
+	fd = accept(server, NULL, NULL);
+	assert_true(fd >= 0);
+	a = (struct side){ .got = BUF_INIT(1 << 24) };
+	a.s = stream_new(&loop, fd, &ops, &a);
+	stream_pause(a.s, true);
+	assert_true(send(client, chatter, sizeof(chatter), MSG_DONTWAIT) > 0);
+	stream_write(a.s, SLICE("421 Bye\r\n"));
+	stream_close(a.s);
+	turns(&loop, 10);
+	assert_true(a.ended);
+	assert_true(send(client, chatter, 1000, MSG_DONTWAIT | MSG_NOSIGNAL) > 0);
+	turns(&loop, 10);
+	assert_int_equal(recv(client, got, sizeof(got), 0), 9);
+	close(client);
+	close(server);
+	over(&loop, &a, &b);
+}
+
 static void bad_pem(void **state)
 {
 	struct tls_ctx *ctx = NULL;
@@ -258,7 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clear_text), cmocka_unit_test(pause_and_limit), cmocka_unit_test(deadline),
 		cmocka_unit_test(slow_reader), cmocka_unit_test(tls_both_ways), cmocka_unit_test(tls_wrong_name),
-		cmocka_unit_test(starttls_drops_plaintext), cmocka_unit_test(bad_pem),
+		cmocka_unit_test(starttls_drops_plaintext), cmocka_unit_test(lingering_close), cmocka_unit_test(bad_pem),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,14 +2,16 @@
 /*
  * One request: line and headers, body (JSON in memory, a file into a memfd), the question to the owner, the answer.
  * The daemon calls request_step: once with the headers, then with pieces of the body, then without any; and once
- * more after a suspended connection was resumed. An answer that is known before the body has come is sent at
- * once and ends the connection; one that becomes known within the body waits for its end.
+ * more after a suspended connection was resumed. An answer that is known before a long body has come is sent at
+ * once and ends the connection; any other waits for the body's end.
  */
 #include "room/httpd/httpd_priv.h"
 
 #include "base/err.h"
 #include "base/event.h"
 #include "lib/ipc/memfd.h"
+
+enum { SMALL_BODY = 65536 };
 
 struct request *request_new(struct httpd *h, struct MHD_Connection *conn, const char *target)
 {
@@ -263,13 +265,22 @@ static void complete(struct request *r)
 		dispatch(r);
 }
 
+/* A client that is still writing when the connection closes may never read the answer: a body that is short is let in
+ * (and dropped) first. A long one is not, nor one of unknown length. */
+static bool small_body_comes(struct request *r)
+{
+	const char *length = MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	uint64_t n;
+	return length && slice_u64(slice_str(length), SMALL_BODY, &n) == 0 && n > 0;
+}
+
 enum MHD_Result request_step(struct request *r, const char *method, const char *data, size_t *data_size)
 {
 	if (r->state == REQUEST_HEADERS) {
 		route(r, method);
 		if (r->state == REQUEST_HEADERS)
 			expect_body(r, method);
-		return r->state == REQUEST_ANSWER ? send_answer(r) : MHD_YES;
+		return r->state == REQUEST_ANSWER && !small_body_comes(r) ? send_answer(r) : MHD_YES;
 	}
 	if (*data_size) {
 		if (r->state == REQUEST_BODY)
