@@ -10,7 +10,10 @@
 #include "proto/mail/charset.h"
 #include "proto/mail/decode.h"
 
-enum { WORD_MAX = 1024 };
+enum {
+	WORD_MAX = 1024,
+	DECODED_MAX = 64 * 1024, /* of one value; behind it words stay as they are */
+};
 
 struct word {
 	struct slice charset, text;
@@ -123,9 +126,9 @@ void words_decode(struct slice in, struct buf *out)
 	struct buf bytes = BUF_INIT(in.n);
 	for (size_t at = 0; at < in.n && buf_ok(out);) {
 		struct slice rest = slice_sub(in, at, in.n);
-		size_t used = decode_run(rest, &bytes, out);
+		size_t used = at < DECODED_MAX ? decode_run(rest, &bytes, out) : 0;
 		if (used == 0) {
-			used = plain_length(rest);
+			used = at < DECODED_MAX ? plain_length(rest) : rest.n;
 			put_plain(slice_sub(rest, 0, used), out);
 		}
 		at += used;
