@@ -40,7 +40,11 @@ struct source {
 	struct imapc_parser *parser;
 	struct buf capabilities;
 	struct buf held;		/* commands that are not sent yet */
-	size_t stops[STOPS_MAX], n_stops; /* in held: where the server's "+" is waited for */
+	struct stop {
+		size_t at, end;		/* in held: where the server's "+" is waited for, where the command ends */
+		uint32_t tag;
+	} stops[STOPS_MAX], stopped;	/* stopped: where we are, its at already sent */
+	size_t n_stops;
 	bool at_stop;
 	uint32_t next_tag;
 	struct {
@@ -119,23 +123,48 @@ static void fail_said(struct source *s, enum source_fault fault, const char *wha
 
 /* -- writing ------------------------------------------------------------------------------------ */
 
-static void release(struct source *s)
+/* n bytes of held are sent, or not wanted any more. */
+static void drop_held(struct source *s, size_t n)
 {
-	size_t n = s->n_stops ? s->stops[0] : s->held.n;
-
-	if (s->at_stop || !s->stream)
-		return;
 	if (n == 0)
 		return;
-	stream_write(s->stream, slice_sub(buf_view(&s->held), 0, n));
 	explicit_bzero(s->held.p, n);
 	buf_consume(&s->held, n);
-	if (!s->n_stops)
+	for (size_t i = 0; i < s->n_stops; i++) {
+		s->stops[i].at -= n;
+		s->stops[i].end -= n;
+	}
+}
+
+static void release(struct source *s)
+{
+	size_t n = s->n_stops ? s->stops[0].at : s->held.n;
+
+	if (s->at_stop || !s->stream || n == 0)
 		return;
-	s->at_stop = true;
-	s->n_stops--;
-	for (size_t i = 0; i < s->n_stops; i++)
-		s->stops[i] = s->stops[i + 1] - n;
+	stream_write(s->stream, slice_sub(buf_view(&s->held), 0, n));
+	if (s->n_stops) {
+		s->at_stop = true;
+		s->stopped = s->stops[0];
+		s->stopped.end -= n;
+		s->n_stops--;
+		memmove(s->stops, s->stops + 1, s->n_stops * sizeof(s->stops[0]));
+	}
+	drop_held(s, n);
+}
+
+/* The command whose literal the server did not invite was answered: its rest is not sent. */
+static void skip_stopped(struct source *s, uint32_t tag)
+{
+	if (!s->at_stop || s->stopped.tag != tag)
+		return;
+	while (s->n_stops && s->stops[0].tag == tag) {
+		s->n_stops--;
+		memmove(s->stops, s->stops + 1, s->n_stops * sizeof(s->stops[0]));
+	}
+	drop_held(s, s->stopped.end);
+	s->at_stop = false;
+	release(s);
 }
 
 void source_begin(struct source *s, struct imapc_command *c)
@@ -155,7 +184,7 @@ static int send_written(struct source *s, struct imapc_command *c, int what)
 		r = ERR_FULL;
 	if (r == 0) {
 		for (size_t i = 0; i < c->n_stops; i++)
-			s->stops[s->n_stops++] = s->held.n + c->stops[i];
+			s->stops[s->n_stops++] = (struct stop){ s->held.n + c->stops[i], s->held.n + c->out.n, s->next_tag };
 		buf_slice(&s->held, buf_view(&c->out));
 		s->pending[s->n_pending].tag = s->next_tag;
 		s->pending[s->n_pending++].what = what;
@@ -319,7 +348,7 @@ static void greeted(struct source *s, const struct imapc_response *r)
 
 /* -- reading -------------------------------------------------------------------------------------- */
 
-static int take_pending(struct source *s, struct slice tag, int *ret_what)
+static int take_pending(struct source *s, struct slice tag, int *ret_what, uint32_t *ret_tag)
 {
 	uint64_t n;
 
@@ -329,6 +358,7 @@ static int take_pending(struct source *s, struct slice tag, int *ret_what)
 		if (s->pending[i].tag != n)
 			continue;
 		*ret_what = s->pending[i].what;
+		*ret_tag = s->pending[i].tag;
 		s->n_pending--;
 		memmove(&s->pending[i], &s->pending[i + 1], (s->n_pending - i) * sizeof(s->pending[0]));
 		return 0;
@@ -338,17 +368,14 @@ static int take_pending(struct source *s, struct slice tag, int *ret_what)
 
 static void tagged(struct source *s, const struct imapc_response *r)
 {
+	uint32_t tag;
 	int what;
 
-	if (take_pending(s, r->tag, &what) < 0) {
+	if (take_pending(s, r->tag, &what, &tag) < 0) {
 		fail(s, SOURCE_LOST, "the server answers what was not asked");
 		return;
 	}
-	if (s->at_stop && s->n_pending == 0) {	/* refused instead of invited */
-		s->at_stop = false;
-		s->n_stops = 0;
-		buf_clear(&s->held);
-	}
+	skip_stopped(s, tag);
 	if (what < 0)
 		own_done(s, what, r);
 	else
@@ -403,8 +430,9 @@ static size_t on_input(void *ctx, struct slice in)
 		if (err == 1)
 			take_response(s, &r);
 		else if (err < 0)
-			fail(s, SOURCE_LOST, err == ERR_TOO_BIG ? "the server sends more than it may" :
-							  "the server's answer cannot be understood");
+			fail(s, err == ERR_TOO_BIG ? SOURCE_REFUSED : SOURCE_LOST,
+			     err == ERR_TOO_BIG ? "the server sends more than it may" :
+						  "the server's answer cannot be understood");
 	}
 	if (!s->zombie && !s->failed && !s->paused)
 		stream_deadline(s->stream, SILENCE_MS);
