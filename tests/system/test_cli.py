@@ -246,6 +246,15 @@ def test_a_second_run_is_refused(postern):
     postern.status()
 
 
+def test_events_are_json_lines_where_asked_for(make_postern):
+    instance = make_postern(conf={"log.json": "true", "log.level": "debug"}).init().start()
+    instance.cli("customer", "add", "acme")
+    instance.stop()
+    events = [json.loads(line) for line in instance.log().splitlines()]
+    assert {"supervisor.ready", "httpd.request.done"} <= {e["event"] for e in events}
+    assert all({"time", "level", "room", "event"} <= set(e) for e in events), events[0]
+
+
 def test_stop_waits_for_the_end(postern):
     assert postern.cli("stop").strip() == "stopped"
     assert postern.process.wait(5) == 0
@@ -354,6 +363,9 @@ def replace(source, target):
 
 def test_reload_changes_configuration_and_certificate_without_dropping_sessions(postern, make_postern):
     other = make_postern().init()
+    postern.add_domain("example.test")
+    postern.add_mailbox("joe@example.test", "Correct-Horse-7-Battery")
+    imap = postern.imap("joe@example.test", "Correct-Horse-7-Battery")
     plain, secure = postern.smtp(), postern.submission()
     assert plain.ehlo()[0] == 250 and secure.ehlo()[0] == 250
     before = certificate(postern)
@@ -372,6 +384,7 @@ def test_reload_changes_configuration_and_certificate_without_dropping_sessions(
         return value
     wait_until(lambda: size() == str(7 << 20), 10, "the new size limit")
     assert plain.noop()[0] == 250 and secure.noop()[0] == 250
+    assert imap.select("INBOX")[0] == "OK" and imap.logout()[0] == "BYE"
     assert postern.pids() == pids
 
 

@@ -255,3 +255,28 @@ def test_move_of_a_server_that_does_not_answer(house, domain):
 def test_output_into_a_closed_pipe_is_no_crash(house):
     done = subprocess.run(["sh", "-c", f"{binary()} -d {house.dir} help man | head -n 1"], capture_output=True, timeout=30)
     assert done.returncode == 0 and b"Sanitizer" not in done.stderr
+
+
+def test_a_file_over_the_limit_is_refused(make_postern):
+    house = make_postern(conf={"admin.max_file": "64K"}).init().start()
+    house.add_domain("example.test")
+    line = "# " + "x" * 61 + "\n"
+    fits = house.write_file("fits", line * 1024)
+    assert "0 lines read" in house.cli("import", "accounts", fits, "--domain", "example.test", "--dry-run")
+    more = house.write_file("more", line * 1024 + "\n")
+    assert "at most 65536 bytes" in house.refused("import", "accounts", more, "--domain", "example.test")
+
+
+def test_while_directory_is_away(make_postern):
+    """Status says what it knows, operations wait until it is back."""
+    house = make_postern().init().start()
+    house.add_domain("example.test")
+    house.kill("directory", wait=False)
+    assert house.status()["rooms"]
+    assert [d["domain"] for d in items(house, "domain", "list")] == ["example.test"]
+
+
+def test_no_password_in_the_log(house):
+    log = house.log()
+    for secret in (PASSWORD, "Another-Horse-8-Entirely", "Joe-old-secret-1", "secret-of-master", "short1"):
+        assert secret not in log
