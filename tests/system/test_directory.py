@@ -6,6 +6,7 @@ import smtplib
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -322,6 +323,50 @@ def test_a_quota_must_fit_the_pool(house):                       # M25
     assert "only" in house.refused("mailbox", "set", "b@small.test", "--quota", "500M")
     house.cli("mailbox", "set", "a@small.test", "--quota", "500M")
     house.cli("mailbox", "set", "b@small.test", "--quota", "500M")
+
+
+# -- guessing ---------------------------------------------------------------------------------------------------------
+
+def test_a_wrong_password_takes_as_long_as_an_unknown_name(house):
+    """Whatever the account's hash costs: a cheap imported one must not tell that the account exists."""
+    house.add_domain("timing.test")
+    path = house.write_file("timing.txt", "cheap {PLAIN-MD5}fece0a49029effcf4165481714717e79\n")
+    house.cli("import", "accounts", path, "--domain", "timing.test")
+    house.add_mailbox("dear@timing.test", PASSWORD)
+    times = {"nobody": [], "cheap": [], "dear": []}
+    texts = set()
+    for _ in range(15):
+        for name, taken in times.items():
+            session = house.imap()
+            started = time.monotonic()
+            with pytest.raises(imaplib.IMAP4.error) as refused:
+                session.login(f"{name}@timing.test", "Wrong password 1")
+            taken.append(time.monotonic() - started)
+            texts.add(str(refused.value))
+            session.shutdown()
+    assert len(texts) == 1, texts
+    medians = {name: sorted(taken)[len(taken) // 2] for name, taken in times.items()}
+    assert max(medians.values()) < 2.5 * min(medians.values()), medians
+
+
+def test_guessing_is_stopped_and_locks_nobody_else_out(make_postern):
+    p = make_postern(conf={"limits.exempt_networks": "192.0.2.0/24"}).init().start()
+    p.add_domain("example.test")
+    for name in ("joe", "mary"):
+        p.add_mailbox(f"{name}@example.test", PASSWORD)
+
+    def guess(number):
+        try:
+            p.imap("joe@example.test", f"Guess-number-{number}").logout()
+        except (imaplib.IMAP4.error, OSError):
+            pass
+    threads = [threading.Thread(target=guess, args=(i,)) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert logs_in(p, "joe@example.test", PASSWORD) == NONE     # from this network, on every protocol
+    assert logs_in(p, "mary@example.test", PASSWORD) == EVERY
 
 
 # -- crashes ----------------------------------------------------------------------------------------------------------

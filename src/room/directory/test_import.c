@@ -117,6 +117,51 @@ static void nul_and_limits(void **state)
 	arena_free(&a);
 }
 
+static struct buf repeated(const char *part, size_t times, const char *end)
+{
+	struct buf text = BUF_INIT(32 << 20);
+	for (size_t i = 0; i < times; i++)
+		buf_str(&text, part);
+	buf_str(&text, end);
+	return text;
+}
+
+/* Each named limit at N and N + 1. */
+static void limits(void **state)
+{
+	for (size_t over = 0; over <= 1; over++) {
+		struct arena *a = arena_new();
+		struct import_errors errors = { 0 };
+		struct import_account *accounts;
+		struct import_alias *aliases;
+		size_t n;
+		int want = over ? ERR_SYNTAX : 0;
+		struct buf rows = repeated("a\n", IMPORT_ROWS_MAX + over, "");
+		assert_int_equal(import_read_accounts(a, buf_view(&rows), &accounts, &n, &errors), want);
+		assert_int_equal(n, IMPORT_ROWS_MAX);
+		struct buf line = repeated("x", IMPORT_LINE_MAX - 3 + over, "");
+		struct buf named = repeated("a: ", 1, buf_cstr(&line));
+		errors = (struct import_errors){ 0 };
+		assert_int_equal(import_read_aliases(a, buf_view(&named), &aliases, &n, &errors), want);
+		struct buf targets = repeated("b,", ADDRESS_TARGETS_MAX - 1 + over, "c");
+		struct buf list = repeated("a: ", 1, buf_cstr(&targets));
+		errors = (struct import_errors){ 0 };
+		assert_int_equal(import_read_aliases(a, buf_view(&list), &aliases, &n, &errors), want);
+		struct buf cells = repeated("x,", IMPORT_CELLS_MAX - 1 + over, "x\n");
+		struct buf csv = repeated("address,password\n", 1, buf_cstr(&cells));
+		errors = (struct import_errors){ 0 };
+		assert_int_equal(import_read_accounts(a, buf_view(&csv), &accounts, &n, &errors), ERR_SYNTAX);
+		buf_fini(&rows);
+		buf_fini(&line);
+		buf_fini(&named);
+		buf_fini(&targets);
+		buf_fini(&list);
+		buf_fini(&cells);
+		buf_fini(&csv);
+		arena_free(&a);
+	}
+}
+
 static int run_accounts(struct fixture *f, const struct domain *d, const char *file, struct import_result *result,
 			struct import_errors *errors)
 {
@@ -289,7 +334,7 @@ int main(void)
 #define WITH(t) cmocka_unit_test_setup_teardown(t, fixture_up, fixture_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accounts_text), cmocka_unit_test(accounts_csv), cmocka_unit_test(unreadable),
-		cmocka_unit_test(nul_and_limits), WITH(accounts_applied), WITH(aliases_applied),
+		cmocka_unit_test(nul_and_limits), cmocka_unit_test(limits), WITH(accounts_applied), WITH(aliases_applied),
 		cmocka_unit_test(logins), WITH(ten_thousand),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
