@@ -136,6 +136,16 @@ def test_mailbox_deleted_under_a_session(server, user):
     assert b"* BYE " in b.closed()
 
 
+def test_mailbox_renamed_under_a_session(server, user):
+    a, b = (Client(server, user, PASSWORD) for _ in range(2))
+    a.ok("CREATE Before")
+    b.ok("SELECT Before")
+    a.ok("RENAME Before After")
+    a.append(message("there"), "After")
+    assert b"* 1 EXISTS" in b.ok("NOOP")
+    assert b"there" in b.ok("FETCH 1 BODY[]")[0]
+
+
 @pytest.mark.parametrize("room", ["store", "imapd"])
 def test_rooms_die(postern, room):
     postern.add_domain("example.test")

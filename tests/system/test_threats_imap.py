@@ -341,6 +341,21 @@ def test_connections_per_address(postern):
     Client(postern)
 
 
+@pytest.mark.parametrize("postern", [{"conf": {"imap.max_sessions": "4", "limits.exempt_networks": "10.0.0.0/8"}}],
+                         indirect=True)
+def test_i31_sessions_of_one_account(postern):
+    postern.add_domain("example.test")
+    for name in ("joe", "mary"):
+        postern.add_mailbox(f"{name}@example.test", PASSWORD)
+    many = [Client(postern, "joe@example.test", PASSWORD) for _ in range(4)]
+    c = Client(postern)
+    c.no(f"LOGIN joe@example.test {PASSWORD}", "LIMIT")
+    Client(postern, "mary@example.test", PASSWORD).ok("SELECT INBOX")
+    many.pop().close()
+    time.sleep(0.3)
+    c.ok(f"LOGIN joe@example.test {PASSWORD}")
+
+
 # -- large literals in constant memory -----------------------------------------------------------------
 
 

@@ -50,6 +50,8 @@ const struct conf_option conf_options[] = {
 	  "how long a client may take to log in" },
 	{ "imap.max_connections", CONF_U64, "10000", 1, 100000, CONF_RELOAD,
 	  "connections of one imapd room" },
+	{ "imap.max_sessions", CONF_U64, "50", 1, 100000, CONF_RELOAD,
+	  "sessions of one account at one imapd room; exempt networks are not counted" },
 
 	{ "pop3.listen", CONF_ADDRESS, "127.0.0.1:995", 0, 0, CONF_RESTART,
 	  "where users fetch mail with POP3 over TLS" },

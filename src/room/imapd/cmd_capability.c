@@ -24,7 +24,7 @@ void cmd_capability(struct cmd *cmd)
 	cmd_ok(cmd);
 }
 
-/* RFC 5161 3.1: what is not known is passed over; RFC 6855 3: UTF8=ACCEPT is not for a selected mailbox. */
+/* RFC 5161 3.1: what is not known is passed over. Taken in every state after login, as clients do it. */
 void cmd_enable(struct cmd *cmd)
 {
 	struct conn *c = cmd->conn;

@@ -22,6 +22,7 @@ struct fetch {
 	unsigned needs;
 	bool set_seen;
 	bool missing;		/* the store has some of the messages no more */
+	bool damaged;		/* ... or cannot read them */
 	struct fetch_line line;
 	bool in_line;
 	size_t range, at;	/* where the walk over the view is */
@@ -57,7 +58,9 @@ static void finish(struct cmd *cmd)
 {
 	const struct fetch *f = cmd->state;
 
-	if (f->missing && !cmd->uid)
+	if (f->damaged)
+		cmd_done(cmd, "NO [CORRUPTION] Some of the messages are damaged on disk.");
+	else if (f->missing && !cmd->uid)
 		cmd_done(cmd, "NO [EXPUNGEISSUED] Some of the messages were expunged meanwhile.");
 	else
 		cmd_ok(cmd);
@@ -119,7 +122,8 @@ static void write_batch(struct cmd *cmd)
 	for (; f->item < f->batch->n_items; f->item++) {
 		const Postern__FetchItem *item = f->batch->items[f->item];
 		ptrdiff_t at = item->meta ? view_find(c->view, item->meta->uid) : -1;
-		if (at < 0 || (size_t)at >= c->view->told)
+		f->damaged |= item->err < 0;
+		if (item->err < 0 || at < 0 || (size_t)at >= c->view->told)
 			continue;
 		if (!f->in_line)
 			fetch_line_make(&f->line, c, &f->args, (size_t)at, cmd->uid, item, &f->bytes);

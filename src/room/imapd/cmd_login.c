@@ -13,10 +13,28 @@
 
 enum { AUTH_DEADLINE_MS = 30000, LOGIN_MAX = 320, PASSWORD_MAX = 1024 };
 
+/* One account must not take all places (THREATS I31). Exempt networks are ours, or a webmail's. */
+static bool too_many_sessions(const struct conn *c, uint64_t account)
+{
+	uint64_t n = 0;
+
+	if (conn_limiter_exempt(c->imapd->limiter, &c->peer))
+		return false;
+	list_each(other, &c->imapd->conns, struct conn, node)
+		n += other->session && other->account_id == account;
+	return n >= conf_u64(c->imapd->room->conf, "imap.max_sessions");
+}
+
 static void logged_in(struct cmd *cmd, const Postern__LoginReply *r, int fd)
 {
 	struct conn *c = cmd->conn;
 
+	if (too_many_sessions(c, r->account_id)) {
+		close(fd);
+		ev(EV_INFO, "imap.login.too-many", KI("account", r->account_id), KS("remote", stream_peer(c->stream)));
+		cmd_done(cmd, "NO [LIMIT] Too many sessions of this account.");
+		return;
+	}
 	c->account_id = r->account_id;
 	shard_start(c, fd);
 	c->state = CONN_AUTH;

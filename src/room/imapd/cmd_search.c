@@ -158,7 +158,7 @@ static void judge_item(struct cmd *cmd, const Postern__FetchItem *item, struct s
 	Postern__Digest *digest = NULL;
 	ptrdiff_t at = item->meta ? view_find(subject.view, item->meta->uid) : -1;
 
-	if (at < 0 || (size_t)at >= subject.view->told || item->offset > bytes.n ||
+	if (item->err < 0 || at < 0 || (size_t)at >= subject.view->told || item->offset > bytes.n ||
 	    item->header_length > bytes.n - item->offset ||
 	    item->body_length > bytes.n - item->offset - item->header_length)
 		return;

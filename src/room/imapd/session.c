@@ -107,7 +107,8 @@ static void on_changed(struct conn *c, const Postern__ChangedNotice *m)
 {
 	struct view *v = c->view;
 
-	if (!v || !slice_eq(v->name, slice_of(m->mailbox.data, m->mailbox.len)))
+	/* Of the open mailbox, whatever its name is by now. */
+	if (!v)
 		return;
 	if (m->deleted) {
 		conn_bye(c, "The selected mailbox was deleted");
