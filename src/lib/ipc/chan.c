@@ -338,6 +338,15 @@ static struct pending *pending_take(struct ipc_chan *c, uint64_t id)
 	return p;
 }
 
+/* The memory of the reply whose callback runs now; NULL where the callback has taken it. */
+static struct arena *reply_arena;
+
+struct arena *ipc_reply_keep(void)
+{
+	bug_if(!reply_arena);
+	return TAKE(reply_arena);
+}
+
 static int take_reply(struct ipc_chan *c, const struct frame_head *head, struct slice payload, int *fds)
 {
 	if (head->id >= c->next_id)
@@ -357,10 +366,14 @@ static int take_reply(struct ipc_chan *c, const struct frame_head *head, struct 
 	free(p);
 	int fd = head->n_fds ? fds[0] : -1;
 	fds[0] = -1;
-	if (head->err)
+	if (head->err) {
 		done.fn(done.ctx, head->err, NULL, -1, ((Postern__Failure *)msg)->text);
-	else
-		done.fn(done.ctx, 0, msg, fd, "");
+		return ERR_OK;
+	}
+	bug_if(reply_arena);
+	reply_arena = TAKE(arena);
+	done.fn(done.ctx, 0, msg, fd, "");
+	arena_free(&reply_arena);
 	return ERR_OK;
 }
 

@@ -67,6 +67,9 @@ unsigned ipc_chan_peer_index(const struct ipc_chan *chan);
  * peer (may be empty). reply and text live until the callback returns. */
 typedef void ipc_reply_fn(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text);
 
+/* Inside that callback, with err 0: the memory that reply lives in becomes the callee's, to free when it is done. */
+struct arena *ipc_reply_keep(void);
+
 /* fds are duplicated by the kernel: the caller keeps its own. deadline in ms from now, 0 for none.
  * Returns an id > 0 for ipc_cancel; an error comes to fn, never from here. */
 uint64_t ipc_call(struct ipc_chan *chan, uint16_t op, const ProtobufCMessage *req, const int *fds, size_t n_fds,

@@ -41,10 +41,13 @@ void imap_put_string(struct buf *out, struct slice s, bool utf8)
 		return;
 	}
 	buf_byte(out, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
+	for (size_t i = 0, plain = 0; i <= s.n; i++) {
+		if (i < s.n && s.p[i] != '"' && s.p[i] != '\\')
+			continue;
+		buf_append(out, s.p + plain, i - plain);
+		if (i < s.n)
 			buf_byte(out, '\\');
-		buf_byte(out, s.p[i]);
+		plain = i;
 	}
 	buf_byte(out, '"');
 }
@@ -74,6 +77,15 @@ void imap_put_flags(struct buf *out, unsigned flags)
 	}
 }
 
+/* Every line of a large FETCH has one: no printf. */
+static void put_digits(uint8_t *p, int n, int v)
+{
+	while (n--) {
+		p[n] = (uint8_t)('0' + v % 10);
+		v /= 10;
+	}
+}
+
 void imap_put_date_time(struct buf *out, int64_t ms)
 {
 	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -83,8 +95,14 @@ void imap_put_date_time(struct buf *out, int64_t ms)
 
 	gmtime_r(&seconds, &tm);
 	int year = tm.tm_year + 1900;
-	buf_printf(out, "\"%02d-%s-%04d %02d:%02d:%02d +0000\"", tm.tm_mday, months[tm.tm_mon],
-		   year < 0 ? 0 : year > 9999 ? 9999 : year, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	uint8_t text[] = "\"dd-mmm-yyyy hh:mm:ss +0000\"";
+	put_digits(text + 1, 2, tm.tm_mday);
+	memcpy(text + 4, months[tm.tm_mon], 3);
+	put_digits(text + 8, 4, year < 0 ? 0 : year > 9999 ? 9999 : year);
+	put_digits(text + 13, 2, tm.tm_hour);
+	put_digits(text + 16, 2, tm.tm_min);
+	put_digits(text + 19, 2, tm.tm_sec);
+	buf_append(out, text, sizeof(text) - 1);
 }
 
 void imap_put_text(struct buf *out, struct slice text)

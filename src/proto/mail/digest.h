@@ -66,6 +66,8 @@ Postern__Digest *digest_make(struct arena *arena, struct slice message);
  * parts within their parents. ERR_CORRUPT else. Free with postern__digest__free_unpacked(*ret,
  * NULL). */
 NODISCARD int digest_unpack(struct slice packed, Postern__Digest **ret);
+/* The same in an arena's memory: nothing to free. */
+NODISCARD int digest_unpack_in(struct arena *a, struct slice packed, Postern__Digest **ret);
 
 /* RFC 3501 6.4.5, RFC 9051 6.4.5.1: the bytes that a section of FETCH BODY[...] names. */
 enum digest_kind {

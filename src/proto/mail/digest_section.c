@@ -50,6 +50,26 @@ int digest_unpack(struct slice packed, Postern__Digest **ret)
 	return 0;
 }
 
+static void *take_from(void *arena, size_t n)
+{
+	return arena_alloc(arena, n);
+}
+
+static void leave(void *arena UNUSED, void *p UNUSED)
+{
+}
+
+int digest_unpack_in(struct arena *a, struct slice packed, Postern__Digest **ret)
+{
+	ProtobufCAllocator allocator = { take_from, leave, a };
+	Postern__Digest *d =
+		packed.n <= DIGEST_MAX ? postern__digest__unpack(&allocator, packed.n, packed.p) : NULL;
+	if (!d || !fits(d))
+		return ERR_CORRUPT;
+	*ret = d;
+	return 0;
+}
+
 static const Postern__DigestPart *child(const Postern__Digest *d, uint32_t parent, uint32_t number,
 					uint32_t *ret)
 {

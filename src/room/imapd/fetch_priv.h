@@ -23,6 +23,7 @@ struct gap {
 };
 
 struct fetch_line {
+	struct arena *arena;	/* the digest, while the line is made */
 	struct buf text;
 	size_t written;		/* of text */
 	struct gap gaps[GAPS_MAX];

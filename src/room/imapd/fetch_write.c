@@ -34,6 +34,13 @@ unsigned fetch_needs(const struct imap_fetch_args *args)
 	return needs;
 }
 
+static void put_number(struct buf *out, const char *before, uint64_t n, const char *behind)
+{
+	buf_str(out, before);
+	buf_u64(out, n);
+	buf_str(out, behind);
+}
+
 /* What there is of a message in the batch's bytes, and where it would begin as a whole. */
 struct source {
 	const struct fetch_bytes *bytes;
@@ -120,7 +127,7 @@ static void put_fields(struct fetch_line *l, const struct imap_section *s, struc
 
 static void put_bytes(struct fetch_line *l, const struct source *src, const struct digest_range *r)
 {
-	buf_printf(&l->text, "{%llu}\r\n", (unsigned long long)r->length);
+	put_number(&l->text, "{", r->length, "}\r\n");
 	if (r->length > GAP_LEAST && l->n_gaps < GAPS_MAX)
 		l->gaps[l->n_gaps++] = (struct gap){ l->text.n, r->offset, r->length };
 	else
@@ -160,9 +167,9 @@ static void put_view_items(struct fetch_line *l, struct conn *c, unsigned items,
 		imap_put_date_time(out, view_date_ms(m));
 	}
 	if (items & IMAP_FETCH_SIZE)
-		buf_printf(out, " RFC822.SIZE %u", m->size);
+		put_number(out, " RFC822.SIZE ", m->size, "");
 	if (items & IMAP_FETCH_MODSEQ)
-		buf_printf(out, " MODSEQ (%llu)", (unsigned long long)m->modseq);
+		put_number(out, " MODSEQ (", m->modseq, ")");
 }
 
 static void put_digest_items(struct fetch_line *l, struct conn *c, unsigned items, const Postern__Digest *d)
@@ -206,14 +213,18 @@ void fetch_line_make(struct fetch_line *l, struct conn *c, const struct imap_fet
 	buf_clear(&l->text);
 	l->n_gaps = l->gap = l->written = 0;
 	l->gap_done = 0;
-	if (item && item->digest.len &&
-	    digest_unpack(slice_of(item->digest.data, item->digest.len), &digest) < 0)
-		digest = NULL;
+	if (item && item->digest.len) {
+		if (!l->arena)
+			l->arena = arena_new();
+		arena_reset(l->arena);
+		if (digest_unpack_in(l->arena, slice_of(item->digest.data, item->digest.len), &digest) < 0)
+			digest = NULL;
+	}
 	src.digest = digest;
-	buf_printf(&l->text, "* %zu FETCH (", at + 1);
+	put_number(&l->text, "* ", at + 1, " FETCH (");
 	size_t first = l->text.n;
 	if (uid || (args->items & IMAP_FETCH_UID))
-		buf_printf(&l->text, " UID %u", m->uid);
+		put_number(&l->text, " UID ", m->uid, "");
 	put_view_items(l, c, args->items, m);
 	put_digest_items(l, c, args->items, digest);
 	for (size_t i = 0; i < args->n_sections && usable; i++)
@@ -226,8 +237,6 @@ void fetch_line_make(struct fetch_line *l, struct conn *c, const struct imap_fet
 			l->gaps[i].at--;
 	}
 	buf_str(&l->text, ")\r\n");
-	if (digest)
-		postern__digest__free_unpacked(digest, NULL);
 }
 
 /* ---- writing ---- */
