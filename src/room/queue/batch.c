@@ -71,12 +71,17 @@ static void flush(struct queue *q)
 	}
 	if (sql_fatal(q->db) || blob_fatal(q->log))
 		queue_fatal(q, "sync");
+	/* Nobody looks for what is due before all jobs of the batch let go of their rows: a dest whose only row was
+	 * still held would be forgotten. */
+	q->scheduling = true;
 	while (!list_empty(&now)) {
 		struct work *w = list_first(&now, struct work, node);
 		list_remove(&w->node);
 		w->done(q, w, err < 0 ? err : w->err);
 	}
+	q->scheduling = false;
 	dests_run(q);
+	queue_maybe_exit(q);
 }
 
 static void on_check(uv_check_t *check)

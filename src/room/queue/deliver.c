@@ -102,11 +102,14 @@ static void on_judged(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 	struct job *j = ctx;
 	if (fd >= 0)
 		close(fd);
-	if (err < 0) {
-		job_pause(j, "filter", err);
+	j->outcomes = ARENA_ARRAY(j->arena, struct outcome, j->n);
+	if (err < 0) {	/* perhaps this message is too much for it: the others go on, this one later */
+		for (size_t i = 0; i < j->n; i++)
+			j->outcomes[i] = (struct outcome){ .what = OUT_LATER, .enhanced = SLICE("4.3.0"),
+				.text = SLICE("The message could not be looked at") };
+		result_add(j);
 		return;
 	}
-	j->outcomes = ARENA_ARRAY(j->arena, struct outcome, j->n);
 	j->waiting = 1;
 	for (size_t i = 0; i < j->n; i++)
 		deliver_one(j, i, ((const Postern__JudgeReply *)msg)->digest);

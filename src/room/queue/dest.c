@@ -150,6 +150,14 @@ void dest_reached(struct dest *d)
 	d->blocked_ms = 0;
 }
 
+void dests_drop_windows(struct queue *q)
+{
+	size_t at = 0;
+	void *value;
+	while (map_next(q->dests, &at, NULL, &value))
+		drop_window(value);
+}
+
 void dest_unblock_all(struct queue *q)
 {
 	size_t at = 0;
@@ -176,13 +184,15 @@ static void fill_window(struct dest *d, int64_t now)
 {
 	struct queue *q = d->q;
 	struct job *last = NULL;
+	size_t n = 0;
 	struct sql_stmt *s = sql_prepare(q->db,
 		"SELECT message, " ROW_COLUMNS " FROM recipient WHERE destination = ? AND due_ms <= ?"
 		" ORDER BY due_ms, id LIMIT ?");
 	sql_bind_blob(s, 1, d->key);
 	sql_bind_int(s, 2, now);
-	sql_bind_int(s, 3, (int64_t)(d->rows + QUEUE_WINDOW));
-	while (sql_step(s) == 1) {
+	/* Rows that other dests' jobs hold may stand here after a kick: they must not hide what is behind them. */
+	sql_bind_int(s, 3, (int64_t)(map_count(q->flying) + QUEUE_WINDOW));
+	while (n < QUEUE_WINDOW && sql_step(s) == 1) {
 		uint64_t message = (uint64_t)sql_int(s, 0), id = (uint64_t)sql_int(s, 1);
 		if (map_get(q->flying, map_key_u64(&id)))
 			continue;
@@ -191,6 +201,7 @@ static void fill_window(struct dest *d, int64_t now)
 			list_append(&d->window, &last->node);
 		}
 		job_add_row(last, s);
+		n++;
 	}
 	sql_done(s);
 }
@@ -269,5 +280,6 @@ void dests_load(struct queue *q)
 	while (sql_step(s) == 1)
 		dest_wake(q, sql_blob(s, 0), sql_int(s, 1));
 	sql_done(s);
+	q->loaded_ms = clock_mono_ms();
 	bug_if(uv_timer_start(&q->wake, on_wake, 0, 0));	/* looks at the ready ones, then sets itself */
 }

@@ -136,14 +136,18 @@ void job_over(struct job *j)
 	job_free(&j);
 	dest_job_over(d);
 	dests_run(q);
-	if (q->stopping && !q->active && list_empty(&q->works))
-		room_exit(q->room, 0);
+	queue_maybe_exit(q);
 }
 
 void job_pause(struct job *j, const char *why, int err)
 {
 	ev(EV_WARN, "queue.job.paused", KI("queue_id", j->message), KS("by", why), KS("error", err_name(err)));
 	dest_pause(j->dest, clock_wall_ms() + QUEUE_PAUSE_MS);
+	/* A kick meanwhile may have given the rows another destination, which could not see them so far. */
+	for (size_t i = 0; i < j->n; i++) {
+		char key[QUEUE_KEY_MAX];
+		dest_wake(j->q, slice_of(key, route_key(key, j->rcpts[i].domain)), clock_wall_ms());
+	}
 	job_over(j);
 }
 

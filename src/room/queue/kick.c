@@ -65,6 +65,7 @@ static int apply(struct queue *q, struct work *w)
 static void done(struct queue *q, struct work *w, int err)
 {
 	struct kick *k = container_of(w, struct kick, work);
+	dests_drop_windows(q);
 	ev(EV_INFO, "queue.domain.kicked", KSL("domain", k->domain), KI("recipients", err < 0 ? err : k->changed));
 	free((void *)k->domain.p);
 	free(k);

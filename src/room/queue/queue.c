@@ -50,10 +50,12 @@ static int init(struct room *room)
 	q->kicked = map_new();
 	list_init(&q->ready);
 	list_init(&q->sleeping);
+	list_init(&q->unwritten);
 	q->started_ms = clock_wall_ms();
 	batch_init(q);
-	bug_if(uv_timer_init(room->loop, &q->wake) || uv_timer_init(room->loop, &q->stop));
-	q->wake.data = q->stop.data = q;
+	bug_if(uv_timer_init(room->loop, &q->wake) || uv_timer_init(room->loop, &q->stop) ||
+	       uv_timer_init(room->loop, &q->again));
+	q->wake.data = q->stop.data = q->again.data = q;
 	int err = sql_open("queue.db", queue_migrations, queue_n_migrations, &q->db);
 	if (err == 0)
 		err = open_log(q);
@@ -78,8 +80,17 @@ static void on_notice(struct ipc_chan *chan, uint16_t op, const ProtobufCMessage
 static void on_stop_timer(uv_timer_t *t)
 {
 	struct queue *q = t->data;
-	ev(EV_WARN, "queue.stop.late", KI("jobs", q->active));
+	if (q->active)
+		ev(EV_WARN, "queue.stop.late", KI("jobs", q->active));
 	room_exit(q->room, 0);
+}
+
+/* The last answers must leave before the room does. */
+void queue_maybe_exit(struct queue *q)
+{
+	enum { FLUSH_MS = 50 };
+	if (q->stopping && !q->active && list_empty(&q->works))
+		bug_if(uv_timer_start(&q->stop, on_stop_timer, FLUSH_MS, 0));
 }
 
 /* No new attempt begins; those that run are waited for, so that what they delivered is known. */
@@ -89,10 +100,8 @@ static void on_stop(struct room *room)
 	q->stopping = true;
 	uv_timer_stop(&q->wake);
 	uv_timer_stop(&q->sweep);
-	if (!q->active && list_empty(&q->works))
-		room_exit(room, 0);
-	else
-		bug_if(uv_timer_start(&q->stop, on_stop_timer, STOP_MS, 0));
+	bug_if(uv_timer_start(&q->stop, on_stop_timer, STOP_MS, 0));
+	queue_maybe_exit(q);
 }
 
 static int64_t count_of(struct queue *q, const char *sql)

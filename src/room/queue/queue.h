@@ -48,10 +48,12 @@ struct queue {
 	size_t n_works;
 	uv_check_t check;
 	uv_idle_t idle;
-	uv_timer_t wake, sweep, stop;
-	int64_t started_ms;
+	struct list unwritten;	/* results that the disk had no room for */
+	uv_timer_t wake, sweep, stop, again;
+	int64_t started_ms, loaded_ms;
 	unsigned active;	/* jobs that run */
-	bool suspect_active, stopping, scheduling;
+	bool suspect_active, stopping;
+	bool scheduling;	/* dests_run runs, or must not yet */
 	uint64_t enqueued, delivered, failed, bounced, hosted;
 };
 
@@ -65,6 +67,7 @@ struct work {
 void batch_init(struct queue *q);
 void batch_add(struct queue *q, struct work *w);
 void queue_fatal(struct queue *q, const char *what);
+void queue_maybe_exit(struct queue *q);	/* where it stops and nothing runs any more */
 
 /* enqueue.c */
 struct new_rcpt {
@@ -107,6 +110,7 @@ void dest_unreachable(struct dest *d, int64_t now);
 void dest_reached(struct dest *d);
 void dest_pause(struct dest *d, int64_t until_ms);
 void dest_unblock_all(struct queue *q);
+void dests_drop_windows(struct queue *q);		/* rows that were read ahead are read again */
 void dests_run(struct queue *q);
 void dest_job_over(struct dest *d);
 

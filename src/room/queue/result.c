@@ -142,14 +142,27 @@ static int apply(struct queue *q, struct work *w)
 	return result_apply(q, &j->env, j->rcpts, j->n, j->outcomes, j->unreachable, j->arena);
 }
 
-/* What was delivered and could not be noted is delivered again: there is nothing else left to do. */
+static void on_again(uv_timer_t *t)
+{
+	struct queue *q = t->data;
+	while (!list_empty(&q->unwritten)) {
+		struct work *w = list_first(&q->unwritten, struct work, node);
+		list_remove(&w->node);
+		batch_add(q, w);
+	}
+}
+
+/* A full disk must not make us deliver twice: the job keeps its rows until its outcome could be written. */
 static void done(struct queue *q, struct work *w, int err)
 {
 	struct job *j = container_of(w, struct job, work);
-	if (err < 0)
-		job_pause(j, "database", err);
-	else
+	if (err >= 0) {
 		job_over(j);
+		return;
+	}
+	ev(EV_ERROR, "queue.result.unwritten", KI("queue_id", j->message), KS("error", err_name(err)));
+	list_append(&q->unwritten, &w->node);
+	bug_if(uv_timer_start(&q->again, on_again, QUEUE_PAUSE_MS, 0));
 }
 
 void result_add(struct job *j)

@@ -195,6 +195,8 @@ static void done(struct queue *q, struct work *work, int err)
 	if (err < 0)
 		ev(EV_WARN, "queue.sweep.failed", KS("error", err_name(err)));
 	IGNORE(sql_checkpoint(q->db), "tried again with the next sweep");
+	if (clock_mono_ms() - q->loaded_ms > SWEEP_LONGEST_MS)
+		dests_load(q);	/* a wake that was lost, by whatever fault, is not lost for good */
 	arm(q, err >= 0 && w->more);
 	arena_free(&w->arena);
 	free(w);
