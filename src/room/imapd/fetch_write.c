@@ -114,7 +114,7 @@ static void put_fields(struct fetch_line *l, const struct imap_section *s, struc
 	struct buf b = BUF_INIT(LINE_TEXT_MAX);
 
 	while (header_next(&scan, &f) == 1) {
-		if (f.name.n && asked(s, f.name) == (s->kind == IMAP_SECTION_FIELDS))
+		if (asked(s, f.name) == (s->kind == IMAP_SECTION_FIELDS))
 			buf_slice(&b, f.whole);
 	}
 	buf_str(&b, "\r\n");
