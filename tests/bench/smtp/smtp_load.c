@@ -34,7 +34,7 @@ struct conn {
 };
 
 static unsigned port, n_conns, per_conn, n_rcpts;
-static uint64_t total, size, begun, done, refused;
+static uint64_t total, size, begun, done, refused, complaints;
 static char **rcpts;
 static struct buf bodies[BODIES];
 static int64_t *latency;
@@ -183,6 +183,8 @@ static void take_line(struct conn *c, struct slice line)
 {
 	if (line.n < 4 || line.p[3] == '-')
 		return;
+	if (line.p[0] > '3' && !c->bad && !complaints++)
+		fprintf(stderr, "refused: " SLICE_FMT "\n", SLICE_ARG(slice_trim(line)));
 	c->bad |= line.p[0] > '3';
 	if (--c->replies == 0)
 		go_on(c);
