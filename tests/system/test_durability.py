@@ -263,3 +263,31 @@ def test_store_survives_a_signal_to_stop_under_load(postern):
     postern.start()
     assert_law(load, numbers(postern))
     assert_store_is_whole(postern)
+
+
+def test_compaction_under_load(postern):
+    """Space of expunged mail comes back while mail flows, and nothing else changes."""
+    postern.set_option("store.segment_size", "1M")
+    postern.restart()
+    postern.add_domain("example.test")
+    postern.add_mailbox(JOE, PASSWORD)
+    imap = postern.imap(JOE, PASSWORD)
+    for i in range(60):
+        assert imap.append("Trash", None, None, noise(f"t{i}", 100000))[0] == "OK"
+    load = Load(postern).start()
+    imap.select("Trash")
+    imap.store("1:55", "+FLAGS", r"(\Deleted)")
+    assert imap.expunge()[0] == "OK"
+    done = postern.json("store", "compact")
+    load.stop()
+    assert done["after_bytes"] < done["before_bytes"], done
+    imap.select("Trash", readonly=True)
+    kept = [item[1] for item in imap.fetch("1:*", "(BODY.PEEK[])")[1] if isinstance(item, tuple)]
+    assert kept == [noise(f"t{i}", 100000) for i in range(55, 60)]
+    imap.logout()
+    assert_law(load, numbers(postern))
+    assert_store_is_whole(postern)
+    postern.stop()
+    done = postern._run(["check", postern.dir, "--json"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    postern.start()
