@@ -2,4 +2,5 @@
 /* postern address: lists as tables, one address as lines. */
 #include "cli/cli.h"
 
-const struct cli_noun noun_address = { .name = "address", .help = "aliases, lists, redirects and banished addresses" };
+const struct cli_noun noun_address = { .name = "address",
+				       .help = "aliases, lists, redirects and banished addresses" };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Words to fields, by the operation's parameters: "--dry-run" is dry_run, positional ones in the order of the
- * table, options before, between and behind them, "--name=value" as well as "--name value", "--" ends options.
- * Secrets never stand among the words (others can read those): they come from stdin or from a prompt without echo.
+ * Words to fields, by the operation's parameters: "--dry-run" is dry_run, positional ones in the
+ * order of the table, options before, between and behind them, "--name=value" as well as "--name
+ * value", "--" ends options. Secrets never stand among the words (others can read those): they come
+ * from stdin or from a prompt without echo.
  */
 #include "cli/cli.h"
 
@@ -73,7 +74,8 @@ static int parse_option(struct parse *p, const char *word)
 	if (!param)
 		return cli_usage("there is no option %.*s here; try --help", (int)n, word);
 	if (param->type == API_SECRET)
-		return cli_usage("a password does not belong among the words, where others can read it: use --password-stdin");
+		return cli_usage("a password does not belong among the words, where others can "
+				 "read it: use --password-stdin");
 	if (!value && param->type == API_BOOL)
 		value = "true";
 	if (!value && p->at + 1 < p->c->n)
@@ -157,7 +159,8 @@ static int ask_secret(bool is_new, struct buf *secret)
 	int code = CLI_DONE;
 	if (prompt("Password", secret) < 0)
 		code = cli_refuse("the password could not be read");
-	if (!code && is_new && (prompt("Once more", &again) < 0 || !slice_eq(buf_view(secret), buf_view(&again))))
+	if (!code && is_new &&
+	    (prompt("Once more", &again) < 0 || !slice_eq(buf_view(secret), buf_view(&again))))
 		code = cli_refuse("the two passwords differ");
 	if (again.p)
 		explicit_bzero(again.p, again.cap);
@@ -176,14 +179,18 @@ static int take_secret(struct parse *p)
 	if (p->secret_stdin) {
 		err = read_line(STDIN_FILENO, &secret);
 		if (err < 0 || secret.n == 0)
-			code = cli_usage(err == ERR_TOO_BIG ? "expected a password of at most 1024 bytes on stdin" :
-							      "expected a password on stdin, but there is none");
-	} else if (isatty(STDIN_FILENO) && (!master || api_get(p->args->fields.v, p->args->fields.n, "master_user").p)) {
+			code = cli_usage(
+				err == ERR_TOO_BIG
+					? "expected a password of at most 1024 bytes on stdin"
+					: "expected a password on stdin, but there is none");
+	} else if (isatty(STDIN_FILENO) &&
+		   (!master || api_get(p->args->fields.v, p->args->fields.n, "master_user").p)) {
 		code = ask_secret(!master, &secret);
 	} else if (param->required) {
 		code = cli_usage("no terminal to ask for the password: use --password-stdin");
 	}
-	if (!code && secret.n && api_fields_add(&p->args->fields, SLICE("password"), buf_view(&secret)) < 0)
+	if (!code && secret.n &&
+	    api_fields_add(&p->args->fields, SLICE("password"), buf_view(&secret)) < 0)
 		code = CLI_USAGE;
 	if (secret.p)
 		explicit_bzero(secret.p, secret.cap);
@@ -234,7 +241,8 @@ static int missing(const struct api_op *op, const struct cli_args *args)
 	return code;
 }
 
-int cli_args_parse(struct cli *c, const struct api_op *op, const struct cli_noun *noun, struct cli_args *ret)
+int cli_args_parse(struct cli *c, const struct api_op *op, const struct cli_noun *noun,
+		   struct cli_args *ret)
 {
 	*ret = (struct cli_args){ .fields = { .arena = c->arena } };
 	struct parse p = { .c = c, .op = op, .args = ret };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command line. It knows nothing of its own about customers and mail: nouns and verbs, their options, help and
- * checks come from the operation table (proto/api), and every verb is one HTTP request over the admin socket.
+ * The command line. It knows nothing of its own about customers and mail: nouns and verbs, their
+ * options, help and checks come from the operation table (proto/api), and every verb is one HTTP
+ * request over the admin socket.
  *
  * Exit codes: 0 done; 1 refused or failed, with the reason on stderr; 2 wrong usage.
  */
@@ -16,10 +17,10 @@ enum { CLI_DONE = 0, CLI_REFUSED = 1, CLI_USAGE = 2 };
 
 /* One call of the program: options that every command has are taken out of words already. */
 struct cli {
-	const char *dir;	/* -d DIR, else POSTERN_DIR; NULL where neither is there */
+	const char *dir; /* -d DIR, else POSTERN_DIR; NULL where neither is there */
 	bool json, help;
 	int n;
-	char **words;		/* behind the command's own word */
+	char **words; /* behind the command's own word */
 	struct arena *arena;
 };
 
@@ -32,60 +33,68 @@ const char *cli_dir(struct cli *c);
 
 struct cli_command {
 	const char *name;
-	const char *args;	/* "DIR [--port-base N]" */
+	const char *args; /* "DIR [--port-base N]" */
 	const char *help;
 	int (*run)(struct cli *c);
 };
 extern const struct cli_command cli_commands[];
 extern const size_t cli_n_commands;
 
-/* A noun: the table's operations under that name, and how their results are shown. show NULL, or where it returns
- * false: a list as a table, an object as lines. before may add to or replace the run of an operation. */
+/* A noun: the table's operations under that name, and how their results are shown. */
 struct cli_args;
 struct cli_noun {
 	const char *name;
 	const char *help;
+	/* NULL, or where it returns false: a list as a table, an object as lines. */
 	bool (*show)(struct cli *c, const struct api_op *op, const json_t *result);
-	const char *const *columns;	/* of its lists, NULL-ended; NULL: all that the operation names */
-	const char *const *extra;	/* options of the command line alone, "--watch"; pairs of option and help, NULL-ended */
-	int (*run)(struct cli *c, const struct api_op *op, struct cli_args *args);	/* instead of cli_op_run */
+	/* Of its lists, NULL-ended; NULL: all that the operation names. */
+	const char *const *columns;
+	/* Options of the command line alone ("--watch"): pairs of option and help, NULL-ended. */
+	const char *const *extra;
+	/* Instead of cli_op_run; NULL: that. */
+	int (*run)(struct cli *c, const struct api_op *op, struct cli_args *args);
 };
 extern const struct cli_noun *const cli_nouns[];
 extern const size_t cli_n_nouns;
-extern const struct cli_noun noun_customer, noun_domain, noun_mailbox, noun_address, noun_import, noun_move, noun_queue,
-	noun_store;
+extern const struct cli_noun noun_customer, noun_domain, noun_mailbox, noun_address, noun_import,
+	noun_move, noun_queue, noun_store;
 
 /* args.c: words to fields. */
 struct cli_args {
 	struct api_fields fields;
-	const char *file;	/* path, "-" for stdin; NULL where none is named */
-	bool extra[4];		/* which of the noun's extra options were there */
+	const char *file; /* path, "-" for stdin; NULL where none is named */
+	bool extra[4];    /* which of the noun's extra options were there */
 };
-int cli_args_parse(struct cli *c, const struct api_op *op, const struct cli_noun *noun, struct cli_args *ret);
+int cli_args_parse(struct cli *c, const struct api_op *op, const struct cli_noun *noun,
+		   struct cli_args *ret);
 
-/* http.c: one request. Returns an exit code; CLI_DONE: *ret is the answer (NULL where it was empty). */
+/* http.c: one request. Returns an exit code; CLI_DONE: *ret is the answer (NULL where it was
+ * empty). */
 int cli_request(struct cli *c, const struct api_op *op, const struct cli_args *args, json_t **ret);
-bool cli_is_running(const char *dir);	/* somebody holds the instance's lock */
+bool cli_is_running(const char *dir); /* somebody holds the instance's lock */
 
 /* op.c */
 int cli_noun_main(struct cli *c, const struct cli_noun *noun);
-int cli_op_run(struct cli *c, const struct api_op *op, const struct cli_noun *noun, struct cli_args *args);
-int cli_ask(struct cli *c, const char *operation, json_t **ret);	/* without fields */
+int cli_op_run(struct cli *c, const struct api_op *op, const struct cli_noun *noun,
+	       struct cli_args *args);
+int cli_ask(struct cli *c, const char *operation, json_t **ret); /* without fields */
 
 /* show.c: values for people. Control characters never reach the terminal. */
 void show_json(const json_t *v);
 void show_object(const struct api_op *op, const json_t *object);
-void show_list(const struct api_op *op, const char *const *columns, const json_t *items);	/* columns NULL: all */
+/* columns NULL: all */
+void show_list(const struct api_op *op, const char *const *columns, const json_t *items);
 void show_value(enum api_type type, const json_t *v, struct buf *out);
-void show_bytes(uint64_t bytes, struct buf *out);	/* "1.5G" */
-void show_duration(int64_t ms, struct buf *out);	/* "3d 4h", "12s" */
+void show_bytes(uint64_t bytes, struct buf *out); /* "1.5G" */
+void show_duration(int64_t ms, struct buf *out);  /* "3d 4h", "12s" */
 void show_safe(struct slice text, struct buf *out);
 
 /* table.c */
 struct table;
 struct table *table_new(size_t columns);
 void table_free(struct table **t);
-void table_cell(struct table *t, const char *text, bool right);	/* row by row; the first row is the heading */
+/* Row by row; the first row is the heading. */
+void table_cell(struct table *t, const char *text, bool right);
 void table_print(const struct table *t);
 size_t text_width(const char *text);
 
@@ -94,7 +103,7 @@ void help_all(void);
 void help_noun(const struct cli_noun *noun);
 void help_op(const struct cli_noun *noun, const struct api_op *op);
 void help_command(const struct cli_command *command);
-void help_man(struct buf *out);		/* postern(1) */
+void help_man(struct buf *out); /* postern(1) */
 
 /* Commands, a file each. */
 int cli_init(struct cli *c);

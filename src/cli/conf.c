@@ -57,8 +57,10 @@ int cli_conf(struct cli *c)
 		return man();
 	if (c->n == 1 && !cli_dir(c))
 		return CLI_USAGE;
-	snprintf(path, sizeof(path), "%s%s", c->n == 2 ? c->words[1] : c->dir, c->n == 2 ? "" : "/postern.conf");
-	int code = conf_load(path, &conf, &error) < 0 ? cli_refuse("%s", buf_cstr(&error)) : CLI_DONE;
+	snprintf(path, sizeof(path), "%s%s", c->n == 2 ? c->words[1] : c->dir,
+		 c->n == 2 ? "" : "/postern.conf");
+	int code =
+		conf_load(path, &conf, &error) < 0 ? cli_refuse("%s", buf_cstr(&error)) : CLI_DONE;
 	if (!code && is_dump)
 		dump(c, conf);
 	else if (!code)

@@ -2,4 +2,6 @@
 /* postern customer: lists as tables, one customer as lines. */
 #include "cli/cli.h"
 
-const struct cli_noun noun_customer = { .name = "customer", .help = "customers: who pays, how much storage, which language" };
+const struct cli_noun noun_customer = {
+	.name = "customer", .help = "customers: who pays, how much storage, which language"
+};

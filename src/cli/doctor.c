@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * postern doctor: looks at the instance's folder and its surroundings, changes nothing, and says in words what it
- * found: "ok", "note" (worth a look) or "wrong" (mail will not work as it should; exit 1).
+ * postern doctor: looks at the instance's folder and its surroundings, changes nothing, and says in
+ * words what it found: "ok", "note" (worth a look) or "wrong" (mail will not work as it should;
+ * exit 1).
  */
 #include "cli/doctor.h"
 
@@ -31,7 +32,8 @@ void doctor_say(struct doctor *d, const char *check, enum finding finding, const
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	json_array_append_new(d->checks, json_pack("{s:s, s:s, s:s}", "check", check, "finding", words[finding], "text", text));
+	json_array_append_new(d->checks, json_pack("{s:s, s:s, s:s}", "check", check, "finding",
+						   words[finding], "text", text));
 	d->wrong |= finding == FINDING_WRONG;
 }
 
@@ -48,8 +50,10 @@ static void address_of(const struct sockaddr_storage *sa, char *ret, size_t size
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)sa;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)sa;
 	bool is4 = sa->ss_family == AF_INET;
-	inet_ntop(sa->ss_family, is4 ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr, ip, sizeof(ip));
-	snprintf(ret, size, is4 ? "%s:%d" : "[%s]:%d", ip, ntohs(is4 ? v4->sin_port : v6->sin6_port));
+	inet_ntop(sa->ss_family, is4 ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr,
+		  ip, sizeof(ip));
+	snprintf(ret, size, is4 ? "%s:%d" : "[%s]:%d", ip,
+		 ntohs(is4 ? v4->sin_port : v6->sin6_port));
 }
 
 static int try_socket(const struct sockaddr_storage *sa, bool connects)
@@ -59,9 +63,11 @@ static int try_socket(const struct sockaddr_storage *sa, bool connects)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){ .tv_sec = 2 }, sizeof(struct timeval));
-	if (connects ? connect(fd, (const struct sockaddr *)sa, length_of(sa)) < 0 :
-		       bind(fd, (const struct sockaddr *)sa, length_of(sa)) < 0 || listen(fd, 1) < 0)
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){ .tv_sec = 2 },
+		   sizeof(struct timeval));
+	if (connects
+		    ? connect(fd, (const struct sockaddr *)sa, length_of(sa)) < 0
+		    : bind(fd, (const struct sockaddr *)sa, length_of(sa)) < 0 || listen(fd, 1) < 0)
 		err = -errno;
 	close(fd);
 	return err;
@@ -73,16 +79,21 @@ static void check_port(struct doctor *d, const char *option, const struct sockad
 	int err = try_socket(sa, d->running);
 	address_of(sa, where, sizeof(where));
 	if (err == 0)
-		doctor_say(d, "ports", FINDING_OK, d->running ? "%s answers on %s" : "%s can listen on %s", option, where);
+		doctor_say(d, "ports", FINDING_OK,
+			   d->running ? "%s answers on %s" : "%s can listen on %s", option, where);
 	else if (d->running)
-		doctor_say(d, "ports", FINDING_WRONG, "%s does not answer on %s: %s", option, where, err_text(err));
+		doctor_say(d, "ports", FINDING_WRONG, "%s does not answer on %s: %s", option, where,
+			   err_text(err));
 	else if (err == -EADDRINUSE)
 		doctor_say(d, "ports", FINDING_WRONG, "%s: another program has %s", option, where);
 	else if (err == -EACCES)
-		doctor_say(d, "ports", FINDING_WRONG, "%s: %s is for root only; start as root with run.user set, or lower "
-			   "net.ipv4.ip_unprivileged_port_start with sysctl", option, where);
+		doctor_say(d, "ports", FINDING_WRONG,
+			   "%s: %s is for root only; start as root with run.user set, or lower "
+			   "net.ipv4.ip_unprivileged_port_start with sysctl",
+			   option, where);
 	else
-		doctor_say(d, "ports", FINDING_WRONG, "%s cannot listen on %s: %s", option, where, err_text(err));
+		doctor_say(d, "ports", FINDING_WRONG, "%s cannot listen on %s: %s", option, where,
+			   err_text(err));
 }
 
 static void check_ports(struct doctor *d)
@@ -99,7 +110,8 @@ static void check_ports(struct doctor *d)
 
 /* ---- DNS ---- */
 
-/* Any answer to "the name servers of the root" with our id shows that somebody is there (RFC 1035 4.1). */
+/* Any answer to "the name servers of the root" with our id shows that somebody is there (RFC
+ * 1035 4.1). */
 static int ask_resolver(const struct sockaddr_storage *sa)
 {
 	uint8_t query[] = { 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1 }, answer[1232];
@@ -109,7 +121,8 @@ static int ask_resolver(const struct sockaddr_storage *sa)
 		return -errno;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	ssize_t n = -1;
-	if (connect(fd, (const struct sockaddr *)sa, length_of(sa)) < 0 || send(fd, query, sizeof(query), 0) < 0)
+	if (connect(fd, (const struct sockaddr *)sa, length_of(sa)) < 0 ||
+	    send(fd, query, sizeof(query), 0) < 0)
 		err = -errno;
 	else if (poll(&p, 1, DNS_MS) <= 0)
 		err = ERR_TIMEOUT;
@@ -145,7 +158,8 @@ static void configured_resolvers(const char *servers, struct buf *out)
 		size_t n = strcspn(servers, " \t");
 		struct slice word = slice_of(servers, n);
 		ptrdiff_t colon = slice_find_byte(word, ':', 0);
-		bool v6 = colon >= 0 && word.p[0] != '[' && slice_find_byte(word, ':', (size_t)colon + 1) >= 0;
+		bool v6 = colon >= 0 && word.p[0] != '[' &&
+			  slice_find_byte(word, ':', (size_t)colon + 1) >= 0;
 		if (v6)
 			buf_printf(out, "[" SLICE_FMT "]:53 ", SLICE_ARG(word));
 		else if (n)
@@ -170,13 +184,15 @@ static void check_dns(struct doctor *d)
 		address_of(&sa, where, sizeof(where));
 		good += err == 0;
 		if (err < 0)
-			doctor_say(d, "dns", FINDING_NOTE, "the resolver %s does not answer: %s", where, err_text(err));
+			doctor_say(d, "dns", FINDING_NOTE, "the resolver %s does not answer: %s",
+				   where, err_text(err));
 	}
 	if (good)
 		doctor_say(d, "dns", FINDING_OK, "%u of %u resolvers answer", good, all);
 	else
-		doctor_say(d, "dns", FINDING_WRONG, all ? "no resolver answers: mail to other servers will wait" :
-						    "there is no resolver: set dns.servers or /etc/resolv.conf");
+		doctor_say(d, "dns", FINDING_WRONG,
+			   all ? "no resolver answers: mail to other servers will wait"
+			       : "there is no resolver: set dns.servers or /etc/resolv.conf");
 	buf_fini(&list);
 }
 
@@ -186,7 +202,8 @@ static int read_pem(struct doctor *d, const char *option, struct buf *out, struc
 {
 	char path[PATH_SPACE];
 	const char *name = conf_str(d->conf, option);
-	snprintf(path, sizeof(path), "%s%s%s", name[0] == '/' ? "" : d->dir, name[0] == '/' ? "" : "/", name);
+	snprintf(path, sizeof(path), "%s%s%s", name[0] == '/' ? "" : d->dir,
+		 name[0] == '/' ? "" : "/", name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
 	if (fd < 0 || fstat(fd, ret_st) < 0)
 		err = -errno;
@@ -202,7 +219,8 @@ static int read_pem(struct doctor *d, const char *option, struct buf *out, struc
 	if (fd >= 0)
 		close(fd);
 	if (err < 0)
-		doctor_say(d, "certificate", FINDING_WRONG, "%s: %s: %s", option, path, err_text(err));
+		doctor_say(d, "certificate", FINDING_WRONG, "%s: %s: %s", option, path,
+			   err_text(err));
 	return err;
 }
 
@@ -215,16 +233,21 @@ static void check_expiry(struct doctor *d, struct slice pem)
 	if (!x || !ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x))) {
 		doctor_say(d, "certificate", FINDING_WRONG, "the certificate cannot be read");
 	} else if (days < 0 || seconds < 0) {
-		doctor_say(d, "certificate", FINDING_WRONG, "the certificate ran out %d days ago", -days);
+		doctor_say(d, "certificate", FINDING_WRONG, "the certificate ran out %d days ago",
+			   -days);
 	} else if (X509_cmp_current_time(X509_get0_notBefore(x)) > 0) {
-		doctor_say(d, "certificate", FINDING_WRONG, "the certificate is not valid yet: look at the clock");
+		doctor_say(d, "certificate", FINDING_WRONG,
+			   "the certificate is not valid yet: look at the clock");
 	} else {
 		doctor_say(d, "certificate", days < EXPIRY_NOTE_DAYS ? FINDING_NOTE : FINDING_OK,
 			   "the certificate is valid for %d more days", days);
 		if (X509_check_host(x, host, 0, 0, NULL) != 1)
-			doctor_say(d, "certificate", FINDING_NOTE, "the certificate does not name %s (host.name)", host);
+			doctor_say(d, "certificate", FINDING_NOTE,
+				   "the certificate does not name %s (host.name)", host);
 		if (X509_check_issued(x, x) == X509_V_OK)
-			doctor_say(d, "certificate", FINDING_NOTE, "the certificate is self-signed: clients will ask before they trust it");
+			doctor_say(d, "certificate", FINDING_NOTE,
+				   "the certificate is self-signed: clients will ask before they "
+				   "trust it");
 	}
 	X509_free(x);
 	BIO_free(bio);
@@ -239,10 +262,12 @@ static void check_certificate(struct doctor *d)
 		check_expiry(d, buf_view(&pem));
 		if (read_pem(d, "tls.key", &pem, &st) == 0) {
 			if (st.st_mode & 077)
-				doctor_say(d, "certificate", FINDING_WRONG, "others than its owner may read the key: chmod 600 %s",
+				doctor_say(d, "certificate", FINDING_WRONG,
+					   "others than its owner may read the key: chmod 600 %s",
 					   conf_str(d->conf, "tls.key"));
 			if (tls_server_new(buf_view(&pem), &tls) < 0)
-				doctor_say(d, "certificate", FINDING_WRONG, "certificate and key do not belong together");
+				doctor_say(d, "certificate", FINDING_WRONG,
+					   "certificate and key do not belong together");
 			tls_unref(&tls);
 		}
 	}
@@ -269,7 +294,9 @@ static void print(const struct doctor *d)
 
 static void examine(struct doctor *d)
 {
-	doctor_say(d, "instance", FINDING_OK, d->running ? "the instance in %s runs" : "the instance in %s does not run", d->dir);
+	doctor_say(d, "instance", FINDING_OK,
+		   d->running ? "the instance in %s runs" : "the instance in %s does not run",
+		   d->dir);
 	check_certificate(d);
 	check_ports(d);
 	check_dns(d);

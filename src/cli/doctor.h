@@ -11,12 +11,13 @@ enum finding { FINDING_OK, FINDING_NOTE, FINDING_WRONG };
 struct doctor {
 	const char *dir;
 	const struct conf *conf;
-	bool running;		/* the instance runs: its ports are its own */
+	bool running; /* the instance runs: its ports are its own */
 	json_t *checks;
 	bool wrong;
 };
 
-void doctor_say(struct doctor *d, const char *check, enum finding finding, const char *fmt, ...) PRINTF_FMT(4, 5);
+void doctor_say(struct doctor *d, const char *check, enum finding finding, const char *fmt, ...)
+	PRINTF_FMT(4, 5);
 
 /* doctor_machine.c */
 void doctor_clock(struct doctor *d);

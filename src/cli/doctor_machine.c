@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the machine under an instance is like: clock, disk, limits, memory, what the kernel can lock away. */
+/* What the machine under an instance is like: clock, disk, limits, memory, what the kernel can lock
+ * away. */
 #include "cli/doctor.h"
 
 #include "base/clock.h"
@@ -15,7 +16,7 @@
 enum {
 	PATH_SPACE = 4096,
 	SYNCS = 20,
-	SYNC_SUSPECT_US = 15,		/* no disk is that fast: something only pretends to write */
+	SYNC_SUSPECT_US = 15, /* no disk is that fast: something only pretends to write */
 	SYNC_SLOW_US = 50 * 1000,
 	SYNC_WRONG_US = 1000 * 1000,
 	FILES_WANTED = 65536,
@@ -30,13 +31,17 @@ void doctor_clock(struct doctor *d)
 	struct timex t = { 0 };
 	int state = adjtimex(&t);
 	if (clock_wall_ms() < year_2026_ms)
-		doctor_say(d, "clock", FINDING_WRONG, "the clock shows a time before this program was written");
+		doctor_say(d, "clock", FINDING_WRONG,
+			   "the clock shows a time before this program was written");
 	else if (state < 0)
-		doctor_say(d, "clock", FINDING_NOTE, "the kernel does not say whether the clock is synchronised");
+		doctor_say(d, "clock", FINDING_NOTE,
+			   "the kernel does not say whether the clock is synchronised");
 	else if (state == TIME_ERROR || (t.status & STA_UNSYNC))
-		doctor_say(d, "clock", FINDING_NOTE, "the clock is not synchronised: run chrony or systemd-timesyncd");
+		doctor_say(d, "clock", FINDING_NOTE,
+			   "the clock is not synchronised: run chrony or systemd-timesyncd");
 	else
-		doctor_say(d, "clock", FINDING_OK, "the clock is synchronised, error at most %ld ms", t.maxerror / 1000);
+		doctor_say(d, "clock", FINDING_OK,
+			   "the clock is synchronised, error at most %ld ms", t.maxerror / 1000);
 }
 
 static int64_t now_us(void)
@@ -52,7 +57,8 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The median time of a write that must be on the disk; an unnamed file, so nothing is left behind. */
+/* The median time of a write that must be on the disk; an unnamed file, so nothing is left behind.
+ */
 static int time_syncs(const char *dir, int64_t *ret_us)
 {
 	char path[PATH_SPACE];
@@ -82,18 +88,30 @@ static void check_sync(struct doctor *d)
 	int64_t us = 0;
 	int err = time_syncs(d->dir, &us);
 	if (err == -EACCES || err == -EPERM)
-		doctor_say(d, "disk", FINDING_NOTE, "no right to write to %s/data: the disk was not tried", d->dir);
+		doctor_say(d, "disk", FINDING_NOTE,
+			   "no right to write to %s/data: the disk was not tried", d->dir);
 	else if (err == -EOPNOTSUPP)
-		doctor_say(d, "disk", FINDING_NOTE, "the file system below %s has no unnamed files: syncs were not timed", d->dir);
+		doctor_say(d, "disk", FINDING_NOTE,
+			   "the file system below %s has no unnamed files: syncs were not timed",
+			   d->dir);
 	else if (err < 0)
-		doctor_say(d, "disk", FINDING_WRONG, "writing below %s/data fails: %s", d->dir, err_text(err));
+		doctor_say(d, "disk", FINDING_WRONG, "writing below %s/data fails: %s", d->dir,
+			   err_text(err));
 	else if (us < SYNC_SUSPECT_US)
-		doctor_say(d, "disk", FINDING_NOTE, "a sync takes %jd us, faster than any disk: does it lose what it said it wrote?",
+		doctor_say(d, "disk", FINDING_NOTE,
+			   "a sync takes %jd us, faster than any disk: does it lose what it said "
+			   "it wrote?",
 			   (intmax_t)us);
 	else
-		doctor_say(d, "disk", us > SYNC_WRONG_US ? FINDING_WRONG : us > SYNC_SLOW_US ? FINDING_NOTE : FINDING_OK,
-			   "a sync takes %jd.%jd ms%s", (intmax_t)(us / 1000), (intmax_t)(us / 100 % 10),
-			   us > SYNC_SLOW_US ? ", which is slow: every accepted message waits for two" : "");
+		doctor_say(d, "disk",
+			   us > SYNC_WRONG_US  ? FINDING_WRONG
+			   : us > SYNC_SLOW_US ? FINDING_NOTE
+					       : FINDING_OK,
+			   "a sync takes %jd.%jd ms%s", (intmax_t)(us / 1000),
+			   (intmax_t)(us / 100 % 10),
+			   us > SYNC_SLOW_US
+				   ? ", which is slow: every accepted message waits for two"
+				   : "");
 }
 
 void doctor_disk(struct doctor *d)
@@ -105,12 +123,17 @@ void doctor_disk(struct doctor *d)
 		doctor_say(d, "disk", FINDING_WRONG, "%s: %s", d->dir, err_text(-errno));
 		return;
 	}
-	uint64_t free_bytes = (uint64_t)s.f_bavail * s.f_frsize, all = (uint64_t)s.f_blocks * s.f_frsize;
+	uint64_t free_bytes = (uint64_t)s.f_bavail * s.f_frsize,
+		 all = (uint64_t)s.f_blocks * s.f_frsize;
 	show_bytes(free_bytes, &text);
-	doctor_say(d, "disk", free_bytes < 100 * MIB ? FINDING_WRONG : free_bytes < all / 20 ? FINDING_NOTE : FINDING_OK,
+	doctor_say(d, "disk",
+		   free_bytes < 100 * MIB  ? FINDING_WRONG
+		   : free_bytes < all / 20 ? FINDING_NOTE
+					   : FINDING_OK,
 		   "%sB are free", buf_cstr(&text));
 	if (s.f_files && s.f_favail < 10000)
-		doctor_say(d, "disk", FINDING_NOTE, "only %ju more files fit", (uintmax_t)s.f_favail);
+		doctor_say(d, "disk", FINDING_NOTE, "only %ju more files fit",
+			   (uintmax_t)s.f_favail);
 	buf_fini(&text);
 }
 
@@ -119,7 +142,10 @@ void doctor_limits(struct doctor *d)
 	struct rlimit l;
 	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
 		return;
-	doctor_say(d, "limits", l.rlim_max < FILES_NEEDED ? FINDING_WRONG : l.rlim_max < FILES_WANTED ? FINDING_NOTE : FINDING_OK,
+	doctor_say(d, "limits",
+		   l.rlim_max < FILES_NEEDED   ? FINDING_WRONG
+		   : l.rlim_max < FILES_WANTED ? FINDING_NOTE
+					       : FINDING_OK,
 		   "a process may open %ju files%s", (uintmax_t)l.rlim_max,
 		   l.rlim_max < FILES_WANTED ? ": that bounds the connections (LimitNOFILE=)" : "");
 }
@@ -135,7 +161,9 @@ static uint64_t meminfo(const char *name)
 			continue;
 		s = slice_trim(slice_sub(s, strlen(name) + 1, s.n));
 		ptrdiff_t end = slice_find_byte(s, ' ', 0);
-		IGNORE(slice_u64(slice_sub(s, 0, end < 0 ? s.n : (size_t)end), UINT64_MAX >> 10, &kib), "0: unknown");
+		IGNORE(slice_u64(slice_sub(s, 0, end < 0 ? s.n : (size_t)end), UINT64_MAX >> 10,
+				 &kib),
+		       "0: unknown");
 		break;
 	}
 	if (f)
@@ -150,7 +178,10 @@ void doctor_memory(struct doctor *d)
 	if (!available)
 		return;
 	show_bytes(available, &text);
-	doctor_say(d, "memory", available < 128 * MIB ? FINDING_WRONG : available < 512 * MIB ? FINDING_NOTE : FINDING_OK,
+	doctor_say(d, "memory",
+		   available < 128 * MIB   ? FINDING_WRONG
+		   : available < 512 * MIB ? FINDING_NOTE
+					   : FINDING_OK,
 		   "%sB are available", buf_cstr(&text));
 	buf_fini(&text);
 }
@@ -158,8 +189,13 @@ void doctor_memory(struct doctor *d)
 void doctor_sandbox(struct doctor *d)
 {
 	const char *features = sandbox_features();
-	bool seccomp = strstr(features, "seccomp") != NULL, landlock = strstr(features, "landlock") != NULL;
-	doctor_say(d, "sandbox", !seccomp ? FINDING_WRONG : !landlock ? FINDING_NOTE : FINDING_OK, "the kernel offers %s%s",
-		   *features ? features : "nothing to lock a room in",
-		   seccomp && !landlock ? "; without Landlock rooms see files that they do not need" : "");
+	bool seccomp = strstr(features, "seccomp") != NULL,
+	     landlock = strstr(features, "landlock") != NULL;
+	doctor_say(d, "sandbox",
+		   !seccomp    ? FINDING_WRONG
+		   : !landlock ? FINDING_NOTE
+			       : FINDING_OK,
+		   "the kernel offers %s%s", *features ? features : "nothing to lock a room in",
+		   seccomp && !landlock ? "; without Landlock rooms see files that they do not need"
+					: "");
 }

@@ -10,7 +10,8 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	if (strcmp(op->name, "domain.switch"))
 		return false;
 	show_value(API_STR, json_object_get(result, "domain"), &line);
-	buf_str(&line, json_is_true(json_object_get(result, "dry_run")) ? " would go from " : " went from ");
+	buf_str(&line, json_is_true(json_object_get(result, "dry_run")) ? " would go from "
+									: " went from ");
 	show_value(API_STR, json_object_get(result, "mode_before"), &line);
 	buf_str(&line, " to ");
 	show_value(API_STR, json_object_get(result, "mode"), &line);
@@ -24,7 +25,8 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	return true;
 }
 
-static const char *const columns[] = { "domain", "customer", "mode", "phase", "server", "mailboxes", "addresses", NULL };
+static const char *const columns[] = { "domain", "customer",  "mode",      "phase",
+				       "server", "mailboxes", "addresses", NULL };
 
 const struct cli_noun noun_domain = {
 	.name = "domain",

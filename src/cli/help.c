@@ -2,9 +2,10 @@
 /* Help and postern(1), made from the tables of commands, nouns and operations. */
 #include "cli/cli.h"
 
-static const char common[] = "  -d DIR            folder of the instance (else: environment variable POSTERN_DIR)\n"
-			     "  --json            print JSON\n"
-			     "  --help            print this\n";
+static const char common[] =
+	"  -d DIR            folder of the instance (else: environment variable POSTERN_DIR)\n"
+	"  --json            print JSON\n"
+	"  --help            print this\n";
 
 static const char *verb_of(const struct api_op *op)
 {
@@ -38,9 +39,16 @@ static void option_name(const struct api_param *p, struct buf *out)
 static void spell(const struct api_param *p, struct buf *out)
 {
 	static const char *const kinds[] = {
-		[API_STR] = "TEXT", [API_NAME] = "NAME", [API_DOMAIN] = "DOMAIN", [API_ADDRESS] = "ADDRESS",
-		[API_TARGET] = "ADDRESS", [API_HOSTPORT] = "HOST:PORT", [API_SOURCE] = "imap://HOST:PORT",
-		[API_SIZE] = "SIZE", [API_U64] = "N", [API_FILE] = "FILE",
+		[API_STR] = "TEXT",
+		[API_NAME] = "NAME",
+		[API_DOMAIN] = "DOMAIN",
+		[API_ADDRESS] = "ADDRESS",
+		[API_TARGET] = "ADDRESS",
+		[API_HOSTPORT] = "HOST:PORT",
+		[API_SOURCE] = "imap://HOST:PORT",
+		[API_SIZE] = "SIZE",
+		[API_U64] = "N",
+		[API_FILE] = "FILE",
 	};
 	if (!p->positional) {
 		option_name(p, out);
@@ -64,7 +72,9 @@ static void usage_line(const struct cli_noun *noun, const struct api_op *op, str
 	for (int round = 0; round < 2; round++) {
 		for (size_t i = 0; i < op->n_params; i++) {
 			const struct api_param *p = &op->params[i];
-			if (p->positional == (round == 1) || (op->list && !p->positional && (p->type == API_U64 || !strcmp(p->name, "after"))))
+			if (p->positional == (round == 1) ||
+			    (op->list && !p->positional &&
+			     (p->type == API_U64 || !strcmp(p->name, "after"))))
 				continue;
 			bool optional = !p->required || p->type == API_SECRET;
 			buf_str(out, optional ? " [" : " ");
@@ -85,7 +95,8 @@ void help_all(void)
 	puts("");
 	for (size_t i = 0; i < cli_n_nouns; i++)
 		printf("  %-17s %s\n", cli_nouns[i]->name, cli_nouns[i]->help);
-	printf("\nOptions of every command:\n%s\nMore: postern COMMAND --help, postern(1).\n", common);
+	printf("\nOptions of every command:\n%s\nMore: postern COMMAND --help, postern(1).\n",
+	       common);
 }
 
 void help_noun(const struct cli_noun *noun)
@@ -110,7 +121,8 @@ static void param_help(const struct api_param *p)
 	if (line.n > 17)
 		printf("\n  %-17s", "");
 	buf_clear(&line);
-	if (p->type != API_CHOICE && p->type != API_BOOL && p->type != API_FILE && p->type != API_SECRET) {
+	if (p->type != API_CHOICE && p->type != API_BOOL && p->type != API_FILE &&
+	    p->type != API_SECRET) {
 		buf_str(&line, "; ");
 		api_param_rule(p, &line);
 	}
@@ -122,7 +134,8 @@ void help_op(const struct cli_noun *noun, const struct api_op *op)
 {
 	struct buf line = BUF_INIT(4096);
 	usage_line(noun, op, &line);
-	printf("usage: postern [-d DIR] %s\n\n%c%s.\n\n", buf_cstr(&line), ascii_upper((uint8_t)op->help[0]), op->help + 1);
+	printf("usage: postern [-d DIR] %s\n\n%c%s.\n\n", buf_cstr(&line),
+	       ascii_upper((uint8_t)op->help[0]), op->help + 1);
 	for (size_t i = 0; i < op->n_params; i++)
 		param_help(&op->params[i]);
 	for (size_t i = 0; noun->extra && noun->extra[2 * i] && !strcmp(verb_of(op), "status"); i++)
@@ -179,18 +192,26 @@ static void man_op(struct buf *out, const struct cli_noun *noun, const struct ap
 
 void help_man(struct buf *out)
 {
-	buf_str(out, ".\\\" Made by `postern help man` from the tables of commands and operations; do not edit.\n"
-		     ".TH POSTERN 1 \"\" \"Postern\" \"User commands\"\n"
-		     ".SH NAME\npostern \\- hosted mail that a provider can move its customers into\n"
-		     ".SH SYNOPSIS\n.B postern\n[\\-d DIR] [\\-\\-json] COMMAND ...\n"
-		     ".SH DESCRIPTION\n"
-		     "One program makes an instance of Postern, runs it, and administers it while it runs. Everything of an\n"
-		     "instance lies in one folder. Administration goes over the socket\n.I DIR/run/admin.sock\n"
-		     "to the running instance; whoever may open it is the provider.\n.PP\n"
-		     "Options may stand before and behind other words. A password is never a word of the command line: it is\n"
-		     "read from standard input with\n.BR \\-\\-password\\-stdin ,\nor asked for on the terminal.\n"
-		     ".SH OPTIONS OF EVERY COMMAND\n");
-	man_entry(out, "-d DIR", "folder of the instance; without it the environment variable POSTERN_DIR names it");
+	buf_str(out,
+		".\\\" Made by `postern help man` from the tables of commands and operations; do "
+		"not edit.\n"
+		".TH POSTERN 1 \"\" \"Postern\" \"User commands\"\n"
+		".SH NAME\npostern \\- hosted mail that a provider can move its customers into\n"
+		".SH SYNOPSIS\n.B postern\n[\\-d DIR] [\\-\\-json] COMMAND ...\n"
+		".SH DESCRIPTION\n"
+		"One program makes an instance of Postern, runs it, and administers it while it "
+		"runs. Everything of an\n"
+		"instance lies in one folder. Administration goes over the socket\n.I "
+		"DIR/run/admin.sock\n"
+		"to the running instance; whoever may open it is the provider.\n.PP\n"
+		"Options may stand before and behind other words. A password is never a word of "
+		"the command line: it is\n"
+		"read from standard input with\n.BR \\-\\-password\\-stdin ,\nor asked for on the "
+		"terminal.\n"
+		".SH OPTIONS OF EVERY COMMAND\n");
+	man_entry(
+		out, "-d DIR",
+		"folder of the instance; without it the environment variable POSTERN_DIR names it");
 	man_entry(out, "--json", "print JSON; a refusal is printed as an RFC 9457 problem");
 	man_entry(out, "--help", "print how to use the command");
 	buf_str(out, ".SH COMMANDS\n");
@@ -209,10 +230,13 @@ void help_man(struct buf *out)
 				man_op(out, cli_nouns[i], &api_ops[k]);
 		}
 	}
-	buf_str(out, ".SH EXIT STATUS\n0 done; 1 refused or failed, with the reason on standard error; 2 wrong usage.\n"
+	buf_str(out, ".SH EXIT STATUS\n0 done; 1 refused or failed, with the reason on standard "
+		     "error; 2 wrong usage.\n"
 		     ".SH ENVIRONMENT\n.TP\n.B POSTERN_DIR\nfolder of the instance.\n"
-		     ".SH FILES\n.TP\n.I DIR/postern.conf\nwhat belongs to the machine, see\n.BR postern.conf (5).\n"
-		     ".TP\n.I DIR/tls\ncertificate and key.\n.TP\n.I DIR/data\nall data, one folder for each room that keeps any.\n"
+		     ".SH FILES\n.TP\n.I DIR/postern.conf\nwhat belongs to the machine, see\n.BR "
+		     "postern.conf (5).\n"
+		     ".TP\n.I DIR/tls\ncertificate and key.\n.TP\n.I DIR/data\nall data, one "
+		     "folder for each room that keeps any.\n"
 		     ".TP\n.I DIR/run\nthe running instance's socket and process number.\n"
 		     ".SH SEE ALSO\n.BR postern.conf (5)\n");
 }

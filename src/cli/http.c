@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One request to the instance, over its admin socket. The socket's path comes from postern.conf; where that file
- * cannot be read the usual place is taken, so that `reload` still reaches an instance whose file was damaged since.
- * A path longer than a socket address holds is reached through /proc/self/fd.
+ * One request to the instance, over its admin socket. The socket's path comes from postern.conf;
+ * where that file cannot be read the usual place is taken, so that `reload` still reaches an
+ * instance whose file was damaged since. A path longer than a socket address holds is reached
+ * through /proc/self/fd.
  */
 #include "cli/cli.h"
 
@@ -16,7 +17,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { ANSWER_MAX = 256 << 20, TARGET_MAX = 64 * 1024, CONNECT_S = 10, WHOLE_S = 16 * 60, PATH_SPACE = 4096 };
+enum {
+	ANSWER_MAX = 256 << 20,
+	TARGET_MAX = 64 * 1024,
+	CONNECT_S = 10,
+	WHOLE_S = 16 * 60,
+	PATH_SPACE = 4096
+};
 
 static void socket_path(const char *dir, char *ret, size_t size)
 {
@@ -41,7 +48,8 @@ static void shorten(char *path, size_t size, int *ret_fd)
 	char *slash = strrchr(path, '/');
 	char name[128];
 	*ret_fd = -1;
-	if (strlen(path) < sizeof(((struct sockaddr_un *)0)->sun_path) || !slash || strlen(slash) >= sizeof(name))
+	if (strlen(path) < sizeof(((struct sockaddr_un *)0)->sun_path) || !slash ||
+	    strlen(slash) >= sizeof(name))
 		return;
 	snprintf(name, sizeof(name), "%s", slash + 1);
 	*slash = 0;
@@ -91,7 +99,7 @@ static int read_file(const char *path, struct buf *out)
 
 struct exchange {
 	const struct api_op *op;
-	const char *type;	/* of the body; NULL for none */
+	const char *type; /* of the body; NULL for none */
 	struct buf target, body, answer;
 	long status;
 };
@@ -119,11 +127,14 @@ static int prepare(struct exchange *x, const struct cli_args *args)
 static int not_reached(const char *dir, CURLcode code, const char *text, const char *path)
 {
 	if (code != CURLE_COULDNT_CONNECT)
-		return cli_refuse("no answer from the instance in %s: %s", dir, *text ? text : curl_easy_strerror(code));
+		return cli_refuse("no answer from the instance in %s: %s", dir,
+				  *text ? text : curl_easy_strerror(code));
 	if (access(dir, F_OK) < 0)
 		return cli_refuse("%s: %s", dir, err_text(-errno));
 	if (access(path, F_OK) == 0 && access(path, W_OK) < 0)
-		return cli_refuse("you may not administer the instance in %s (no right to open its socket)", dir);
+		return cli_refuse(
+			"you may not administer the instance in %s (no right to open its socket)",
+			dir);
 	if (cli_is_running(dir))
 		return cli_refuse("the instance in %s does not answer yet; try again", dir);
 	return cli_refuse("no instance runs in %s; start it with: postern run %s", dir, dir);
@@ -137,7 +148,8 @@ static int perform(struct exchange *x, const char *dir)
 	bug_if(!curl);
 	socket_path(dir, path, sizeof(path));
 	shorten(path, sizeof(path), &dir_fd);
-	struct curl_slist *headers = curl_slist_append(NULL, x->type ? x->type : "Accept: application/json");
+	struct curl_slist *headers =
+		curl_slist_append(NULL, x->type ? x->type : "Accept: application/json");
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
@@ -191,7 +203,8 @@ static void print_errors(const json_t *problem)
 		buf_fini(&safe);
 	}
 	if (total > (json_int_t)json_array_size(list))
-		fprintf(stderr, "  and %lld more\n", (long long)(total - (json_int_t)json_array_size(list)));
+		fprintf(stderr, "  and %lld more\n",
+			(long long)(total - (json_int_t)json_array_size(list)));
 }
 
 static int refused(struct cli *c, const struct exchange *x, const json_t *problem)
@@ -202,7 +215,8 @@ static int refused(struct cli *c, const struct exchange *x, const json_t *proble
 		show_json(problem);
 	if (!*detail)
 		detail = *title ? title : api_status_title((unsigned)x->status);
-	/* Where each error has a line of its own, the sentence about all of them is enough before. */
+	/* Where each error has a line of its own, the sentence about all of them is enough before.
+	 */
 	size_t n = lines ? strcspn(detail, ":") : strlen(detail);
 	cli_refuse("%.*s%s", (int)n, detail, lines ? ":" : "");
 	print_errors(problem);
@@ -214,14 +228,18 @@ int cli_request(struct cli *c, const struct api_op *op, const struct cli_args *a
 	const char *dir = cli_dir(c);
 	if (!dir)
 		return CLI_USAGE;
-	struct exchange x = { .op = op, .target = BUF_INIT(TARGET_MAX), .body = BUF_INIT(API_FILE_MAX),
+	struct exchange x = { .op = op,
+			      .target = BUF_INIT(TARGET_MAX),
+			      .body = BUF_INIT(API_FILE_MAX),
 			      .answer = BUF_INIT(ANSWER_MAX) };
 	int code = prepare(&x, args);
 	if (!code)
 		code = perform(&x, dir);
 	if (!code) {
 		json_error_t where;
-		json_t *answer = x.answer.n ? json_loadb((const char *)x.answer.p, x.answer.n, 0, &where) : NULL;
+		json_t *answer =
+			x.answer.n ? json_loadb((const char *)x.answer.p, x.answer.n, 0, &where)
+				   : NULL;
 		if (x.status >= 400) {
 			code = refused(c, &x, answer);
 			json_decref(answer);

@@ -13,8 +13,9 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	size_t i;
 	json_t *warning;
 	bool dry = json_is_true(json_object_get(result, "dry_run"));
-	printf("%lld lines read: %lld %s, %lld %s, %lld unchanged\n", (long long)number(result, "lines"),
-	       (long long)number(result, "added"), dry ? "would be added" : "added", (long long)number(result, "changed"),
+	printf("%lld lines read: %lld %s, %lld %s, %lld unchanged\n",
+	       (long long)number(result, "lines"), (long long)number(result, "added"),
+	       dry ? "would be added" : "added", (long long)number(result, "changed"),
 	       dry ? "would be changed" : "changed", (long long)number(result, "unchanged"));
 	json_array_foreach(json_object_get(result, "warnings"), i, warning) {
 		buf_clear(&line);
@@ -25,4 +26,6 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	return true;
 }
 
-const struct cli_noun noun_import = { .name = "import", .help = "mailboxes and aliases from a file", .show = show };
+const struct cli_noun noun_import = { .name = "import",
+				      .help = "mailboxes and aliases from a file",
+				      .show = show };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * postern init: a folder that `postern run` can run. postern.conf comes last, so that an init that was cut short can
- * be repeated, and a folder that has one is an instance and never touched. Keys and data are readable by the owner only.
+ * postern init: a folder that `postern run` can run. postern.conf comes last, so that an init that
+ * was cut short can be repeated, and a folder that has one is an instance and never touched. Keys
+ * and data are readable by the owner only.
  */
 #include "cli/cli.h"
 
@@ -102,14 +103,17 @@ static int make_certificate(const struct init *in)
 {
 	struct buf pem = BUF_INIT(FILE_SPACE);
 	int code = CLI_REFUSED, err = tls_self_signed(in->host, CERTIFICATE_DAYS, &pem);
-	ptrdiff_t end = err < 0 ? -1 : slice_find(buf_view(&pem), SLICE("-----END CERTIFICATE-----\n"), 0);
+	ptrdiff_t end =
+		err < 0 ? -1 : slice_find(buf_view(&pem), SLICE("-----END CERTIFICATE-----\n"), 0);
 	if (end < 0) {
-		cli_refuse("the certificate for %s could not be made: %s", in->host, err_text(err < 0 ? err : ERR_INTERNAL));
+		cli_refuse("the certificate for %s could not be made: %s", in->host,
+			   err_text(err < 0 ? err : ERR_INTERNAL));
 	} else {
 		size_t cut = (size_t)end + strlen("-----END CERTIFICATE-----\n");
 		code = write_file(in, "tls/cert.pem", slice_sub(buf_view(&pem), 0, cut), 0644);
 		if (!code)
-			code = write_file(in, "tls/key.pem", slice_sub(buf_view(&pem), cut, pem.n), 0600);
+			code = write_file(in, "tls/key.pem", slice_sub(buf_view(&pem), cut, pem.n),
+					  0600);
 	}
 	if (pem.p)
 		explicit_bzero(pem.p, pem.cap);
@@ -133,7 +137,8 @@ static void random_password(char ret[25])
 	explicit_bzero(bytes, sizeof(bytes));
 }
 
-/* The provider's login, for directory to take over at its first start: "provider <hash>", never the password. */
+/* The provider's login, for directory to take over at its first start: "provider <hash>", never the
+ * password. */
 static int make_login(const struct init *in, char password[25])
 {
 	char hash[256];
@@ -141,8 +146,8 @@ static int make_login(const struct init *in, char password[25])
 	struct buf line = BUF_INIT(1024);
 	random_password(password);
 	rng_bytes(salt, sizeof(salt));
-	if (argon2id_hash_encoded(ARGON2_PASSES, ARGON2_KIB, 1, password, strlen(password), salt, sizeof(salt), 32, hash,
-				  sizeof(hash)) != ARGON2_OK)
+	if (argon2id_hash_encoded(ARGON2_PASSES, ARGON2_KIB, 1, password, strlen(password), salt,
+				  sizeof(salt), 32, hash, sizeof(hash)) != ARGON2_OK)
 		return cli_refuse("the provider's login could not be made");
 	buf_printf(&line, "provider %s\n", hash);
 	int code = write_file(in, "data/directory/first-login", buf_view(&line), 0600);
@@ -153,7 +158,8 @@ static int make_login(const struct init *in, char password[25])
 static int set(struct conf *conf, const char *name, const char *value)
 {
 	struct buf error = BUF_INIT(1024);
-	int code = conf_set(conf, name, value, &error) < 0 ? cli_usage("%s", buf_cstr(&error)) : CLI_DONE;
+	int code = conf_set(conf, name, value, &error) < 0 ? cli_usage("%s", buf_cstr(&error))
+							   : CLI_DONE;
 	buf_fini(&error);
 	return code;
 }
@@ -163,11 +169,15 @@ static int fill_conf(const struct init *in, struct conf *conf)
 	static const struct {
 		const char *option;
 		unsigned port;
-	} ports[] = { { "smtp.listen", 25 }, { "submission.listen", 465 }, { "imap.listen", 993 }, { "pop3.listen", 995 } };
+	} ports[] = { { "smtp.listen", 25 },
+		      { "submission.listen", 465 },
+		      { "imap.listen", 993 },
+		      { "pop3.listen", 995 } };
 	int code = set(conf, "host.name", in->host);
 	for (size_t i = 0; i < ARRAY_SIZE(ports) && !code; i++) {
 		char value[64];
-		snprintf(value, sizeof(value), "127.0.0.1:%ju", (uintmax_t)in->port_base + ports[i].port);
+		snprintf(value, sizeof(value), "127.0.0.1:%ju",
+			 (uintmax_t)in->port_base + ports[i].port);
 		code = set(conf, ports[i].option, value);
 	}
 	return code;
@@ -187,8 +197,13 @@ static int make_all(const struct init *in, const struct conf *conf, char passwor
 	static const struct {
 		const char *name;
 		mode_t mode;
-	} dirs[] = { { "", 0711 },		{ "tls", 0700 },	{ "run", 0711 },	 { "data", 0711 },
-		     { "data/directory", 0700 }, { "data/queue", 0700 }, { "data/store.0", 0700 } };
+	} dirs[] = { { "", 0711 },
+		     { "tls", 0700 },
+		     { "run", 0711 },
+		     { "data", 0711 },
+		     { "data/directory", 0700 },
+		     { "data/queue", 0700 },
+		     { "data/store.0", 0700 } };
 	int code = CLI_DONE;
 	for (size_t i = 0; i < ARRAY_SIZE(dirs) && !code; i++)
 		code = make_dir(in, dirs[i].name, dirs[i].mode);
@@ -199,19 +214,21 @@ static int make_all(const struct init *in, const struct conf *conf, char passwor
 	return code ? code : make_conf(in, conf);
 }
 
-static void tell(struct cli *c, const struct init *in, const struct conf *conf, const char *password)
+static void tell(struct cli *c, const struct init *in, const struct conf *conf,
+		 const char *password)
 {
 	if (c->json) {
-		json_t *o = json_pack("{s:s, s:s, s:{s:s, s:s}}", "dir", in->dir, "host", in->host, "provider", "login",
-				      "provider", "password", password);
+		json_t *o = json_pack("{s:s, s:s, s:{s:s, s:s}}", "dir", in->dir, "host", in->host,
+				      "provider", "login", "provider", "password", password);
 		show_json(o);
 		json_decref(o);
 		return;
 	}
 	printf("A new instance is in %s\n\n", in->dir);
-	printf("  SMTP        %s\n  submission  %s (TLS)\n  IMAP        %s (TLS)\n  POP3        %s (TLS)\n\n",
-	       conf_str(conf, "smtp.listen"), conf_str(conf, "submission.listen"), conf_str(conf, "imap.listen"),
-	       conf_str(conf, "pop3.listen"));
+	printf("  SMTP        %s\n  submission  %s (TLS)\n  IMAP        %s (TLS)\n  POP3        %s "
+	       "(TLS)\n\n",
+	       conf_str(conf, "smtp.listen"), conf_str(conf, "submission.listen"),
+	       conf_str(conf, "imap.listen"), conf_str(conf, "pop3.listen"));
 	printf("  the provider's login: provider\n  its password:         %s\n\n", password);
 	printf("Run it with:  postern run %s\n", in->dir);
 }
@@ -225,7 +242,8 @@ static int parse(struct cli *c, struct init *in)
 		if ((port || host) && i + 1 == c->n)
 			return cli_usage("%s needs a value", w);
 		if (port && slice_u64(slice_str(c->words[++i]), PORT_BASE_MAX, &in->port_base) < 0)
-			return cli_usage("--port-base: expected a number from 0 to %d, got \"%s\"", PORT_BASE_MAX, c->words[i]);
+			return cli_usage("--port-base: expected a number from 0 to %d, got \"%s\"",
+					 PORT_BASE_MAX, c->words[i]);
 		if (host)
 			in->host = c->words[++i];
 		if (port || host)

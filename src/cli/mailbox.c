@@ -2,7 +2,8 @@
 /* postern mailbox: lists as tables, one mailbox as lines. */
 #include "cli/cli.h"
 
-static const char *const columns[] = { "address", "name", "used_bytes", "quota_bytes", "messages", "has_password", NULL };
+static const char *const columns[] = { "address",  "name",         "used_bytes", "quota_bytes",
+				       "messages", "has_password", NULL };
 
 const struct cli_noun noun_mailbox = {
 	.name = "mailbox",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `postern`: which command it is. Options that every command has (-d, --json, --help) may stand anywhere.
- * `postern room` comes first and touches nothing else: that is how the supervisor starts each room.
+ * `postern`: which command it is. Options that every command has (-d, --json, --help) may stand
+ * anywhere. `postern room` comes first and touches nothing else: that is how the supervisor starts
+ * each room.
  */
 #include "cli/cli.h"
 
@@ -14,17 +15,24 @@ const struct cli_command cli_commands[] = {
 	{ "init", "DIR [--port-base N] [--host NAME]", "makes a new instance in DIR", cli_init },
 	{ "run", "DIR", "runs the instance in the foreground until SIGTERM", cli_run },
 	{ "stop", "", "stops a running instance", cli_stop },
-	{ "status", "[--trials]", "shows rooms, memory, restarts, queue and accounts; --trials: what each may do", cli_status },
-	{ "reload", "", "has a running instance read configuration and certificate again", cli_reload },
-	{ "doctor", "", "checks the machine: ports, DNS, clock, disk, limits, sandbox, certificate", cli_doctor },
-	{ "check", "[DIR] [--rebuild]", "checks the mail of a stopped instance; --rebuild: makes its index anew", cli_check },
+	{ "status", "[--trials]",
+	  "shows rooms, memory, restarts, queue and accounts; --trials: what each may do",
+	  cli_status },
+	{ "reload", "", "has a running instance read configuration and certificate again",
+	  cli_reload },
+	{ "doctor", "", "checks the machine: ports, DNS, clock, disk, limits, sandbox, certificate",
+	  cli_doctor },
+	{ "check", "[DIR] [--rebuild]",
+	  "checks the mail of a stopped instance; --rebuild: makes its index anew", cli_check },
 	{ "conf", "dump|check|man [FILE]", "shows or checks postern.conf", cli_conf },
-	{ "help", "[man | words [NOUN [VERB]]]", "shows all commands; man: postern(1); words: what may come next", cli_help },
+	{ "help", "[man | words [NOUN [VERB]]]",
+	  "shows all commands; man: postern(1); words: what may come next", cli_help },
 };
 const size_t cli_n_commands = ARRAY_SIZE(cli_commands);
 
 const struct cli_noun *const cli_nouns[] = {
-	&noun_customer, &noun_domain, &noun_mailbox, &noun_address, &noun_import, &noun_move, &noun_queue, &noun_store,
+	&noun_customer, &noun_domain, &noun_mailbox, &noun_address,
+	&noun_import,   &noun_move,   &noun_queue,   &noun_store,
 };
 const size_t cli_n_nouns = ARRAY_SIZE(cli_nouns);
 
@@ -60,7 +68,8 @@ int cli_usage(const char *fmt, ...)
 const char *cli_dir(struct cli *c)
 {
 	if (!c->dir || !*c->dir)
-		cli_usage("which instance? Name its folder with -d DIR or in the environment variable POSTERN_DIR");
+		cli_usage("which instance? Name its folder with -d DIR or in the environment "
+			  "variable POSTERN_DIR");
 	return c->dir && *c->dir ? c->dir : NULL;
 }
 
@@ -128,7 +137,8 @@ static int room(const char *name, const char *number)
 {
 	enum role role;
 	uint64_t index;
-	if (role_by_name(slice_str(name), &role) < 0 || slice_u64(slice_str(number), 1000, &index) < 0)
+	if (role_by_name(slice_str(name), &role) < 0 ||
+	    slice_u64(slice_str(number), 1000, &index) < 0)
 		return CLI_USAGE;
 	return room_main(role, (unsigned)index);
 }
@@ -139,7 +149,9 @@ int main(int argc, char **argv)
 		return room(argv[2], argv[3]);
 	setlocale(LC_CTYPE, "C.UTF-8");
 	signal(SIGPIPE, SIG_IGN);
-	struct cli c = { .dir = getenv("POSTERN_DIR"), .n = argc - 1, .words = argv + 1, .arena = arena_new() };
+	struct cli c = {
+		.dir = getenv("POSTERN_DIR"), .n = argc - 1, .words = argv + 1, .arena = arena_new()
+	};
 	take_common(&c);
 	int code = dispatch(&c);
 	arena_free(&c.arena);

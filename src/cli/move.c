@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * postern move: how far a copy is, with a bar for each mailbox, rate and remaining time. --watch goes on until the
- * copy ends: on a terminal the picture is drawn over the one before, elsewhere a line is printed when figures change.
+ * postern move: how far a copy is, with a bar for each mailbox, rate and remaining time. --watch
+ * goes on until the copy ends: on a terminal the picture is drawn over the one before, elsewhere a
+ * line is printed when figures change.
  */
 #include "cli/cli.h"
 
@@ -30,7 +31,8 @@ static void bar(uint64_t done, uint64_t total, struct buf *out)
 	buf_byte(out, '[');
 	for (uint64_t i = 0; i < BAR; i++)
 		buf_byte(out, i < filled ? '#' : '.');
-	buf_printf(out, "] %3ju%%", (uintmax_t)(total ? (done < total ? done * 100 / total : 100) : 0));
+	buf_printf(out, "] %3ju%%",
+		   (uintmax_t)(total ? (done < total ? done * 100 / total : 100) : 0));
 }
 
 /* Two samples of a running copy give its rate. */
@@ -62,8 +64,10 @@ static void headline(const json_t *move, const struct sample *first, struct buf 
 	show_safe(slice_str(text(move, "domain")), out);
 	buf_printf(out, ": %s  ", text(move, "state"));
 	bar(number(move, "messages_done"), number(move, "messages_total"), out);
-	buf_printf(out, "  %ju of %ju messages, %ju of %ju mailboxes", (uintmax_t)number(move, "messages_done"),
-		   (uintmax_t)number(move, "messages_total"), (uintmax_t)number(move, "mailboxes_done"),
+	buf_printf(out, "  %ju of %ju messages, %ju of %ju mailboxes",
+		   (uintmax_t)number(move, "messages_done"),
+		   (uintmax_t)number(move, "messages_total"),
+		   (uintmax_t)number(move, "mailboxes_done"),
 		   (uintmax_t)number(move, "mailboxes_total"));
 	if (failed)
 		buf_printf(out, ", %ju failed", (uintmax_t)failed);
@@ -78,8 +82,8 @@ static void mailbox_line(const json_t *m, size_t width, struct buf *out)
 	size_t have = text_width(buf_cstr(&name));
 	buf_printf(out, "  %s%*s  ", buf_cstr(&name), (int)(width > have ? width - have : 0), "");
 	bar(number(m, "messages_done"), number(m, "messages_total"), out);
-	buf_printf(out, "  %-8s %ju of %ju", text(m, "state"), (uintmax_t)number(m, "messages_done"),
-		   (uintmax_t)number(m, "messages_total"));
+	buf_printf(out, "  %-8s %ju of %ju", text(m, "state"),
+		   (uintmax_t)number(m, "messages_done"), (uintmax_t)number(m, "messages_total"));
 	if (number(m, "messages_new"))
 		buf_printf(out, ", %ju new", (uintmax_t)number(m, "messages_new"));
 	if (*text(m, "error")) {
@@ -140,7 +144,8 @@ static int outcome(const json_t *move)
 {
 	const char *state = text(move, "state");
 	if (!strcmp(state, "failed"))
-		return cli_refuse("%ju of %ju mailboxes could not be copied", (uintmax_t)number(move, "mailboxes_failed"),
+		return cli_refuse("%ju of %ju mailboxes could not be copied",
+				  (uintmax_t)number(move, "mailboxes_failed"),
 				  (uintmax_t)number(move, "mailboxes_total"));
 	return CLI_DONE;
 }
@@ -178,7 +183,8 @@ static int watch(struct cli *c, const struct api_op *op, struct cli_args *args)
 		if (code)
 			return code;
 		if (!first.ms)
-			first = (struct sample){ clock_mono_ms(), number(move, "messages_done"), number(move, "bytes_new") };
+			first = (struct sample){ clock_mono_ms(), number(move, "messages_done"),
+						 number(move, "bytes_new") };
 		if (tty && lines)
 			printf("\033[%zuA\033[J", lines);
 		if (tty)
@@ -201,8 +207,9 @@ static void show_proof(const json_t *proof)
 {
 	size_t i, k;
 	json_t *m, *f;
-	printf("%s: %s, %ju messages there, %ju of them here, %ju missing\n", text(proof, "domain"), text(proof, "state"),
-	       (uintmax_t)number(proof, "messages_there"), (uintmax_t)number(proof, "messages_here"),
+	printf("%s: %s, %ju messages there, %ju of them here, %ju missing\n", text(proof, "domain"),
+	       text(proof, "state"), (uintmax_t)number(proof, "messages_there"),
+	       (uintmax_t)number(proof, "messages_here"),
 	       (uintmax_t)number(proof, "messages_missing"));
 	json_array_foreach(json_object_get(proof, "mailboxes"), i, m) {
 		struct buf line = BUF_INIT(4096);
@@ -213,8 +220,9 @@ static void show_proof(const json_t *proof)
 		json_array_foreach(json_object_get(m, "folders"), k, f) {
 			buf_clear(&line);
 			show_safe(slice_str(text(f, "name")), &line);
-			printf("    %-32s %ju there, %ju here, %ju missing\n", buf_cstr(&line), (uintmax_t)number(f, "there"),
-			       (uintmax_t)number(f, "here"), (uintmax_t)number(f, "missing"));
+			printf("    %-32s %ju there, %ju here, %ju missing\n", buf_cstr(&line),
+			       (uintmax_t)number(f, "there"), (uintmax_t)number(f, "here"),
+			       (uintmax_t)number(f, "missing"));
 		}
 		buf_fini(&line);
 	}
@@ -226,7 +234,8 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	return true;
 }
 
-/* The instance answers when all is compared, or after minutes with "running": then it is asked again. */
+/* The instance answers when all is compared, or after minutes with "running": then it is asked
+ * again. */
 static int prove(struct cli *c, const struct api_op *op, struct cli_args *args)
 {
 	for (;;) {
@@ -242,7 +251,8 @@ static int prove(struct cli *c, const struct api_op *op, struct cli_args *args)
 		if (code)
 			return code;
 		if (over)
-			return complete ? CLI_DONE : cli_refuse("not everything of the old server is here");
+			return complete ? CLI_DONE
+					: cli_refuse("not everything of the old server is here");
 	}
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A noun and a verb: find the operation, read the words, ask the instance, show what came back. Lists are fetched
- * page by page until the end, unless the caller asks for one page with --limit or --after.
+ * A noun and a verb: find the operation, read the words, ask the instance, show what came back.
+ * Lists are fetched page by page until the end, unless the caller asks for one page with --limit or
+ * --after.
  */
 #include "cli/cli.h"
 
@@ -14,7 +15,8 @@ static const struct api_op *find_op(struct cli *c, const char *noun, const char 
 	return api_op_find(slice_str(arena_printf(c->arena, "%s.%s", noun, verb)));
 }
 
-static void show(struct cli *c, const struct api_op *op, const struct cli_noun *noun, const json_t *result)
+static void show(struct cli *c, const struct api_op *op, const struct cli_noun *noun,
+		 const json_t *result)
 {
 	if (c->json)
 		show_json(result ? result : json_null());
@@ -28,7 +30,8 @@ static void show(struct cli *c, const struct api_op *op, const struct cli_noun *
 
 static bool is_one_page(const struct cli_args *args)
 {
-	return api_get(args->fields.v, args->fields.n, "limit").p || api_get(args->fields.v, args->fields.n, "after").p;
+	return api_get(args->fields.v, args->fields.n, "limit").p ||
+	       api_get(args->fields.v, args->fields.n, "after").p;
 }
 
 /* All pages as one: {"items": [...], "next": null}. */
@@ -46,7 +49,8 @@ static int request_all(struct cli *c, const struct api_op *op, struct cli_args *
 		json_array_extend(whole, json_object_get(page, "items"));
 		const char *next = json_string_value(json_object_get(page, "next"));
 		f->n = n;
-		bool more = next && *next && api_fields_add(f, SLICE("after"), slice_str(next)) == 0;
+		bool more =
+			next && *next && api_fields_add(f, SLICE("after"), slice_str(next)) == 0;
 		json_decref(page);
 		if (!more)
 			break;
@@ -58,7 +62,8 @@ static int request_all(struct cli *c, const struct api_op *op, struct cli_args *
 	return code;
 }
 
-int cli_op_run(struct cli *c, const struct api_op *op, const struct cli_noun *noun, struct cli_args *args)
+int cli_op_run(struct cli *c, const struct api_op *op, const struct cli_noun *noun,
+	       struct cli_args *args)
 {
 	json_t *result = NULL;
 	bool all = op->list && api_op_has(op, "limit") && !is_one_page(args);
@@ -87,7 +92,8 @@ int cli_noun_main(struct cli *c, const struct cli_noun *noun)
 	const char *verb = c->words[0];
 	const struct api_op *op = find_op(c, noun->name, verb);
 	if (!op)
-		return cli_usage("there is no \"%s %s\"; `postern %s --help` shows what there is", noun->name, verb, noun->name);
+		return cli_usage("there is no \"%s %s\"; `postern %s --help` shows what there is",
+				 noun->name, verb, noun->name);
 	if (c->help) {
 		help_op(noun, op);
 		return CLI_DONE;

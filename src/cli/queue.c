@@ -3,11 +3,13 @@
 #include "cli/cli.h"
 
 static const struct api_result recipient_columns[] = {
-	{ "address", API_STR, "recipient" }, { "state", API_STR, "state" },    { "host", API_STR, "target" },
-	{ "tries", API_U64, "attempts" },    { "next_ms", API_TIME, "next" }, { "error", API_STR, "last reply" },
+	{ "address", API_STR, "recipient" }, { "state", API_STR, "state" },
+	{ "host", API_STR, "target" },       { "tries", API_U64, "attempts" },
+	{ "next_ms", API_TIME, "next" },     { "error", API_STR, "last reply" },
 };
 static const struct api_op recipients = {
-	.results = recipient_columns, .n_results = ARRAY_SIZE(recipient_columns),
+	.results = recipient_columns,
+	.n_results = ARRAY_SIZE(recipient_columns),
 };
 
 static bool show(struct cli *c, const struct api_op *op, const json_t *result)
@@ -26,4 +28,6 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	return true;
 }
 
-const struct cli_noun noun_queue = { .name = "queue", .help = "mail that waits to go out", .show = show };
+const struct cli_noun noun_queue = { .name = "queue",
+				     .help = "mail that waits to go out",
+				     .show = show };

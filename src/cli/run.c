@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* postern run, and its end from elsewhere: stop signals the supervisor and waits until it has let go of its lock. */
+/* postern run, and its end from elsewhere: stop signals the supervisor and waits until it has let
+ * go of its lock. */
 #include "cli/cli.h"
 
 #include "base/clock.h"
@@ -15,7 +16,8 @@ enum { STOP_MS = 60 * 1000, PATH_SPACE = 4096 };
 int cli_run(struct cli *c)
 {
 	if (c->n > 1)
-		return cli_usage("\"%s\" is one word too many; usage: postern run DIR", c->words[1]);
+		return cli_usage("\"%s\" is one word too many; usage: postern run DIR",
+				 c->words[1]);
 	const char *dir = c->n ? c->words[0] : cli_dir(c);
 	if (!dir)
 		return CLI_USAGE;
@@ -54,7 +56,8 @@ int cli_stop(struct cli *c)
 		return cli_refuse("process %d: %s", (int)pid, err_text(-errno));
 	for (int64_t end = clock_mono_ms() + STOP_MS; cli_is_running(dir);) {
 		if (clock_mono_ms() > end)
-			return cli_refuse("process %d has not stopped in %d s", (int)pid, STOP_MS / 1000);
+			return cli_refuse("process %d has not stopped in %d s", (int)pid,
+					  STOP_MS / 1000);
 		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	}
 	puts(c->json ? "{}" : "stopped");

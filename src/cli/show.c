@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What comes back, for people: sizes and times in words, lists as tables, objects as lines. Texts may come out of
- * mail (senders, other servers' replies), so control characters are shown, never sent to the terminal.
+ * What comes back, for people: sizes and times in words, lists as tables, objects as lines. Texts
+ * may come out of mail (senders, other servers' replies), so control characters are shown, never
+ * sent to the terminal.
  */
 #include "cli/cli.h"
 
@@ -15,8 +16,9 @@ void show_safe(struct slice s, struct buf *out)
 	while (s.n) {
 		uint32_t cp;
 		size_t n = utf8_decode(s, &cp);
-		bool control = n && (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x202a && cp <= 0x202e) ||
-				     (cp >= 0x2066 && cp <= 0x2069));
+		bool control =
+			n && (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) ||
+			      (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069));
 		if (n && !control)
 			buf_append(out, s.p, n);
 		else if (n && cp == '\n')
@@ -62,7 +64,8 @@ static void show_time(json_int_t ms, struct buf *out)
 	time_t t = (time_t)(ms / 1000);
 	struct tm tm;
 	char text[32];
-	if (ms <= 0 || !localtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
+	if (ms <= 0 || !localtime_r(&t, &tm) ||
+	    !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
 		return;
 	buf_str(out, text);
 }
@@ -110,7 +113,8 @@ void show_json(const json_t *v)
 static void label(const struct api_result *r, bool upper, struct buf *out)
 {
 	size_t n = strlen(r->name);
-	if ((r->type == API_BYTES || r->type == API_LIMIT) && n > 6 && !strcmp(r->name + n - 6, "_bytes"))
+	if ((r->type == API_BYTES || r->type == API_LIMIT) && n > 6 &&
+	    !strcmp(r->name + n - 6, "_bytes"))
 		n -= 6;
 	if (r->type == API_TIME && n > 3)
 		n -= 3;
@@ -133,7 +137,8 @@ void show_object(const struct api_op *op, const json_t *object)
 	for (size_t i = 0; i < op->n_results; i++) {
 		const struct api_result *r = &op->results[i];
 		json_t *v = json_object_get(object, r->name);
-		if (!v || json_is_null(v) || r->type == API_OBJECTS || (json_is_array(v) && !json_array_size(v)))
+		if (!v || json_is_null(v) || r->type == API_OBJECTS ||
+		    (json_is_array(v) && !json_array_size(v)))
 			continue;
 		buf_clear(&text);
 		label(r, false, &text);
@@ -188,7 +193,8 @@ void show_list(const struct api_op *op, const char *const *wanted, const json_t 
 	json_array_foreach(items, i, item) {
 		for (size_t k = 0; k < n; k++) {
 			buf_clear(&text);
-			show_value(columns[k]->type, json_object_get(item, columns[k]->name), &text);
+			show_value(columns[k]->type, json_object_get(item, columns[k]->name),
+				   &text);
 			table_cell(t, buf_cstr(&text), is_number(columns[k]->type));
 		}
 	}

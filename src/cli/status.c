@@ -54,7 +54,8 @@ static void rooms_table(const json_t *rooms)
 	static const struct {
 		const char *name;
 		bool right;
-	} heads[] = { { "ROOM", false }, { "PID", true }, { "STATE", false }, { "MEMORY", true }, { "RESTARTS", true }, { "UP", true } };
+	} heads[] = { { "ROOM", false },  { "PID", true },      { "STATE", false },
+		      { "MEMORY", true }, { "RESTARTS", true }, { "UP", true } };
 	struct table *t = table_new(ARRAY_SIZE(heads));
 	size_t i;
 	json_t *room;
@@ -101,7 +102,8 @@ static void show(const char *dir, const json_t *status)
 	rooms_table(rooms);
 }
 
-/* What each room tried from inside its sandbox: "no" where it was refused, "YES" where it was let through. */
+/* What each room tried from inside its sandbox: "no" where it was refused, "YES" where it was let
+ * through. */
 static void trials_table(const json_t *rooms)
 {
 	json_t *first = json_object_get(json_array_get(rooms, 0), "trials"), *room, *err;
@@ -113,7 +115,8 @@ static void trials_table(const json_t *rooms)
 		table_cell(t, what, false);
 	json_array_foreach(rooms, i, room) {
 		char name[64];
-		snprintf(name, sizeof(name), "%s.%lld", text(room, "role"), (long long)number(room, "index"));
+		snprintf(name, sizeof(name), "%s.%lld", text(room, "role"),
+			 (long long)number(room, "index"));
 		table_cell(t, name, false);
 		json_object_foreach(first, what, err) {
 			err = json_object_get(json_object_get(room, "trials"), what);

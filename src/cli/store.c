@@ -34,4 +34,6 @@ static int run(struct cli *c, const struct api_op *op, struct cli_args *args)
 	return faults ? cli_refuse("%lld faults", (long long)faults) : CLI_DONE;
 }
 
-const struct cli_noun noun_store = { .name = "store", .help = "the stored mail itself", .run = run };
+const struct cli_noun noun_store = { .name = "store",
+				     .help = "the stored mail itself",
+				     .run = run };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables for a terminal: columns as wide as their widest cell, two spaces between, nothing behind the last. */
+/* Tables for a terminal: columns as wide as their widest cell, two spaces between, nothing behind
+ * the last. */
 #include "cli/cli.h"
 
 #include "base/codec.h"
@@ -12,7 +13,7 @@ struct table {
 		char *text;
 		size_t width;
 		bool right;
-	} *cells;
+	} * cells;
 };
 
 size_t text_width(const char *text)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * postern.conf: lines "name = value". A '#' begins a comment only as a line's first character, so that a value
- * may hold one. Every option is known, stands once, and is of its type, or the file is refused as a whole:
- * half a configuration is never in force. Values are kept as text and, where they have one, as a number.
+ * postern.conf: lines "name = value". A '#' begins a comment only as a line's first character, so
+ * that a value may hold one. Every option is known, stands once, and is of its type, or the file is
+ * refused as a whole: half a configuration is never in force. Values are kept as text and, where
+ * they have one, as a number.
  */
 #include "lib/conf/conf_priv.h"
 
@@ -16,8 +17,8 @@ struct conf {
 	struct value {
 		char *text;
 		uint64_t number;
-		size_t line;	/* where it was set; 0: it was not */
-	} *values;	/* one an option, in the table's order */
+		size_t line; /* where it was set; 0: it was not */
+	} * values;          /* one an option, in the table's order */
 };
 
 static const struct conf_option *option_find(struct slice name)
@@ -74,7 +75,9 @@ static void quote(struct slice s, struct buf *out)
 	bool whole = utf8_valid(s);
 	buf_byte(out, '"');
 	for (size_t i = 0; i < s.n; i++)
-		buf_byte(out, s.p[i] < 0x20 || s.p[i] == 0x7f || (s.p[i] >= 0x80 && !whole) ? '?' : s.p[i]);
+		buf_byte(out, s.p[i] < 0x20 || s.p[i] == 0x7f || (s.p[i] >= 0x80 && !whole)
+				      ? '?'
+				      : s.p[i]);
 	buf_str(out, cut ? "...\"" : "\"");
 }
 
@@ -138,7 +141,8 @@ static int parse_line(struct conf *c, struct slice line, size_t number, struct b
 		return unknown_option(name, error);
 	struct value *v = &c->values[o - conf_options];
 	if (v->line) {
-		buf_printf(error, "%s: expected this option once, but line %zu has it already", o->name, v->line);
+		buf_printf(error, "%s: expected this option once, but line %zu has it already",
+			   o->name, v->line);
 		return ERR_EXISTS;
 	}
 	v->line = number;
@@ -254,8 +258,10 @@ static bool same_group(const char *a, const char *b)
 
 void conf_dump(const struct conf *c, struct buf *out)
 {
-	buf_str(out, "# postern.conf: what belongs to this machine; postern.conf(5) explains each option.\n"
-		     "# Options marked [restart] take effect at the next start, all others with `postern reload`.\n");
+	buf_str(out, "# postern.conf: what belongs to this machine; postern.conf(5) explains each "
+		     "option.\n"
+		     "# Options marked [restart] take effect at the next start, all others with "
+		     "`postern reload`.\n");
 	for (size_t i = 0; i < conf_n_options; i++) {
 		const struct conf_option *o = &conf_options[i];
 		if (i == 0 || !same_group(o->name, conf_options[i - 1].name))

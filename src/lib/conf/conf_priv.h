@@ -5,7 +5,8 @@
 
 #include "lib/conf/conf.h"
 
-/* Whether text is a value of the option; numbers, sizes, durations and booleans as a number in *ret. */
+/* Whether text is a value of the option; numbers, sizes, durations and booleans as a number in
+ * *ret. */
 NODISCARD int conf_value(const struct conf_option *option, struct slice text, uint64_t *ret);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The types of options: what a value may look like, and how to say so. A value that is not of its type or
- * outside its bounds is refused, never bent into them.
+ * The types of options: what a value may look like, and how to say so. A value that is not of its
+ * type or outside its bounds is refused, never bent into them.
  */
 #include "lib/conf/conf_priv.h"
 
@@ -14,8 +14,11 @@
 static const struct unit {
 	const char *name;
 	uint64_t factor;
-} size_units[] = { { "P", 1ull << 50 }, { "T", 1ull << 40 }, { "G", 1ull << 30 }, { "M", 1ull << 20 }, { "K", 1ull << 10 }, { "", 1 }, { NULL, 0 } },
-  duration_units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { NULL, 0 } };
+} size_units[] = { { "P", 1ull << 50 }, { "T", 1ull << 40 }, { "G", 1ull << 30 },
+		   { "M", 1ull << 20 }, { "K", 1ull << 10 }, { "", 1 },
+		   { NULL, 0 } },
+  duration_units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 },
+		       { "s", 1000 },     { "ms", 1 },      { NULL, 0 } };
 
 static int with_unit(const struct unit *units, struct slice text, uint64_t *ret)
 {
@@ -62,7 +65,8 @@ void conf_option_rule(const struct conf_option *o, struct buf *out)
 		break;
 	case CONF_SIZE:
 	case CONF_DURATION:
-		buf_printf(out, "a %s from ", o->type == CONF_SIZE ? "size" : "duration (ms, s, m, h, d)");
+		buf_printf(out, "a %s from ",
+			   o->type == CONF_SIZE ? "size" : "duration (ms, s, m, h, d)");
 		print_with_unit(units, o->min, out);
 		buf_str(out, " to ");
 		print_with_unit(units, o->max, out);
@@ -78,13 +82,18 @@ void conf_option_rule(const struct conf_option *o, struct buf *out)
 		break;
 	case CONF_CHOICE:
 		for (size_t i = 0; o->choices[i]; i++)
-			buf_printf(out, "%s%s", !i ? "" : o->choices[i + 1] ? ", " : " or ", o->choices[i]);
+			buf_printf(out, "%s%s",
+				   !i                  ? ""
+				   : o->choices[i + 1] ? ", "
+						       : " or ",
+				   o->choices[i]);
 		break;
 	case CONF_NETWORKS:
 		buf_str(out, "networks such as 127.0.0.0/8 or ::1/128, or nothing");
 		break;
 	case CONF_SERVERS:
-		buf_str(out, "addresses such as 192.0.2.53, 127.0.0.1:5353 or [::1]:53, or nothing");
+		buf_str(out,
+			"addresses such as 192.0.2.53, 127.0.0.1:5353 or [::1]:53, or nothing");
 		break;
 	}
 }
@@ -155,11 +164,13 @@ static int parse_network(struct slice word, uint16_t unused, struct sockaddr_sto
 	uint64_t bits = 0;
 	int err = to_sockaddr(slice_sub(word, 0, slash < 0 ? word.n : (size_t)slash), 1, ret);
 	if (err == 0 && slash >= 0)
-		err = slice_u64(slice_sub(word, (size_t)slash + 1, word.n), ret->ss_family == AF_INET ? 32 : 128, &bits);
+		err = slice_u64(slice_sub(word, (size_t)slash + 1, word.n),
+				ret->ss_family == AF_INET ? 32 : 128, &bits);
 	return err;
 }
 
-static int every_word(struct slice text, uint16_t fallback, int (*parse)(struct slice, uint16_t, struct sockaddr_storage *))
+static int every_word(struct slice text, uint16_t fallback,
+		      int (*parse)(struct slice, uint16_t, struct sockaddr_storage *))
 {
 	struct sockaddr_storage sa;
 	size_t count = 0;

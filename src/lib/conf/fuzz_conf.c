@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any file parses or is refused with a text; what parses dumps to something that parses to the same. */
+/* Any file parses or is refused with a text; what parses dumps to something that parses to the
+ * same. */
 #include "lib/conf/conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -7,7 +8,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct conf *c = NULL, *again = NULL;
-	struct buf error = BUF_INIT(4096), one = BUF_INIT(CONF_FILE_MAX), two = BUF_INIT(CONF_FILE_MAX);
+	struct buf error = BUF_INIT(4096), one = BUF_INIT(CONF_FILE_MAX),
+		   two = BUF_INIT(CONF_FILE_MAX);
 	if (conf_parse(slice_of(data, size), "postern.conf", &c, &error) < 0) {
 		bug_if(error.n == 0 || slice_find_byte(buf_view(&error), '\n', 0) >= 0);
 	} else {

@@ -29,8 +29,10 @@ static void good(void **state)
 {
 	struct conf *c = NULL;
 	struct buf error = BUF_INIT(4096);
-	const char *text = "# hello\n\n  smtp.max_recipients=200\r\nhost.name =  mail # one.example.test \n"
-			   "smtp.max_size = 1M\nqueue.lifetime = 2d\nlog.json = true\nlog.level = warn\ndns.servers =";
+	const char *text =
+		"# hello\n\n  smtp.max_recipients=200\r\nhost.name =  mail # one.example.test \n"
+		"smtp.max_size = 1M\nqueue.lifetime = 2d\nlog.json = true\nlog.level = "
+		"warn\ndns.servers =";
 	assert_int_equal(conf_parse(slice_str(text), "f", &c, &error), 0);
 	assert_int_equal(conf_u64(c, "smtp.max_recipients"), 200);
 	assert_string_equal(conf_str(c, "host.name"), "mail # one.example.test");
@@ -52,30 +54,38 @@ static void bad(void **state)
 	} cases[] = {
 		{ "\n\nsmtp.max_recipients = many\n",
 		  "f:3: smtp.max_recipients: expected a number from 100 to 10000, got \"many\"" },
-		{ "smtp.max_recipients = 99", "f:1: smtp.max_recipients: expected a number from 100 to 10000, got \"99\"" },
+		{ "smtp.max_recipients = 99",
+		  "f:1: smtp.max_recipients: expected a number from 100 to 10000, got \"99\"" },
 		{ "smtp.max_recipients = 10001",
 		  "f:1: smtp.max_recipients: expected a number from 100 to 10000, got \"10001\"" },
-		{ "smtp.max_recipients =", "f:1: smtp.max_recipients: expected a number from 100 to 10000, got \"\"" },
-		{ "smtp.max_recpients = 100",
-		  "f:1: \"smtp.max_recpients\": expected the name of an option; did you mean smtp.max_recipients?" },
+		{ "smtp.max_recipients =",
+		  "f:1: smtp.max_recipients: expected a number from 100 to 10000, got \"\"" },
+		{ "smtp.max_recpients = 100", "f:1: \"smtp.max_recpients\": expected the name of "
+					      "an option; did you mean smtp.max_recipients?" },
 		{ "colour = red", "f:1: \"colour\": expected the name of an option" },
 		{ "hello", "f:1: expected \"name = value\", got \"hello\"" },
 		{ "= 1", "f:1: \"\": expected the name of an option" },
 		{ "log.json = true\n# x\nlog.json = true",
 		  "f:3: log.json: expected this option once, but line 1 has it already" },
 		{ "log.json = yes", "f:1: log.json: expected true or false, got \"yes\"" },
-		{ "log.level = loud", "f:1: log.level: expected debug, info, warn or error, got \"loud\"" },
-		{ "smtp.max_size = 2G", "f:1: smtp.max_size: expected a size from 64K to 1G, got \"2G\"" },
-		{ "queue.lifetime = 5 days",
-		  "f:1: queue.lifetime: expected a duration (ms, s, m, h, d) from 1s to 30d, got \"5 days\"" },
-		{ "queue.lifetime = 60", "f:1: queue.lifetime: expected a duration (ms, s, m, h, d) from 1s to 30d, got \"60\"" },
+		{ "log.level = loud",
+		  "f:1: log.level: expected debug, info, warn or error, got \"loud\"" },
+		{ "smtp.max_size = 2G",
+		  "f:1: smtp.max_size: expected a size from 64K to 1G, got \"2G\"" },
+		{ "queue.lifetime = 5 days", "f:1: queue.lifetime: expected a duration (ms, s, m, "
+					     "h, d) from 1s to 30d, got \"5 days\"" },
+		{ "queue.lifetime = 60", "f:1: queue.lifetime: expected a duration (ms, s, m, h, "
+					 "d) from 1s to 30d, got \"60\"" },
 		{ "host.name =", "f:1: host.name: expected a text of 1 to 253 bytes, got \"\"" },
-		{ "host.name = a\001b", "f:1: host.name: expected a text of 1 to 253 bytes, got \"a?b\"" },
+		{ "host.name = a\001b",
+		  "f:1: host.name: expected a text of 1 to 253 bytes, got \"a?b\"" },
 		{ "smtp.listen = localhost:25",
-		  "f:1: smtp.listen: expected addresses with ports such as 127.0.0.1:2025 or [::1]:25, or nothing, got "
+		  "f:1: smtp.listen: expected addresses with ports such as 127.0.0.1:2025 or "
+		  "[::1]:25, or nothing, got "
 		  "\"localhost:25\"" },
 		{ "limits.exempt_networks = 10.0.0.0/33",
-		  "f:1: limits.exempt_networks: expected networks such as 127.0.0.0/8 or ::1/128, or nothing, got "
+		  "f:1: limits.exempt_networks: expected networks such as 127.0.0.0/8 or ::1/128, "
+		  "or nothing, got "
 		  "\"10.0.0.0/33\"" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -101,9 +111,13 @@ static int set(const char *name, const char *value)
 static void addresses(void **state)
 {
 	static const char *const ok[] = { "", "127.0.0.1:25", "[::1]:25", "0.0.0.0:25 [::]:25" };
-	static const char *const no[] = { "127.0.0.1", "::1", "::1:25", "[::1]", "[127.0.0.1]:25", "127.0.0.1:0",
-					  "127.0.0.1:65536", "127.0.0.1:x", "127.0.0.1:", ":25", "1.2.3:25", "[::1]25" };
-	static const char *const servers[] = { "192.0.2.53", "127.0.0.1:5353", "2001:db8::1", "[::1]:53" };
+	static const char *const no[] = {
+		"127.0.0.1",      "::1",         "::1:25",          "[::1]",
+		"[127.0.0.1]:25", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:x",
+		"127.0.0.1:",     ":25",         "1.2.3:25",        "[::1]25"
+	};
+	static const char *const servers[] = { "192.0.2.53", "127.0.0.1:5353", "2001:db8::1",
+					       "[::1]:53" };
 	for (size_t i = 0; i < ARRAY_SIZE(ok); i++)
 		assert_int_equal(set("smtp.listen", ok[i]), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
@@ -155,7 +169,8 @@ static void limits(void **state)
 static void dump_parses_back(void **state)
 {
 	struct conf *c = NULL, *again = NULL;
-	struct buf one = BUF_INIT(CONF_FILE_MAX), two = BUF_INIT(CONF_FILE_MAX), error = BUF_INIT(4096);
+	struct buf one = BUF_INIT(CONF_FILE_MAX), two = BUF_INIT(CONF_FILE_MAX),
+		   error = BUF_INIT(4096);
 	assert_int_equal(conf_parse(SLICE("smtp.max_size = 7M\n"), "f", &c, &error), 0);
 	conf_dump(c, &one);
 	assert_int_equal(conf_parse(buf_view(&one), "dump", &again, &error), 0);
@@ -181,8 +196,12 @@ static void missing_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table_is_sound), cmocka_unit_test(good), cmocka_unit_test(bad),
-		cmocka_unit_test(addresses), cmocka_unit_test(limits), cmocka_unit_test(dump_parses_back),
+		cmocka_unit_test(table_is_sound),
+		cmocka_unit_test(good),
+		cmocka_unit_test(bad),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(dump_parses_back),
 		cmocka_unit_test(missing_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether fields fit the table. Both ends of an operation call it: httpd for a good error at once, the owning
- * room because it trusts nobody. What is checked is form; whether a domain exists is the owner's question.
+ * Whether fields fit the table. Both ends of an operation call it: httpd for a good error at once,
+ * the owning room because it trusts nobody. What is checked is form; whether a domain exists is the
+ * owner's question.
  */
 #include "proto/api/api.h"
 
@@ -57,8 +58,8 @@ static bool is_domain(struct slice s)
 	}
 }
 
-/* The last '@' divides; the local part here is whatever a mailbox could be called (RFC 5321 4.1.2, dot-string
- * and UTF-8 of RFC 6531; quoted forms have no place in an administration). */
+/* The last '@' divides; the local part here is whatever a mailbox could be called (RFC 5321 4.1.2,
+ * dot-string and UTF-8 of RFC 6531; quoted forms have no place in an administration). */
 static bool is_address(struct slice s, bool may_be_domain)
 {
 	ptrdiff_t at = -1;
@@ -122,7 +123,8 @@ static bool is_host(struct slice s, bool bracketed)
 	return s.n >= 2 && s.n <= 45;
 }
 
-int api_hostport(struct slice value, uint16_t fallback, struct arena *a, struct slice *ret_host, uint16_t *ret_port)
+int api_hostport(struct slice value, uint16_t fallback, struct arena *a, struct slice *ret_host,
+		 uint16_t *ret_port)
 {
 	bool bracketed = value.n && value.p[0] == '[';
 	struct slice host, rest;
@@ -143,7 +145,8 @@ int api_hostport(struct slice value, uint16_t fallback, struct arena *a, struct 
 	return 0;
 }
 
-int api_source(struct slice value, struct arena *a, struct slice *ret_host, uint16_t *ret_port, bool *ret_tls)
+int api_source(struct slice value, struct arena *a, struct slice *ret_host, uint16_t *ret_port,
+	       bool *ret_tls)
 {
 	bool tls = slice_starts_ci(value, SLICE("imaps://"));
 	if (!tls && !slice_starts_ci(value, SLICE("imap://")))
@@ -208,12 +211,13 @@ void api_param_rule(const struct api_param *p, struct buf *out)
 	switch (p->type) {
 	case API_STR:
 	case API_SECRET:
-		buf_printf(out, "%s of %ju to %ju bytes%s", p->type == API_STR ? "a text" : "a secret",
-			   (uintmax_t)p->min, (uintmax_t)max,
-			   p->type == API_STR ? " without control characters" : "");
+		buf_printf(out, "%s of %ju to %ju bytes%s",
+			   p->type == API_STR ? "a text" : "a secret", (uintmax_t)p->min,
+			   (uintmax_t)max, p->type == API_STR ? " without control characters" : "");
 		break;
 	case API_NAME:
-		buf_printf(out, "a name of %ju to %ju characters (a-z, 0-9, and . _ - behind the first)",
+		buf_printf(out,
+			   "a name of %ju to %ju characters (a-z, 0-9, and . _ - behind the first)",
 			   (uintmax_t)p->min, (uintmax_t)max);
 		break;
 	case API_DOMAIN:
@@ -235,14 +239,19 @@ void api_param_rule(const struct api_param *p, struct buf *out)
 		buf_str(out, "a size such as 500M, 2G or a number of bytes");
 		break;
 	case API_U64:
-		buf_printf(out, "a number from %ju to %ju", (uintmax_t)p->min, (uintmax_t)(p->max ? p->max : UINT64_MAX));
+		buf_printf(out, "a number from %ju to %ju", (uintmax_t)p->min,
+			   (uintmax_t)(p->max ? p->max : UINT64_MAX));
 		break;
 	case API_BOOL:
 		buf_str(out, "true or false");
 		break;
 	case API_CHOICE:
 		for (size_t i = 0; p->choices[i]; i++)
-			buf_printf(out, "%s%s", !i ? "" : p->choices[i + 1] ? ", " : " or ", p->choices[i]);
+			buf_printf(out, "%s%s",
+				   !i                  ? ""
+				   : p->choices[i + 1] ? ", "
+						       : " or ",
+				   p->choices[i]);
 		break;
 	default:
 		buf_printf(out, "a file of at most %ju bytes", (uintmax_t)max);
@@ -268,7 +277,8 @@ static int refuse_param(struct api_error *ret, const struct api_param *p, struct
 {
 	struct buf rule = BUF_INIT(sizeof(ret->rule) - 1);
 	api_param_rule(p, &rule);
-	int err = refuse(ret, slice_str(p->name), p->type == API_SECRET ? SLICE("") : value, buf_cstr(&rule));
+	int err = refuse(ret, slice_str(p->name), p->type == API_SECRET ? SLICE("") : value,
+			 buf_cstr(&rule));
 	buf_fini(&rule);
 	return err;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fields in and out of HTTP. In: everything ends as text in an arena, bounded by API_FIELDS_MAX; nested objects,
- * reals and doubled members are refused. Out: what a client sends, in the form that these readers take.
+ * Fields in and out of HTTP. In: everything ends as text in an arena, bounded by API_FIELDS_MAX;
+ * nested objects, reals and doubled members are refused. Out: what a client sends, in the form that
+ * these readers take.
  */
 #include "proto/api/http.h"
 
@@ -60,16 +61,19 @@ static int form_decode(struct slice in, struct arena *a, struct slice *ret)
 	return 0;
 }
 
-static int query_pair(struct api_fields *f, const struct api_op *op, struct slice pair, struct api_error *ret_error)
+static int query_pair(struct api_fields *f, const struct api_op *op, struct slice pair,
+		      struct api_error *ret_error)
 {
 	ptrdiff_t eq = slice_find_byte(pair, '=', 0);
 	struct slice name, value = { 0 }, none = { 0 };
 	if (form_decode(slice_sub(pair, 0, eq < 0 ? pair.n : (size_t)eq), f->arena, &name) < 0 ||
 	    (eq >= 0 && form_decode(slice_sub(pair, (size_t)eq + 1, pair.n), f->arena, &value) < 0))
-		return fail(ret_error, ERR_SYNTAX, none, "a query of name=value pairs with UTF-8 escapes");
+		return fail(ret_error, ERR_SYNTAX, none,
+			    "a query of name=value pairs with UTF-8 escapes");
 	const struct api_param *p = api_param_find(op, name);
 	if (p && p->type == API_SECRET)
-		return fail(ret_error, ERR_INVALID, name, "secrets in the body, never in the query");
+		return fail(ret_error, ERR_INVALID, name,
+			    "secrets in the body, never in the query");
 	if (api_fields_add(f, name, value) < 0)
 		return fail(ret_error, ERR_TOO_BIG, none, "fewer fields");
 	return 0;
@@ -92,14 +96,16 @@ int api_fields_from_query(struct api_fields *f, const struct api_op *op, struct 
 	return 0;
 }
 
-static int add_scalar(struct api_fields *f, struct slice name, const json_t *v, struct api_error *ret_error)
+static int add_scalar(struct api_fields *f, struct slice name, const json_t *v,
+		      struct api_error *ret_error)
 {
 	struct slice text = { 0 };
 	int err = 0;
 	if (json_is_string(v))
 		text = slice_of(json_string_value(v), json_string_length(v));
 	else if (json_is_integer(v))
-		text = slice_str(arena_printf(f->arena, "%" JSON_INTEGER_FORMAT, json_integer_value(v)));
+		text = slice_str(
+			arena_printf(f->arena, "%" JSON_INTEGER_FORMAT, json_integer_value(v)));
 	else if (json_is_boolean(v))
 		text = json_is_true(v) ? SLICE("true") : SLICE("false");
 	else
@@ -108,7 +114,8 @@ static int add_scalar(struct api_fields *f, struct slice name, const json_t *v, 
 	return err < 0 ? fail(ret_error, err, name, "fewer fields") : 0;
 }
 
-static int add_member(struct api_fields *f, struct slice name, const json_t *v, struct api_error *ret_error)
+static int add_member(struct api_fields *f, struct slice name, const json_t *v,
+		      struct api_error *ret_error)
 {
 	if (json_is_null(v))
 		return 0;
@@ -133,7 +140,8 @@ int api_fields_from_json(struct api_fields *f, struct slice body, struct api_err
 	json_t *object = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &where);
 	if (!json_is_object(object)) {
 		char rule[160];
-		snprintf(rule, sizeof(rule), "a JSON object%s%.90s", object ? "" : "; ", object ? "" : where.text);
+		snprintf(rule, sizeof(rule), "a JSON object%s%.90s", object ? "" : "; ",
+			 object ? "" : where.text);
 		json_decref(object);
 		return fail(ret_error, ERR_SYNTAX, SLICE(""), rule);
 	}
@@ -160,7 +168,8 @@ static json_t *text_of(struct slice s)
 	return json_stringn((const char *)s.p, s.n);
 }
 
-void api_fields_to_json(const struct api_op *op, const struct api_field *fields, size_t n, struct buf *out)
+void api_fields_to_json(const struct api_op *op, const struct api_field *fields, size_t n,
+			struct buf *out)
 {
 	json_t *object = json_object();
 	for (size_t i = 0; i < n; i++) {
@@ -202,8 +211,8 @@ static void percent_encode(struct buf *out, struct slice s)
 	}
 }
 
-void api_request_target(const struct api_op *op, const struct api_field *fields, size_t n, bool in_query,
-			struct buf *out)
+void api_request_target(const struct api_op *op, const struct api_field *fields, size_t n,
+			bool in_query, struct buf *out)
 {
 	char mark = '?';
 	for (const char *at = op->path; *at;) {

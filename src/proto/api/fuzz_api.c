@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request: first line "METHOD /path?query", then a JSON body. It is refused, or its fields fit the table;
- * then they go out again as a client sends them and come back the same.
+ * A request: first line "METHOD /path?query", then a JSON body. It is refused, or its fields fit
+ * the table; then they go out again as a client sends them and come back the same.
  */
 #include "base/err.h"
 #include "proto/api/http.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operations as HTTP carries them: fields from a query (RFC 3986 3.4, application/x-www-form-urlencoded
- * escapes) and from a JSON object (RFC 8259), failures as problem+json (RFC 9457), and the OpenAPI 3.1 document.
- * Threats: bodies and queries of any bytes. What may come in is bounded by the constants below.
+ * The operations as HTTP carries them: fields from a query (RFC 3986 3.4,
+ * application/x-www-form-urlencoded escapes) and from a JSON object (RFC 8259), failures as
+ * problem+json (RFC 9457), and the OpenAPI 3.1 document. Threats: bodies and queries of any bytes.
+ * What may come in is bounded by the constants below.
  */
 #ifndef PROTO_API_HTTP_H
 #define PROTO_API_HTTP_H
@@ -10,9 +11,9 @@
 #include "proto/api/api.h"
 
 enum {
-	API_JSON_MAX = 1 << 20,		/* bytes of a JSON body */
-	API_QUERY_MAX = 8192,		/* bytes of a query */
-	API_OPENAPI_MAX = 1 << 20,	/* bytes of the document */
+	API_JSON_MAX = 1 << 20,    /* bytes of a JSON body */
+	API_QUERY_MAX = 8192,      /* bytes of a query */
+	API_OPENAPI_MAX = 1 << 20, /* bytes of the document */
 };
 
 /* Fields of one request; the memory is the arena's. */
@@ -25,23 +26,31 @@ struct api_fields {
 /* ERR_TOO_BIG past API_FIELDS_MAX. */
 NODISCARD int api_fields_add(struct api_fields *f, struct slice name, struct slice value);
 
-/* "a=1&b=%20"; empty values stay, "+" is a space. ERR_SYNTAX, ERR_TOO_BIG; ERR_INVALID where it names a secret. */
-NODISCARD int api_fields_from_query(struct api_fields *f, const struct api_op *op, struct slice query,
-				    struct api_error *ret_error);
+/* "a=1&b=%20"; empty values stay, "+" is a space. ERR_SYNTAX, ERR_TOO_BIG; ERR_INVALID where it
+ * names a secret. */
+NODISCARD int api_fields_from_query(struct api_fields *f, const struct api_op *op,
+				    struct slice query, struct api_error *ret_error);
 
-/* {"a": "x", "b": 7, "c": true, "to": ["x", "y"], "d": null}; null is as if absent. ERR_SYNTAX, ERR_TOO_BIG. */
-NODISCARD int api_fields_from_json(struct api_fields *f, struct slice body, struct api_error *ret_error);
+/* {"a": "x", "b": 7, "c": true, "to": ["x", "y"], "d": null}; null is as if absent. ERR_SYNTAX,
+ * ERR_TOO_BIG. */
+NODISCARD int api_fields_from_json(struct api_fields *f, struct slice body,
+				   struct api_error *ret_error);
 
-/* The reverse, for a client: members are texts, or lists of texts; what stands in the path is left out. */
-void api_fields_to_json(const struct api_op *op, const struct api_field *fields, size_t n, struct buf *out);
-
-/* op's path with fields in it, percent-encoded, and for GET and DELETE (or in_query) the rest as query. */
-void api_request_target(const struct api_op *op, const struct api_field *fields, size_t n, bool in_query,
+/* The reverse, for a client: members are texts, or lists of texts; what stands in the path is left
+ * out. */
+void api_fields_to_json(const struct api_op *op, const struct api_field *fields, size_t n,
 			struct buf *out);
+
+/* op's path with fields in it, percent-encoded, and for GET and DELETE (or in_query) the rest as
+ * query. */
+void api_request_target(const struct api_op *op, const struct api_field *fields, size_t n,
+			bool in_query, struct buf *out);
 bool api_in_path(const struct api_op *op, struct slice field);
 
-/* {"type": "about:blank", "title", "status", "detail", "field"}; detail and field may be NULL or "". */
-void api_problem(unsigned status, const char *title, const char *detail, const char *field, struct buf *out);
+/* {"type": "about:blank", "title", "status", "detail", "field"}; detail and field may be NULL or
+ * "". */
+void api_problem(unsigned status, const char *title, const char *detail, const char *field,
+		 struct buf *out);
 
 /* The HTTP status that fits an error of ours. */
 unsigned api_status_of(int err);

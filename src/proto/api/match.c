@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a request line to its operation. A path is split at '/' before its escapes are taken out (RFC 3986 2.4),
- * so that "%2F" stays inside its segment. Dot segments are never resolved: they match no template.
- * Threats: paths of any length and any bytes; nothing but literal segments and decoded values comes out.
+ * From a request line to its operation. A path is split at '/' before its escapes are taken out
+ * (RFC 3986 2.4), so that "%2F" stays inside its segment. Dot segments are never resolved: they
+ * match no template. Threats: paths of any length and any bytes; nothing but literal segments and
+ * decoded values comes out.
  */
 #include "proto/api/api.h"
 
@@ -86,7 +87,8 @@ static int percent_decode(struct slice in, struct arena *a, struct slice *ret)
 }
 
 /* Fills fields with the raw segments; their escapes are taken out once the operation is known. */
-static bool path_fits(const struct api_op *op, struct slice path, struct api_field *fields, size_t *ret_n)
+static bool path_fits(const struct api_op *op, struct slice path, struct api_field *fields,
+		      size_t *ret_n)
 {
 	struct slice template = slice_str(op->path), want, have;
 	size_t t = 0, p = 0, n = 0;
@@ -112,7 +114,8 @@ static void add_allowed(char *allow, size_t cap, const char *method)
 	snprintf(allow + n, cap - n, "%s%s", n ? ", " : "", method);
 }
 
-/* "/queue/flush" before "/queue/{id}": an operation without fields in its path is the better fit. */
+/* "/queue/flush" before "/queue/{id}": an operation without fields in its path is the better fit.
+ */
 int api_match(struct slice method, struct slice path, struct arena *a, struct api_match *ret)
 {
 	struct api_match m = { 0 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of operations as an OpenAPI 3.1 document (JSON Schema 2020-12), for people and for generators. */
+/* The table of operations as an OpenAPI 3.1 document (JSON Schema 2020-12), for people and for
+ * generators. */
 #include "proto/api/http.h"
 
 #include <jansson.h>
@@ -13,11 +14,12 @@ static void set(json_t *o, const char *key, const char *text)
 static void schema_type(json_t *schema, enum api_type type, const char *const *choices)
 {
 	static const char *const types[] = {
-		[API_STR] = "string", [API_NAME] = "string", [API_DOMAIN] = "string", [API_ADDRESS] = "string",
-		[API_TARGET] = "string", [API_HOSTPORT] = "string", [API_SOURCE] = "string", [API_SIZE] = "string",
-		[API_U64] = "integer", [API_BOOL] = "boolean", [API_CHOICE] = "string", [API_SECRET] = "string",
-		[API_FILE] = "string", [API_TIME] = "integer", [API_BYTES] = "integer", [API_LIMIT] = "integer", [API_LIST] = "array",
-		[API_OBJECTS] = "array",
+		[API_STR] = "string",     [API_NAME] = "string",   [API_DOMAIN] = "string",
+		[API_ADDRESS] = "string", [API_TARGET] = "string", [API_HOSTPORT] = "string",
+		[API_SOURCE] = "string",  [API_SIZE] = "string",   [API_U64] = "integer",
+		[API_BOOL] = "boolean",   [API_CHOICE] = "string", [API_SECRET] = "string",
+		[API_FILE] = "string",    [API_TIME] = "integer",  [API_BYTES] = "integer",
+		[API_LIMIT] = "integer",  [API_LIST] = "array",    [API_OBJECTS] = "array",
 	};
 	set(schema, "type", types[type]);
 	if (type == API_SECRET)
@@ -59,8 +61,9 @@ static bool in_query(const struct api_op *op)
 
 static void add_parameter(json_t *list, const struct api_param *p, const char *where)
 {
-	json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", p->name, "in", where, "required",
-					      p->required, "description", p->help, "schema", param_schema(p)));
+	json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", p->name, "in",
+					      where, "required", p->required, "description",
+					      p->help, "schema", param_schema(p)));
 }
 
 /* Fields of the path always; those of a GET or DELETE, and those beside a file, in the query. */
@@ -74,8 +77,9 @@ static json_t *parameters(const struct api_op *op)
 		else if (in_query(op) && p->type != API_FILE)
 			add_parameter(list, p, "query");
 		else if (api_op_file(op) && p->type != API_FILE && p->type != API_SECRET)
-			json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", p->name, "in", "query",
-							      "required", 0, "description", p->help, "schema",
+			json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:o}", "name",
+							      p->name, "in", "query", "required", 0,
+							      "description", p->help, "schema",
 							      param_schema(p)));
 	}
 	return list;
@@ -92,8 +96,8 @@ static json_t *json_body(const struct api_op *op)
 		if (p->required)
 			json_array_append_new(required, json_string(p->name));
 	}
-	json_t *schema = json_pack("{s:s, s:b, s:o}", "type", "object", "additionalProperties", 0, "properties",
-				   properties);
+	json_t *schema = json_pack("{s:s, s:b, s:o}", "type", "object", "additionalProperties", 0,
+				   "properties", properties);
 	if (json_array_size(required))
 		json_object_set(schema, "required", required);
 	json_decref(required);
@@ -108,7 +112,8 @@ static json_t *request_body(const struct api_op *op)
 		json_object_set_new(content, "application/json", json_body(op));
 	if (file)
 		json_object_set_new(content, "text/plain",
-				    json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "description", file->help));
+				    json_pack("{s:{s:s, s:s}}", "schema", "type", "string",
+					      "description", file->help));
 	return json_pack("{s:o}", "content", content);
 }
 
@@ -124,8 +129,9 @@ static json_t *result_schema(const struct api_op *op)
 	json_t *object = json_pack("{s:s, s:o}", "type", "object", "properties", properties);
 	if (!op->list)
 		return object;
-	return json_pack("{s:s, s:{s:{s:s, s:o}, s:{s:[s, s]}}}", "type", "object", "properties", "items", "type", "array",
-			 "items", object, "next", "type", "string", "null");
+	return json_pack("{s:s, s:{s:{s:s, s:o}, s:{s:[s, s]}}}", "type", "object", "properties",
+			 "items", "type", "array", "items", object, "next", "type", "string",
+			 "null");
 }
 
 static json_t *operation(const struct api_op *op)
@@ -139,18 +145,20 @@ static json_t *operation(const struct api_op *op)
 	if (!in_query(op))
 		json_object_set_new(o, "requestBody", request_body(op));
 	json_object_set_new(o, "responses",
-			    json_pack("{s:{s:s, s:{s:{s:o}}}, s:{s:s}}", "2XX", "description", "done", "content",
-				      "application/json", "schema", result_schema(op), "default", "$ref",
+			    json_pack("{s:{s:s, s:{s:{s:o}}}, s:{s:s}}", "2XX", "description",
+				      "done", "content", "application/json", "schema",
+				      result_schema(op), "default", "$ref",
 				      "#/components/responses/problem"));
 	return o;
 }
 
 static json_t *components(void)
 {
-	return json_pack("{s:{s:{s:s, s:{s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}}}}}}", "responses", "problem",
-			 "description", "refused or failed (RFC 9457)", "content", "application/problem+json", "schema",
-			 "type", "object", "properties", "title", "type", "string", "status", "type", "integer", "detail",
-			 "type", "string", "field", "type", "string");
+	return json_pack("{s:{s:{s:s, s:{s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}}}}}}",
+			 "responses", "problem", "description", "refused or failed (RFC 9457)",
+			 "content", "application/problem+json", "schema", "type", "object",
+			 "properties", "title", "type", "string", "status", "type", "integer",
+			 "detail", "type", "string", "field", "type", "string");
 }
 
 void api_openapi(const char *version, struct buf *out)
@@ -168,8 +176,9 @@ void api_openapi(const char *version, struct buf *out)
 		}
 		json_object_set_new(item, method, operation(op));
 	}
-	json_t *doc = json_pack("{s:s, s:{s:s, s:s}, s:o, s:o}", "openapi", "3.1.0", "info", "title",
-				"Postern administration", "version", version, "paths", paths, "components", components());
+	json_t *doc = json_pack("{s:s, s:{s:s, s:s}, s:o, s:o}", "openapi", "3.1.0", "info",
+				"title", "Postern administration", "version", version, "paths",
+				paths, "components", components());
 	char *text = json_dumps(doc, JSON_INDENT(1));
 	bug_if(!text);
 	buf_str(out, text);

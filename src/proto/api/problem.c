@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Failures in HTTP: which status an error of ours is, and the document that says it (RFC 9457, RFC 9110 15). */
+/* Failures in HTTP: which status an error of ours is, and the document that says it (RFC 9457, RFC
+ * 9110 15). */
 #include "proto/api/http.h"
 
 #include "base/err.h"
@@ -69,7 +70,8 @@ unsigned api_status_of(int err)
 	}
 }
 
-void api_problem(unsigned status, const char *title, const char *detail, const char *field, struct buf *out)
+void api_problem(unsigned status, const char *title, const char *detail, const char *field,
+		 struct buf *out)
 {
 	json_t *o = json_object();
 	json_object_set_new(o, "type", json_string("about:blank"));

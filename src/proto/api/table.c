@@ -13,6 +13,7 @@ static const char *const down_modes[] = { "queue", "later", NULL };
 static const char *const banished_modes[] = { "refuse", "drop", NULL };
 static const char *const address_types[] = { "alias", "list", "redirect", "banished", NULL };
 
+/* clang-format off */
 #define TEXT_MAX 1024
 
 /* Parameters that several operations share. */
@@ -337,4 +338,5 @@ const struct api_op api_ops[] = {
 	{ "status", "GET", ROOT "/status", API_SUPERVISOR, .help = "shows rooms, memory, restarts, queue and accounts", IN(status_params), OUT(status_is) },
 	{ "reload", "POST", ROOT "/reload", API_SUPERVISOR, .help = "reads configuration and certificate again" },
 };
+/* clang-format on */
 const size_t api_n_ops = ARRAY_SIZE(api_ops);

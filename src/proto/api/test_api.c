@@ -32,7 +32,8 @@ static void table_is_sound(void **state)
 			assert_true(p->required && !p->many);
 		}
 		for (size_t k = i + 1; k < api_n_ops; k++)
-			assert_false(!strcmp(op->path, api_ops[k].path) && !strcmp(op->method, api_ops[k].method));
+			assert_false(!strcmp(op->path, api_ops[k].path) &&
+				     !strcmp(op->method, api_ops[k].method));
 	}
 }
 
@@ -46,10 +47,14 @@ static void paths(void **state)
 		{ "GET", "/api/v1/customers", 0, "customer.list", NULL, NULL },
 		{ "POST", "/api/v1/customers", 0, "customer.add", NULL, NULL },
 		{ "GET", "/api/v1/customers/acme", 0, "customer.show", "customer", "acme" },
-		{ "POST", "/api/v1/domains/example.test/switch", 0, "domain.switch", "domain", "example.test" },
-		{ "DELETE", "/api/v1/mailboxes/a%40b.test", 0, "mailbox.remove", "address", "a@b.test" },
-		{ "DELETE", "/api/v1/mailboxes/a%2Fc@b.test", 0, "mailbox.remove", "address", "a/c@b.test" },
-		{ "PUT", "/api/v1/mailboxes/%C3%BC@b.test/password", 0, "mailbox.password", "address", "\xc3\xbc@b.test" },
+		{ "POST", "/api/v1/domains/example.test/switch", 0, "domain.switch", "domain",
+		  "example.test" },
+		{ "DELETE", "/api/v1/mailboxes/a%40b.test", 0, "mailbox.remove", "address",
+		  "a@b.test" },
+		{ "DELETE", "/api/v1/mailboxes/a%2Fc@b.test", 0, "mailbox.remove", "address",
+		  "a/c@b.test" },
+		{ "PUT", "/api/v1/mailboxes/%C3%BC@b.test/password", 0, "mailbox.password",
+		  "address", "\xc3\xbc@b.test" },
 		{ "POST", "/api/v1/queue/flush", 0, "queue.flush", NULL, NULL },
 		{ "GET", "/api/v1/queue/7", 0, "queue.show", "id", "7" },
 		{ "PATCH", "/api/v1/customers", ERR_UNSUPPORTED, NULL, NULL, NULL },
@@ -85,12 +90,15 @@ static void paths(void **state)
 		}
 	}
 	struct api_match m = { 0 };
-	assert_int_equal(api_match(SLICE("PATCH"), SLICE("/api/v1/customers"), a, &m), ERR_UNSUPPORTED);
+	assert_int_equal(api_match(SLICE("PATCH"), SLICE("/api/v1/customers"), a, &m),
+			 ERR_UNSUPPORTED);
 	assert_string_equal(m.allow, "POST, GET");
 	char *longest = arena_alloc(a, API_PATH_MAX + 2);
 	memset(longest, '/', API_PATH_MAX + 1);
-	assert_int_equal(api_match(SLICE("GET"), slice_of(longest, API_PATH_MAX), a, &m), ERR_NOT_FOUND);
-	assert_int_equal(api_match(SLICE("GET"), slice_of(longest, API_PATH_MAX + 1), a, &m), ERR_TOO_BIG);
+	assert_int_equal(api_match(SLICE("GET"), slice_of(longest, API_PATH_MAX), a, &m),
+			 ERR_NOT_FOUND);
+	assert_int_equal(api_match(SLICE("GET"), slice_of(longest, API_PATH_MAX + 1), a, &m),
+			 ERR_TOO_BIG);
 	arena_free(&a);
 }
 
@@ -106,7 +114,10 @@ static void values(void **state)
 		{ "customer.show", "customer", "-acme", false },
 		{ "customer.show", "customer", "", false },
 		{ "domain.show", "domain", "example.test", true },
-		{ "domain.show", "domain", "b\xc3\xbc""cher.example", true },
+		{ "domain.show", "domain",
+		  "b\xc3\xbc"
+		  "cher.example",
+		  true },
 		{ "domain.show", "domain", "example..test", false },
 		{ "domain.show", "domain", ".test", false },
 		{ "domain.show", "domain", "test.", false },
@@ -139,7 +150,8 @@ static void values(void **state)
 	}
 }
 
-static void expect_refusal(const char *op, const struct api_field *f, size_t n, bool file, const char *text)
+static void expect_refusal(const char *op, const struct api_field *f, size_t n, bool file,
+			   const char *text)
 {
 	struct api_error e;
 	struct buf out = BUF_INIT(1024);
@@ -159,21 +171,28 @@ static void refusals(void **state)
 	};
 	struct api_error e;
 	assert_int_equal(api_check(api_op_find(SLICE("mailbox.add")), box, 1, false, &e), 0);
-	expect_refusal("mailbox.add", box, 2, false,
-		       "quota: expected a size such as 500M, 2G or a number of bytes, got \"lots\"");
-	expect_refusal("mailbox.add", box + 2, 1, false, "password: expected a secret of 1 to 1024 bytes");
-	expect_refusal("mailbox.add", box + 3, 1, false, "colour: expected one of the fields address, password, quota, name, hosted, send_any");
+	expect_refusal(
+		"mailbox.add", box, 2, false,
+		"quota: expected a size such as 500M, 2G or a number of bytes, got \"lots\"");
+	expect_refusal("mailbox.add", box + 2, 1, false,
+		       "password: expected a secret of 1 to 1024 bytes");
+	expect_refusal("mailbox.add", box + 3, 1, false,
+		       "colour: expected one of the fields address, password, quota, name, hosted, "
+		       "send_any");
 	expect_refusal("mailbox.add", NULL, 0, false,
 		       "address: expected a mail address such as name@example.org");
 	expect_refusal("mailbox.add", box, 1, true, "expected no file here");
 	const struct api_field twice[] = { box[0], box[0] };
 	expect_refusal("mailbox.show", twice, 2, false, "address: expected this field once only");
-	const struct api_field list[] = { box[0], { SLICE("type"), SLICE("list") }, { SLICE("to"), SLICE("a@b.test") },
+	const struct api_field list[] = { box[0],
+					  { SLICE("type"), SLICE("list") },
+					  { SLICE("to"), SLICE("a@b.test") },
 					  { SLICE("to"), SLICE("c@b.test") } };
 	assert_int_equal(api_check(api_op_find(SLICE("address.add")), list, 4, false, &e), 0);
 	const struct api_field import[] = { { SLICE("domain"), SLICE("example.test") } };
 	assert_int_equal(api_check(api_op_find(SLICE("import.accounts")), import, 1, true, &e), 0);
-	expect_refusal("import.accounts", import, 1, false, "file: expected a file of at most 268435456 bytes");
+	expect_refusal("import.accounts", import, 1, false,
+		       "file: expected a file of at most 268435456 bytes");
 }
 
 static void fields_limit(void **state)
@@ -184,8 +203,11 @@ static void fields_limit(void **state)
 	f[1] = (struct api_field){ SLICE("type"), SLICE("list") };
 	for (size_t i = 2; i <= API_FIELDS_MAX; i++)
 		f[i] = (struct api_field){ SLICE("to"), SLICE("a@b.test") };
-	assert_int_equal(api_check(api_op_find(SLICE("address.add")), f, API_FIELDS_MAX, false, &e), 0);
-	assert_int_equal(api_check(api_op_find(SLICE("address.add")), f, API_FIELDS_MAX + 1, false, &e), ERR_INVALID);
+	assert_int_equal(api_check(api_op_find(SLICE("address.add")), f, API_FIELDS_MAX, false, &e),
+			 0);
+	assert_int_equal(
+		api_check(api_op_find(SLICE("address.add")), f, API_FIELDS_MAX + 1, false, &e),
+		ERR_INVALID);
 	free(f);
 }
 
@@ -196,10 +218,21 @@ static void sizes(void **state)
 		int err;
 		uint64_t v;
 	} cases[] = {
-		{ "0", 0, 0 }, { "17", 0, 17 }, { "1k", 0, 1024 }, { "2G", 0, 2ull << 30 }, { "100G", 0, 100ull << 30 },
-		{ "8191P", 0, 8191ull << 50 }, { "8192P", ERR_TOO_BIG, 0 }, { "9223372036854775807", 0, INT64_MAX },
-		{ "9223372036854775808", ERR_TOO_BIG, 0 }, { "G", ERR_SYNTAX, 0 }, { "", ERR_SYNTAX, 0 },
-		{ "1.5G", ERR_SYNTAX, 0 }, { "-1", ERR_SYNTAX, 0 }, { "2GB", ERR_SYNTAX, 0 }, { "2 G", ERR_SYNTAX, 0 },
+		{ "0", 0, 0 },
+		{ "17", 0, 17 },
+		{ "1k", 0, 1024 },
+		{ "2G", 0, 2ull << 30 },
+		{ "100G", 0, 100ull << 30 },
+		{ "8191P", 0, 8191ull << 50 },
+		{ "8192P", ERR_TOO_BIG, 0 },
+		{ "9223372036854775807", 0, INT64_MAX },
+		{ "9223372036854775808", ERR_TOO_BIG, 0 },
+		{ "G", ERR_SYNTAX, 0 },
+		{ "", ERR_SYNTAX, 0 },
+		{ "1.5G", ERR_SYNTAX, 0 },
+		{ "-1", ERR_SYNTAX, 0 },
+		{ "2GB", ERR_SYNTAX, 0 },
+		{ "2 G", ERR_SYNTAX, 0 },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		uint64_t v = 0;
@@ -214,10 +247,20 @@ static void places(void **state)
 		const char *in, *host;
 		unsigned port;
 	} cases[] = {
-		{ "mx.example.test", "mx.example.test", 25 }, { "127.0.0.1:2525", "127.0.0.1", 2525 },
-		{ "[::1]:2525", "::1", 2525 }, { "[2001:db8::1]", "2001:db8::1", 25 },
-		{ "", NULL, 0 }, { ":25", NULL, 0 }, { "mx:", NULL, 0 }, { "mx:0", NULL, 0 }, { "mx:65536", NULL, 0 },
-		{ "mx:25x", NULL, 0 }, { "[::1", NULL, 0 }, { "[::1]25", NULL, 0 }, { "::1", NULL, 0 }, { "[x]", NULL, 0 },
+		{ "mx.example.test", "mx.example.test", 25 },
+		{ "127.0.0.1:2525", "127.0.0.1", 2525 },
+		{ "[::1]:2525", "::1", 2525 },
+		{ "[2001:db8::1]", "2001:db8::1", 25 },
+		{ "", NULL, 0 },
+		{ ":25", NULL, 0 },
+		{ "mx:", NULL, 0 },
+		{ "mx:0", NULL, 0 },
+		{ "mx:65536", NULL, 0 },
+		{ "mx:25x", NULL, 0 },
+		{ "[::1", NULL, 0 },
+		{ "[::1]25", NULL, 0 },
+		{ "::1", NULL, 0 },
+		{ "[x]", NULL, 0 },
 	};
 	struct slice host;
 	uint16_t port;
@@ -234,15 +277,17 @@ static void places(void **state)
 	assert_true(tls && port == 993);
 	assert_int_equal(api_source(SLICE("imap://127.0.0.1:10143/"), NULL, &host, &port, &tls), 0);
 	assert_true(!tls && port == 10143);
-	assert_int_equal(api_source(SLICE("http://old.test"), NULL, &host, &port, &tls), ERR_SYNTAX);
+	assert_int_equal(api_source(SLICE("http://old.test"), NULL, &host, &port, &tls),
+			 ERR_SYNTAX);
 	assert_int_equal(api_source(SLICE("imap://"), NULL, &host, &port, &tls), ERR_SYNTAX);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table_is_sound), cmocka_unit_test(paths), cmocka_unit_test(values),
-		cmocka_unit_test(refusals), cmocka_unit_test(fields_limit), cmocka_unit_test(sizes),
+		cmocka_unit_test(table_is_sound), cmocka_unit_test(paths),
+		cmocka_unit_test(values),         cmocka_unit_test(refusals),
+		cmocka_unit_test(fields_limit),   cmocka_unit_test(sizes),
 		cmocka_unit_test(places),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

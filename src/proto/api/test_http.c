@@ -18,7 +18,8 @@ static void render(struct api_fields *f, int err, const struct api_error *e, str
 		return;
 	}
 	for (size_t i = 0; i < f->n; i++)
-		buf_printf(out, SLICE_FMT "=" SLICE_FMT ";", SLICE_ARG(f->v[i].name), SLICE_ARG(f->v[i].value));
+		buf_printf(out, SLICE_FMT "=" SLICE_FMT ";", SLICE_ARG(f->v[i].name),
+			   SLICE_ARG(f->v[i].value));
 }
 
 static void json_bodies(void **state)
@@ -29,7 +30,8 @@ static void json_bodies(void **state)
 		const char *fields;
 	} cases[] = {
 		{ "{}", 0, "" },
-		{ "{\"a\": \"x\", \"b\": 7, \"c\": true, \"d\": null, \"e\": false}", 0, "a=x;b=7;c=true;e=false;" },
+		{ "{\"a\": \"x\", \"b\": 7, \"c\": true, \"d\": null, \"e\": false}", 0,
+		  "a=x;b=7;c=true;e=false;" },
 		{ "{\"to\": [\"x\", \"y\", 3], \"n\": -1}", 0, "to=x;to=y;to=3;n=-1;" },
 		{ "{\"to\": []}", 0, "" },
 		{ "{\"a\": 1.5}", ERR_INVALID, "a:a text, a whole number, true or false" },
@@ -37,8 +39,14 @@ static void json_bodies(void **state)
 		{ "{\"a\": [[1]]}", ERR_INVALID, "a:a text, a whole number, true or false" },
 		{ "[]", ERR_SYNTAX, ":a JSON object" },
 	};
-	static const char *const broken[] = { "", "{", "{\"a\": 1, \"a\": 2}", "{\"a\": \"\\u0000\"}", "{\"a\": \"\xff\"}",
-					      "{} x", "{\"a\":99999999999999999999}", "nul" };
+	static const char *const broken[] = { "",
+					      "{",
+					      "{\"a\": 1, \"a\": 2}",
+					      "{\"a\": \"\\u0000\"}",
+					      "{\"a\": \"\xff\"}",
+					      "{} x",
+					      "{\"a\":99999999999999999999}",
+					      "nul" };
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct api_fields f = { .arena = arena_new() };
 		struct api_error e = { 0 };
@@ -110,7 +118,8 @@ static void queries(void **state)
 		struct api_fields f = { .arena = arena_new() };
 		struct api_error e = { 0 };
 		struct buf out = BUF_INIT(4096);
-		int err = api_fields_from_query(&f, api_op_find(SLICE("mailbox.add")), slice_str(cases[i].query), &e);
+		int err = api_fields_from_query(&f, api_op_find(SLICE("mailbox.add")),
+						slice_str(cases[i].query), &e);
 		render(&f, err, &e, &out);
 		assert_int_equal(err, cases[i].err);
 		assert_string_equal(buf_cstr(&out), cases[i].fields);
@@ -121,10 +130,14 @@ static void queries(void **state)
 
 static void requests(void **state)
 {
-	const struct api_field f[] = { { SLICE("address"), SLICE("j/e@b.test") }, { SLICE("quota"), SLICE("2G") } };
-	const struct api_field to[] = { { SLICE("address"), SLICE("a@b.test") }, { SLICE("type"), SLICE("list") },
-					{ SLICE("to"), SLICE("x@b.test") }, { SLICE("to"), SLICE("y@b.test") } };
-	const struct api_field page[] = { { SLICE("domain"), SLICE("b\xc3\xbc.test") }, { SLICE("after"), SLICE("a b") } };
+	const struct api_field f[] = { { SLICE("address"), SLICE("j/e@b.test") },
+				       { SLICE("quota"), SLICE("2G") } };
+	const struct api_field to[] = { { SLICE("address"), SLICE("a@b.test") },
+					{ SLICE("type"), SLICE("list") },
+					{ SLICE("to"), SLICE("x@b.test") },
+					{ SLICE("to"), SLICE("y@b.test") } };
+	const struct api_field page[] = { { SLICE("domain"), SLICE("b\xc3\xbc.test") },
+					  { SLICE("after"), SLICE("a b") } };
 	struct buf out = BUF_INIT(4096);
 	api_request_target(api_op_find(SLICE("mailbox.set")), f, 2, false, &out);
 	assert_string_equal(buf_cstr(&out), "/api/v1/mailboxes/j%2Fe@b.test");
@@ -133,7 +146,9 @@ static void requests(void **state)
 	assert_string_equal(buf_cstr(&out), "{\"quota\":\"2G\"}");
 	buf_clear(&out);
 	api_fields_to_json(api_op_find(SLICE("address.add")), to, 4, &out);
-	assert_string_equal(buf_cstr(&out), "{\"address\":\"a@b.test\",\"type\":\"list\",\"to\":[\"x@b.test\",\"y@b.test\"]}");
+	assert_string_equal(
+		buf_cstr(&out),
+		"{\"address\":\"a@b.test\",\"type\":\"list\",\"to\":[\"x@b.test\",\"y@b.test\"]}");
 	buf_clear(&out);
 	api_request_target(api_op_find(SLICE("mailbox.list")), page, 2, false, &out);
 	assert_string_equal(buf_cstr(&out), "/api/v1/mailboxes?domain=b%C3%BC.test&after=a%20b");
@@ -144,8 +159,9 @@ static void problems(void **state)
 {
 	struct buf out = BUF_INIT(4096);
 	api_problem(404, NULL, "no such \"thing\"", "domain", &out);
-	assert_string_equal(buf_cstr(&out), "{\"type\":\"about:blank\",\"title\":\"Not found\",\"status\":404,"
-					    "\"detail\":\"no such \\\"thing\\\"\",\"field\":\"domain\"}");
+	assert_string_equal(buf_cstr(&out),
+			    "{\"type\":\"about:blank\",\"title\":\"Not found\",\"status\":404,"
+			    "\"detail\":\"no such \\\"thing\\\"\",\"field\":\"domain\"}");
 	buf_fini(&out);
 	assert_int_equal(api_status_of(0), 200);
 	assert_int_equal(api_status_of(ERR_EXISTS), 409);
@@ -168,7 +184,8 @@ static void openapi_names_everything(void **state)
 		const char *method;
 		json_t *op;
 		json_object_foreach(item, method, op)
-			found |= !strcmp(json_string_value(json_object_get(op, "operationId")), api_ops[i].name);
+			found |= !strcmp(json_string_value(json_object_get(op, "operationId")),
+					 api_ops[i].name);
 		assert_true(found);
 	}
 	json_decref(doc);
@@ -178,8 +195,9 @@ static void openapi_names_everything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(json_bodies), cmocka_unit_test(json_limits), cmocka_unit_test(queries),
-		cmocka_unit_test(requests), cmocka_unit_test(problems), cmocka_unit_test(openapi_names_everything),
+		cmocka_unit_test(json_bodies), cmocka_unit_test(json_limits),
+		cmocka_unit_test(queries),     cmocka_unit_test(requests),
+		cmocka_unit_test(problems),    cmocka_unit_test(openapi_names_everything),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

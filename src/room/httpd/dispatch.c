@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An operation goes to its owner: directory's at once, another room's after directory has said that this actor
- * may, the supervisor's directly (whoever holds the admin socket is the provider, and status must work while
- * directory is down). Answers pass through as they are: status, JSON, or an fd where they are large.
+ * An operation goes to its owner: directory's at once, another room's after directory has said that
+ * this actor may, the supervisor's directly (whoever holds the admin socket is the provider, and
+ * status must work while directory is down). Answers pass through as they are: status, JSON, or an
+ * fd where they are large.
  */
 #include "room/httpd/httpd_priv.h"
 
@@ -49,7 +50,8 @@ static void pass_on(struct request *r, const Postern__AdminReply *reply, int fd)
 {
 	r->out_fd = fd;
 	if (reply->status < 200 || reply->status > 599) {
-		ev(EV_ERROR, "httpd.answer.odd", KS("operation", r->op->name), KI("status", reply->status));
+		ev(EV_ERROR, "httpd.answer.odd", KS("operation", r->op->name),
+		   KI("status", reply->status));
 		request_fail(r, 500, NULL, NULL);
 		return;
 	}
@@ -79,7 +81,8 @@ static void on_answer(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	}
 }
 
-static void ask(struct request *r, enum role role, uint16_t op, bool authorize_only, ipc_reply_fn *fn)
+static void ask(struct request *r, enum role role, uint16_t op, bool authorize_only,
+		ipc_reply_fn *fn)
 {
 	Postern__AdminRequest *m = admin_request(r, authorize_only);
 	size_t n_fds = r->file_fd >= 0 && !authorize_only;
@@ -88,7 +91,8 @@ static void ask(struct request *r, enum role role, uint16_t op, bool authorize_o
 }
 
 /* Directory's word on an operation of another room. */
-static void on_authorized(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+static void on_authorized(void *ctx, int err, const ProtobufCMessage *reply, int fd,
+			  const char *text)
 {
 	struct request *r = ctx;
 	const Postern__AdminReply *answer = (const Postern__AdminReply *)reply;
@@ -113,7 +117,8 @@ static void on_reloaded(void *ctx, int err, const ProtobufCMessage *reply, int f
 		return;
 	if (err < 0) {
 		/* What the supervisor says of a damaged file is for the provider to read. */
-		request_fail(r, text && *text ? 422 : api_status_of(err), text && *text ? text : err_text(err), NULL);
+		request_fail(r, text && *text ? 422 : api_status_of(err),
+			     text && *text ? text : err_text(err), NULL);
 		return;
 	}
 	buf_str(&r->out, "{}");
@@ -128,8 +133,8 @@ static void supervisor(struct request *r)
 		return;
 	}
 	request_call_begin(r);
-	room_control_call(r->httpd->room, POSTERN__CONTROL_OP__CONTROL_RELOAD_ALL, &nothing.base, HTTPD_CALL_MS,
-			  on_reloaded, r);
+	room_control_call(r->httpd->room, POSTERN__CONTROL_OP__CONTROL_RELOAD_ALL, &nothing.base,
+			  HTTPD_CALL_MS, on_reloaded, r);
 }
 
 void dispatch(struct request *r)

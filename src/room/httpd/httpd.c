@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The administration's HTTP server: libmicrohttpd on the admin socket, inside our loop. Its epoll fd is polled
- * by libuv; MHD_run does what is due; a connection whose operation is at another room is suspended meanwhile.
+ * The administration's HTTP server: libmicrohttpd on the admin socket, inside our loop. Its epoll
+ * fd is polled by libuv; MHD_run does what is due; a connection whose operation is at another room
+ * is suspended meanwhile.
  *
- * Whoever may open the socket is the provider, so the socket's mode (0600, set by the supervisor) is the door.
- * This room decides nothing and keeps nothing: it checks form, asks the owner of the operation, passes on.
- * Threats: requests of any size and shape (limits in httpd_priv.h and proto/api), slow clients (timeout),
- * secrets (never in events, wiped with their request).
+ * Whoever may open the socket is the provider, so the socket's mode (0600, set by the supervisor)
+ * is the door. This room decides nothing and keeps nothing: it checks form, asks the owner of the
+ * operation, passes on. Threats: requests of any size and shape (limits in httpd_priv.h and
+ * proto/api), slow clients (timeout), secrets (never in events, wiped with their request).
  */
 #include "room/httpd/httpd_priv.h"
 
@@ -50,13 +51,15 @@ static void *on_target(void *ctx, const char *target, struct MHD_Connection *con
 	return request_new(ctx, conn, target);
 }
 
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const char *url, const char *method,
-				  const char *version, const char *data, size_t *data_size, void **state)
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const char *url,
+				  const char *method, const char *version, const char *data,
+				  size_t *data_size, void **state)
 {
 	return *state ? request_step(*state, method, data, data_size) : MHD_NO;
 }
 
-static void on_completed(void *ctx, struct MHD_Connection *conn, void **state, enum MHD_RequestTerminationCode why)
+static void on_completed(void *ctx, struct MHD_Connection *conn, void **state,
+			 enum MHD_RequestTerminationCode why)
 {
 	struct request *r = *state;
 	*state = NULL;
@@ -71,6 +74,7 @@ static void on_listener(struct room *room, const char *name, int fd)
 		close(fd);
 		return;
 	}
+	/* clang-format off */
 	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h,
 				     MHD_OPTION_LISTEN_SOCKET, fd,
 				     MHD_OPTION_URI_LOG_CALLBACK, on_target, h,
@@ -79,6 +83,7 @@ static void on_listener(struct room *room, const char *name, int fd)
 				     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTPD_TIMEOUT_S,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTPD_HEADERS_MAX,
 				     MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	/* clang-format on */
 	if (!h->daemon) {
 		ev(EV_ERROR, "httpd.daemon.failed", KS("error", strerror(errno)));
 		close(fd);
@@ -107,7 +112,8 @@ static int init(struct room *room)
 	return 0;
 }
 
-/* Requests that still wait are answered with 503; then nothing is left that the daemon could trip over. */
+/* Requests that still wait are answered with 503; then nothing is left that the daemon could trip
+ * over. */
 static void finish(struct httpd *h)
 {
 	list_each(r, &h->requests, struct request, link) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of this room share: the server, and one request from its first line to its answer. */
+/* What the files of this room share: the server, and one request from first line to answer. */
 #ifndef ROOM_HTTPD_HTTPD_PRIV_H
 #define ROOM_HTTPD_HTTPD_PRIV_H
 
@@ -12,26 +12,26 @@
 
 enum {
 	HTTPD_CONNECTIONS_MAX = 256,
-	HTTPD_TIMEOUT_S = 60,			/* a connection without progress; not while a room is asked */
-	HTTPD_HEADERS_MAX = 32 * 1024,		/* memory of a connection: request line and headers */
-	HTTPD_ANSWER_MAX = 4 << 20,		/* an answer that is made here */
-	HTTPD_DRAIN_MS = 5000,			/* a stopping room waits so long for requests that are under way */
-	HTTPD_CALL_MS = 30 * 1000,		/* what another room may take */
-	HTTPD_LONG_CALL_MS = 15 * 60 * 1000,	/* imports, checks, compaction, comparing */
+	HTTPD_TIMEOUT_S = 60, /* a connection without progress; not while a room is asked */
+	HTTPD_HEADERS_MAX = 32 * 1024, /* memory of a connection: request line and headers */
+	HTTPD_ANSWER_MAX = 4 << 20,    /* an answer that is made here */
+	HTTPD_DRAIN_MS = 5000, /* a stopping room waits so long for requests that are under way */
+	HTTPD_CALL_MS = 30 * 1000,           /* what another room may take */
+	HTTPD_LONG_CALL_MS = 15 * 60 * 1000, /* imports, checks, compaction, comparing */
 };
 
 struct httpd {
 	struct room *room;
-	struct MHD_Daemon *daemon;	/* NULL until the listener is there */
-	uv_poll_t poll;			/* the daemon's epoll fd */
-	uv_timer_t timer;		/* its next timeout */
+	struct MHD_Daemon *daemon; /* NULL until the listener is there */
+	uv_poll_t poll;            /* the daemon's epoll fd */
+	uv_timer_t timer;          /* its next timeout */
 	uv_timer_t drain;
 	struct list requests;
 	uint64_t served, refused;
 };
 
-/* HEADERS: nothing looked at yet. BODY: taking the body. WAIT: suspended, a room was asked. ANSWER: status and
- * out (or out_fd) are there. SENT: handed to the daemon. */
+/* HEADERS: nothing looked at yet. BODY: taking the body. WAIT: suspended, a room was asked. ANSWER:
+ * status and out (or out_fd) are there. SENT: handed to the daemon. */
 enum request_state { REQUEST_HEADERS, REQUEST_BODY, REQUEST_WAIT, REQUEST_ANSWER, REQUEST_SENT };
 
 struct request {
@@ -40,37 +40,39 @@ struct request {
 	struct MHD_Connection *conn;
 	struct arena *arena;
 	enum request_state state;
-	struct slice target;		/* path and query as they came */
-	const struct api_op *op;	/* NULL: the OpenAPI document */
+	struct slice target;     /* path and query as they came */
+	const struct api_op *op; /* NULL: the OpenAPI document */
 	struct api_fields fields;
-	bool is_file, over;		/* the body is a file; it was too large */
+	bool is_file, over; /* the body is a file; it was too large */
 	struct buf body;
-	int file_fd;			/* memfd, -1 for none */
+	int file_fd; /* memfd, -1 for none */
 	uint64_t file_size, file_max;
 
-	unsigned pending;		/* calls whose answer has not come */
-	bool gone;			/* the connection is over: freed with the last call */
+	unsigned pending; /* calls whose answer has not come */
+	bool gone;        /* the connection is over: freed with the last call */
 
 	unsigned status;
 	struct buf out;
-	int out_fd;			/* instead of out; -1 for none */
+	int out_fd; /* instead of out; -1 for none */
 	uint64_t out_size;
 	char allow[64];
 };
 
 struct request *request_new(struct httpd *h, struct MHD_Connection *conn, const char *target);
-void request_over(struct request *r);		/* the daemon is done with it */
+void request_over(struct request *r); /* the daemon is done with it */
 
 /* One step of the daemon; MHD_NO ends the connection. */
-enum MHD_Result request_step(struct request *r, const char *method, const char *data, size_t *data_size);
+enum MHD_Result request_step(struct request *r, const char *method, const char *data,
+			     size_t *data_size);
 
 /* What the answer is; from any state but SENT, once. */
 void request_fail(struct request *r, unsigned status, const char *detail, const char *field);
 void request_fail_err(struct request *r, int err, const char *text);
-void request_done(struct request *r, unsigned status);	/* out or out_fd is filled */
+void request_done(struct request *r, unsigned status); /* out or out_fd is filled */
 
-void request_call_begin(struct request *r);		/* a call that will come back */
-bool request_call_end(struct request *r);		/* false: the request is gone, and freed with the last call */
+void request_call_begin(struct request *r); /* a call that will come back */
+/* False: the request is gone, and freed with the last call. */
+bool request_call_end(struct request *r);
 
 /* Checked and complete: asks the owner. */
 void dispatch(struct request *r);

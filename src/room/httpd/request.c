@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One request: line and headers, body (JSON in memory, a file into a memfd), the question to the owner, the answer.
- * The daemon calls request_step: once with the headers, then with pieces of the body, then without any; and once
- * more after a suspended connection was resumed. An answer that is known before a long body has come is sent at
- * once and ends the connection; any other waits for the body's end.
+ * One request: line and headers, body (JSON in memory, a file into a memfd), the question to the
+ * owner, the answer. The daemon calls request_step: once with the headers, then with pieces of the
+ * body, then without any; and once more after a suspended connection was resumed. An answer that is
+ * known before a long body has come is sent at once and ends the connection; any other waits for
+ * the body's end.
  */
 #include "room/httpd/httpd_priv.h"
 
@@ -34,7 +35,8 @@ static void wipe_secrets(struct request *r)
 	for (size_t i = 0; r->op && i < r->fields.n; i++) {
 		const struct api_param *p = api_param_find(r->op, r->fields.v[i].name);
 		if (p && p->type == API_SECRET)
-			explicit_bzero((void *)(uintptr_t)r->fields.v[i].value.p, r->fields.v[i].value.n);
+			explicit_bzero((void *)(uintptr_t)r->fields.v[i].value.p,
+				       r->fields.v[i].value.n);
 	}
 	if (r->body.p)
 		explicit_bzero(r->body.p, r->body.cap);
@@ -89,7 +91,8 @@ void request_done(struct request *r, unsigned status)
 		r->httpd->served++;
 	else
 		r->httpd->refused++;
-	ev(EV_INFO, "httpd.request.done", KS("operation", r->op ? r->op->name : "-"), KI("status", status));
+	ev(EV_INFO, "httpd.request.done", KS("operation", r->op ? r->op->name : "-"),
+	   KI("status", status));
 	if (suspended) {
 		MHD_resume_connection(r->conn);
 		httpd_kick(r->httpd);
@@ -126,7 +129,8 @@ static enum MHD_Result send_answer(struct request *r)
 		response = MHD_create_response_from_fd64(r->out_size, r->out_fd);
 		r->out_fd = -1; /* the response closes it */
 	} else {
-		response = MHD_create_response_from_buffer(r->out.n, r->out.p, MHD_RESPMEM_MUST_COPY);
+		response =
+			MHD_create_response_from_buffer(r->out.n, r->out.p, MHD_RESPMEM_MUST_COPY);
 	}
 	if (!response)
 		return MHD_NO;
@@ -165,7 +169,8 @@ static bool is_file_type(struct slice type)
 static void expect_body(struct request *r, const char *method)
 {
 	const char *length = header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	bool there = header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (length && strcmp(length, "0"));
+	bool there =
+		header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (length && strcmp(length, "0"));
 	struct slice type = media_type(r);
 	uint64_t bytes = 0, max = API_JSON_MAX;
 	r->state = REQUEST_BODY;
@@ -181,9 +186,13 @@ static void expect_body(struct request *r, const char *method)
 		if (memfd_new("upload", &r->file_fd) < 0)
 			request_fail(r, 500, NULL, NULL);
 	} else if (!slice_eq_ci(type, SLICE("application/json"))) {
-		request_fail(r, 415, api_op_file(r->op) ? "expected text/plain, text/csv or application/octet-stream for a "
-							  "file, or application/json" :
-							  "expected application/json", NULL);
+		request_fail(
+			r, 415,
+			api_op_file(r->op)
+				? "expected text/plain, text/csv or application/octet-stream for a "
+				  "file, or application/json"
+				: "expected application/json",
+			NULL);
 	}
 	if (length && (slice_u64(slice_str(length), UINT64_MAX, &bytes) < 0 || bytes > max) &&
 	    r->state == REQUEST_BODY) {
@@ -212,7 +221,9 @@ static void route(struct request *r, const char *method)
 	}
 	if (err < 0) {
 		request_fail(r, err == ERR_TOO_BIG ? 414 : api_status_of(err),
-			     err == ERR_NOT_FOUND ? "no such path" : "expected a path with UTF-8 escapes", NULL);
+			     err == ERR_NOT_FOUND ? "no such path"
+						  : "expected a path with UTF-8 escapes",
+			     NULL);
 		return;
 	}
 	r->op = m.op;
@@ -265,22 +276,25 @@ static void complete(struct request *r)
 		dispatch(r);
 }
 
-/* A client that is still writing when the connection closes may never read the answer: a body that is short is let in
- * (and dropped) first. A long one is not, nor one of unknown length. */
+/* A client that is still writing when the connection closes may never read the answer: a body that
+ * is short is let in (and dropped) first. A long one is not, nor one of unknown length. */
 static bool small_body_comes(struct request *r)
 {
-	const char *length = MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *length = MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_CONTENT_LENGTH);
 	uint64_t n;
 	return length && slice_u64(slice_str(length), SMALL_BODY, &n) == 0 && n > 0;
 }
 
-enum MHD_Result request_step(struct request *r, const char *method, const char *data, size_t *data_size)
+enum MHD_Result request_step(struct request *r, const char *method, const char *data,
+			     size_t *data_size)
 {
 	if (r->state == REQUEST_HEADERS) {
 		route(r, method);
 		if (r->state == REQUEST_HEADERS)
 			expect_body(r, method);
-		return r->state == REQUEST_ANSWER && !small_body_comes(r) ? send_answer(r) : MHD_YES;
+		return r->state == REQUEST_ANSWER && !small_body_comes(r) ? send_answer(r)
+									  : MHD_YES;
 	}
 	if (*data_size) {
 		if (r->state == REQUEST_BODY)
