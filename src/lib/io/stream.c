@@ -48,6 +48,7 @@ struct stream {
 	int fd, events, handles;
 	unsigned depth;		/* callbacks of ours that are running */
 	bool freed;		/* the owner let go while one ran */
+	bool parked;		/* input came while paused: interest in it is gone until then */
 	bool connecting, paused, eof, closing, told, congested, again;
 	int end;		/* 1: none yet; else what on_end is to be told */
 	size_t in_max;		/* unconsumed input that is too much; `in` itself has room for one more read */
@@ -149,8 +150,10 @@ static void poll_update(struct stream *s)
 	if (s->connecting)
 		events = UV_WRITABLE;
 	else if (!s->told) {
-		/* While it is paused only its output is of interest; input waits in the kernel. */
-		if (!s->paused && !s->eof && s->end == 1)
+		/* While it is paused only its output is of interest; input waits in the kernel. Interest is taken
+		 * back when input does come: most pauses are over before, and each change costs system calls. */
+		bool lazily = s->paused && !s->parked && (s->events & UV_READABLE);
+		if ((!s->paused || lazily) && !s->eof && s->end == 1)
 			events |= UV_READABLE;
 		if (s->out.n)
 			events |= UV_WRITABLE;
@@ -615,6 +618,7 @@ void stream_pause(struct stream *s, bool on)
 	if (s->paused == on)
 		return;
 	s->paused = on;
+	s->parked = false;
 	poll_update(s);
 	if (!on) {
 		s->again = true;
@@ -710,6 +714,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct stream *s = container_of(poll, struct stream, poll);
 	enter(s);
+	s->parked |= s->paused && (status < 0 || events & UV_READABLE);
 	if (s->connecting)
 		connected(s, status);
 	else if (!s->told && (status < 0 || (events & UV_READABLE)))
