@@ -275,8 +275,8 @@ def test_ten_thousand_accounts_in_seconds(house):
     house.add_domain("many.test")
     path = house.write_file("many.txt", "".join(f"user{i} Secret-pass-{i}\n" for i in range(10000)))
     started = time.monotonic()
-    assert house.json("import", "accounts", path, "--domain", "many.test", seconds=120)["added"] == 10000
-    assert time.monotonic() - started < 60      # a sanitizer build; in a release build it is a few seconds
+    assert house.json("import", "accounts", path, "--domain", "many.test", seconds=180)["added"] == 10000
+    assert time.monotonic() - started < 150     # sanitizers, and a machine with other work; else a few seconds
     assert logs_in(house, "user9999@many.test", "Secret-pass-9999") == EVERY
 
 
