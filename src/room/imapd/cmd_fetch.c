@@ -69,7 +69,7 @@ static void finish(struct cmd *cmd)
 	if (f->damaged)
 		cmd_done(cmd, "NO [CORRUPTION] Some of the messages are damaged on disk.");
 	else if (f->missing && !cmd->uid)
-		cmd_done(cmd, "NO [EXPUNGEISSUED] Some of the messages were expunged meanwhile.");
+		cmd_done(cmd, "NO [EXPUNGEISSUED] Some of the messages no longer exist.");
 	else
 		cmd_ok(cmd);
 }

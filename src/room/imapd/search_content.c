@@ -7,6 +7,7 @@
 #include "room/imapd/search_content.h"
 
 #include "base/err.h"
+#include "proto/mail/address_list.h"
 #include "proto/mail/charset.h"
 #include "proto/mail/date.h"
 #include "proto/mail/decode.h"
@@ -49,13 +50,49 @@ static bool value_holds(struct slice value, struct slice folded)
 	return found;
 }
 
+/* Addresses are also compared as what they mean, without comments and blanks (RFC 5322 4.4, 3.2.2). */
+static bool address_holds(struct slice value, struct slice folded)
+{
+	struct address_list list;
+	struct mail_address a;
+	struct buf text = BUF_INIT(VALUE_MAX);
+	bool found = false;
+
+	address_list_init(&list, value);
+	while (!found && address_list_next(&list, &a) == 1) {
+		buf_clear(&text);
+		buf_slice(&text, a.mailbox);
+		if (a.has_host)
+			buf_byte(&text, '@');
+		buf_slice(&text, a.host);
+		found = a.kind == MAIL_ADDRESS && holds(buf_view(&text), folded);
+	}
+	address_list_fini(&list);
+	buf_fini(&text);
+	return found;
+}
+
+static bool is_address_field(struct slice name)
+{
+	static const char *const names[] = { "From", "To", "Cc", "Bcc", "Sender", "Reply-To" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (slice_eq_ci(name, slice_str(names[i])))
+			return true;
+	}
+	return false;
+}
+
 bool search_content_header(const struct search_content *c, struct slice field, struct slice folded)
 {
 	struct header_scan scan = header_scan_of(c->header);
 	struct header_field f;
 
 	while (header_next(&scan, &f) == 1) {
-		if (slice_eq_ci(f.name, field) && (!folded.n || value_holds(f.value, folded)))
+		if (!slice_eq_ci(f.name, field))
+			continue;
+		if (!folded.n || value_holds(f.value, folded) ||
+		    (is_address_field(field) && address_holds(f.value, folded)))
 			return true;
 	}
 	return false;

@@ -23,7 +23,7 @@ static struct slice folded(const char *s)
 }
 
 static const char mail[] = "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe_aus?=\r\n =?iso-8859-1?q?_M=FCnchen?=\r\n"
-			   "From: \"Smith, J.\" <joe@a.test>\r\nX-Empty:\r\nDate: Sat, 21 Nov 2026 00:30:00 +0200\r\n"
+			   "From: \"Smith, J.\" <joe@a.test>\r\nTo: <mary (home)@ (far) b.test>\r\nX-Empty:\r\nDate: Sat, 21 Nov 2026 00:30:00 +0200\r\n"
 			   "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\npreamble\r\n"
 			   "--B\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
 			   "Content-Transfer-Encoding: quoted-printable\r\n\r\nSch=F6ne Gr=FC=\r\n=DFe\r\n"
@@ -41,6 +41,8 @@ static void headers(void **state)
 		{ "Subject", "smith", false },
 		{ "From", "smith, j.", true },
 		{ "From", "JOE@A", true },
+		{ "To", "MARY@b.test", true },
+		{ "To", "joe@a.test", false },
 		{ "X-Empty", "", true },
 		{ "X-Empty", "x", false },
 		{ "X-None", "", false },
