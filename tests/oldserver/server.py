@@ -2,7 +2,8 @@
 """Postfix and Dovecot with their configuration, queue, mail and logs under one folder.
 
 Ports are base + 24 (LMTP), 25 (SMTP), 110, 143, 993, 995, all on 127.0.0.1. Root is needed because Postfix
-starts as root; the daemons drop to the users that Debian's packages made.
+starts as root; the daemons drop to the users that Debian's packages made. Those must be able to reach the folder:
+where they cannot (a home of mode 0700), its contents lie under /var/lib/postern-oldserver and it is a link to them.
 """
 import ctypes
 import grp
@@ -23,6 +24,7 @@ from . import mailbox
 OFFSETS = {"lmtp": 24, "smtp": 25, "pop3": 110, "imap": 143, "imaps": 993, "pop3s": 995}
 POSTFIX_LIB = "/usr/lib/postfix/sbin"
 MAIL_UID = 5000                 # owns the mail; needs no name
+ELSEWHERE = "/var/lib/postern-oldserver"    # for folders that the daemons' users cannot reach, as in a private home
 SOCKET_PATH_MAX = 60            # longer folders are reached by a short symbolic link (sun_path holds 108 bytes)
 
 MAIN_CF = """\
@@ -211,7 +213,8 @@ class OldServer:
 
     def __init__(self, directory, port_base=None, users=None, aliases=None, format="maildir", separator=".",
                  master=("master", "master-secret"), host="old.example.test"):
-        self.real_dir = os.path.abspath(directory)
+        self.asked_dir = os.path.abspath(directory)
+        self.real_dir = self._reachable_dir()
         self.users, self.aliases = dict(users or {}), {k: list(v) for k, v in (aliases or {}).items()}
         self.port_base, self.format, self.separator = port_base, format, separator
         self.master, self.host, self.mail_uid = tuple(master), host, MAIL_UID
@@ -232,6 +235,17 @@ class OldServer:
         if len(self.real_dir) <= SOCKET_PATH_MAX:
             return self.real_dir
         return "/tmp/oldserver-" + hashlib.sha256(self.real_dir.encode()).hexdigest()[:12]
+
+    def _reachable_dir(self):
+        """The folder itself, or one elsewhere that it becomes a symbolic link to."""
+        if os.path.islink(self.asked_dir):
+            return os.path.realpath(self.asked_dir)
+        above = os.path.dirname(os.path.realpath(self.asked_dir))
+        while above != "/":
+            if not os.stat(above).st_mode & 0o001:
+                return os.path.join(ELSEWHERE, hashlib.sha256(self.asked_dir.encode()).hexdigest()[:12])
+            above = os.path.dirname(above)
+        return self.asked_dir
 
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
@@ -271,6 +285,9 @@ class OldServer:
     def _make_dirs(self):
         postfix, postdrop = pwd.getpwnam("postfix").pw_uid, grp.getgrnam("postdrop").gr_gid
         os.makedirs(self.real_dir, exist_ok=True)
+        if self.real_dir != self.asked_dir and not os.path.islink(self.asked_dir):
+            os.chmod(ELSEWHERE, 0o711)
+            os.symlink(self.real_dir, self.asked_dir)
         os.chmod(self.real_dir, os.stat(self.real_dir).st_mode | 0o011)
         if self.dir != self.real_dir and not os.path.islink(self.dir):
             os.symlink(self.real_dir, self.dir)
@@ -389,12 +406,21 @@ class OldServer:
     def start(self, only=None):
         self.configure()
         status = self.status()
+        try:
+            self._start(only, status)
+        except OldServerError:
+            for which, pid in status.items():
+                if not pid:
+                    self._end(which, signal.SIGTERM)    # nothing is left half started
+            raise
+        return self
+
+    def _start(self, only, status):
         if only in (None, "dovecot") and not status["dovecot"]:
             self._start_dovecot()
         if only in (None, "postfix") and not status["postfix"]:
             self._start_postfix()
         self._wait_ports({None: ("imap", "smtp"), "dovecot": ("imap",), "postfix": ("smtp",)}[only])
-        return self
 
     def _end(self, which, sig):
         pid = self._pid(which)
@@ -421,6 +447,8 @@ class OldServer:
         self.stop()
         if self.dir != self.real_dir and os.path.islink(self.dir):
             os.unlink(self.dir)
+        if os.path.islink(self.asked_dir):
+            os.unlink(self.asked_dir)
         shutil.rmtree(self.real_dir, ignore_errors=True)
 
     def __enter__(self):

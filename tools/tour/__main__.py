@@ -44,8 +44,25 @@ class Tour:
         self.new = Postern(args.binary, args.dir, args.user)
         self.old = Old(os.path.join(args.dir, "oldserver"))
         self.sent = []              # (number, recipient) of every message that got its 250
-        self.next_number = 1
         self.state_path = os.path.join(args.dir, "tour.json")
+        self.state = self.read_state()
+        self.first_number = self.next_number = 1 + 100000 * self.state["runs"]
+
+    def read_state(self):
+        try:
+            with open(self.state_path, encoding="utf-8") as f:
+                return json.load(f)
+        except FileNotFoundError:
+            return {"runs": 0, "played": False}
+
+    def write_state(self, played):
+        self.state = {"runs": self.state["runs"] + (not played), "played": played}
+        with open(self.state_path, "w", encoding="utf-8") as f:
+            json.dump(self.state, f)
+
+    def there(self, *words):
+        """Was it made by an earlier tour that did not get to its end?"""
+        return self.new.run(*words).returncode == 0
 
     def postern(self, *words, stdin=None, show=None):
         """Shows a command and runs it."""
@@ -58,12 +75,16 @@ class Tour:
         chapter(1, "The old server")
         say(f"{DOMAIN} lives on an ordinary mail server: Debian's Postfix and Dovecot, with their own configuration, queue "
             "and mail under this instance's folder. Three people have had their mail there for a year.")
-        self.old.start(free_base(self.new.ports()["smtp"] - 25 + 1000), USERS, ALIASES)
-        bar, total, there = Progress("filling the mailboxes "), 0, 0
-        for user, share in SHARES.items():
-            there += sum(self.old.fill(user, int(self.args.messages * share), 1).values())
-            bar.show(there, self.args.messages, f"{number(there)} messages", last=True)
-        bar.end()
+        if self.old.is_made():
+            self.old.again()
+        else:
+            self.old.start(free_base(self.new.ports()["smtp"] - 25 + 1000), USERS, ALIASES)
+            bar, there = Progress("filling the mailboxes "), 0
+            for user, share in SHARES.items():
+                there += sum(self.old.fill(user, int(self.args.messages * share), 1).values())
+                bar.show(there, self.args.messages, f"{number(there)} messages", last=True)
+            bar.end()
+        total = 0
         rows = []
         for user, password in USERS.items():
             imap = self.old.imap(user, password)
@@ -80,9 +101,13 @@ class Tour:
         chapter(2, "Postern stands in front")
         say("Nothing moves yet. The domain's MX would now point at Postern, which takes the mail, looks at it, and passes it "
             "on to the old server. People notice nothing.")
-        self.postern("customer", "add", "acme", "--pool", "100G")
-        self.postern("domain", "add", DOMAIN, "--customer", "acme", "--mode", "gateway", "--server",
-                     f"127.0.0.1:{self.old.ports['smtp']}")
+        if not self.there("customer", "show", "acme"):
+            self.postern("customer", "add", "acme", "--pool", "100G")
+        if self.there("domain", "show", DOMAIN):
+            self.postern("domain", "switch", DOMAIN, "gateway")
+        else:
+            self.postern("domain", "add", DOMAIN, "--customer", "acme", "--mode", "gateway", "--server",
+                         f"127.0.0.1:{self.old.ports['smtp']}")
         with self.correspondents(pause=0.01) as people:
             wait_until(lambda: len(people.accepted) >= 60 or people.errors, 60, "60 messages")
         self.take(people)
@@ -99,8 +124,11 @@ class Tour:
         self.sent += people.accepted
         self.next_number = people.next_number
 
+    def numbers(self, imap):
+        return collections.Counter({n: c for n, c in tour_numbers(imap).items() if n >= self.first_number})
+
     def all_at_old(self):
-        found = sum(sum(tour_numbers(self.old.imap(u, p)).values()) for u, p in USERS.items())
+        found = sum(sum(self.numbers(self.old.imap(u, p)).values()) for u, p in USERS.items())
         return found if found >= len(self.sent) else None
 
     # -- 3 ---------------------------------------------------------------------------------------------
@@ -128,6 +156,9 @@ class Tour:
             raise Trouble("the broken file was taken")
         for line in refused.stderr.strip().splitlines()[:3]:
             print("  " + dim(line))
+        if self.there("mailbox", "show", next(iter(USERS))):
+            done("The mailboxes are here already.")
+            return
         accounts = self.write_file("accounts.txt", lines)
         self.postern("import", "accounts", accounts, "--domain", DOMAIN,
                      show=["import", "accounts", "accounts.txt", "--domain", DOMAIN])
@@ -204,7 +235,7 @@ class Tour:
     def count_once(self):
         missing = double = 0
         for user, password in USERS.items():
-            found = tour_numbers(self.new.imap(user, password))
+            found = self.numbers(self.new.imap(user, password))
             want = collections.Counter(count for count, to in self.sent if to == user)
             missing += sum((want - found).values())
             double += sum((found - want).values())
@@ -256,10 +287,6 @@ class Tour:
 
     # -- the end ---------------------------------------------------------------------------------------
 
-    def finish(self):
-        with open(self.state_path, "w", encoding="utf-8") as f:
-            json.dump({"played": int(time.time())}, f)
-
     def logins(self):
         ports = self.new.ports()
         print(f"\n{bold('It is all running. Try it:')}\n")
@@ -298,15 +325,16 @@ def arguments():
 def main():
     tour = Tour(arguments())
     try:
-        if os.path.exists(tour.state_path):
+        if tour.state["played"]:
             tour.old.again()
             say("The tour was played here before; what it made is running again. To see it once more, stop Postern and "
                 f"remove {tour.args.dir}.")
         else:
             began = time.monotonic()
+            tour.write_state(played=False)
             for part in (tour.old_server, tour.gateway, tour.accounts, tour.copy, tour.switch, tour.proof, tour.read):
                 part()
-            tour.finish()
+            tour.write_state(played=True)
             print(f"\n  The whole move took {time.monotonic() - began:.0f} seconds.")
         tour.logins()
     except Trouble as e:

@@ -58,6 +58,9 @@ class Old:
         args += [f"--alias={name}={','.join(targets)}" for name, targets in aliases.items()]
         self.ports = self._run("start", self.dir, "--port-base", port_base, *args)
 
+    def is_made(self):
+        return os.path.lexists(self.dir)
+
     def again(self):
         self.ports = self._run("start", self.dir)
 
