@@ -132,9 +132,29 @@ def test_slow_data(house):
 
 
 def test_slow_handshake(house):
+    """S22: a handshake has a deadline, too, whether it begins with the connection or with STARTTLS."""
+    def trickle(sock):
+        start = time.monotonic()
+        sock.settimeout(0.3)
+        while time.monotonic() - start < 15:
+            try:
+                sock.sendall(b"\x16")
+                if sock.recv(100) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        return time.monotonic() - start
+
     sock = socket.create_connection(("127.0.0.1", house.port("submission")), 20)
-    sock.close()    # a handshake that never begins is bounded in time; the room lives
-    with RawSmtp(house, "submission") as raw:
+    assert trickle(sock) < 10
+    sock.close()
+    with RawSmtp(house) as raw:
+        raw.ehlo()
+        assert raw.cmd("STARTTLS")[0] == 220
+        assert trickle(raw.sock) < 10
+    with RawSmtp(house, "submission") as raw:   # a second client is served as ever
         raw.ehlo()
 
 

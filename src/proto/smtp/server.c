@@ -54,7 +54,7 @@ static unsigned state_ms(const struct smtp_server *s)
 	case SMTP_ST_BDAT:
 		return s->cfg->data_ms;
 	case SMTP_ST_TLS:
-		return SMTP_TLS_MS;
+		return s->cfg->idle_ms < SMTP_TLS_MS ? s->cfg->idle_ms : SMTP_TLS_MS;
 	case SMTP_ST_TARPIT:
 		return s->cfg->tarpit_ms;
 	case SMTP_ST_CLOSING:

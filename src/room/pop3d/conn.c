@@ -213,7 +213,8 @@ static void begin(struct conn *c)
 	c->limited = conn_limiter_enter(d->limiter, &c->peer);
 	bool full = d->n_conns > conf_u64(d->room->conf, "pop3.max_connections");
 	if (c->limited && !full && d->tls && stream_tls_server(c->stream, d->tls) == 0) {
-		op_timer(c, POP3_TLS_MS);
+		uint64_t idle_ms = conf_u64(d->room->conf, "pop3.timeout");
+		op_timer(c, idle_ms < POP3_TLS_MS ? (unsigned)idle_ms : POP3_TLS_MS);
 		return;
 	}
 	d->count.refused_connections++;

@@ -341,7 +341,7 @@ static void begin(struct conn *c)
 	else if (!d->tls || stream_tls_server(c->stream, d->tls) < 0)
 		stream_close(c->stream);
 	else
-		op_timer(c, SMTP_TLS_MS);
+		op_timer(c, d->submission.idle_ms < SMTP_TLS_MS ? d->submission.idle_ms : SMTP_TLS_MS);
 }
 
 void conn_accept(struct smtpd *d, bool submission, int fd, const struct sockaddr_storage *peer)
