@@ -27,9 +27,9 @@
 enum {
 	LOGIN_MAX = 320,
 	DIRECTORY_MS = 20 * 1000,
-	HASHES_MAX = 256,	/* quick ones of one request */
+	HASHES_MAX = 256, /* quick ones of one request */
 	SLOW_HASHES_MAX = 4,
-	TRIES_MAX = 3,		/* the credential may change between check and grant */
+	TRIES_MAX = 3, /* the credential may change between check and grant */
 };
 
 struct auth {
@@ -37,7 +37,7 @@ struct auth {
 	struct cache *cache;
 	struct limits *limits;
 	struct hash_cost cost;
-	struct buf dummy;	/* a hash that no password fits, at today's cost */
+	struct buf dummy; /* a hash that no password fits, at today's cost */
 	int64_t right, wrong, limited, cached, rehashed;
 };
 
@@ -49,7 +49,7 @@ struct login {
 	unsigned tries;
 	Postern__LoginReply reply;
 	uint64_t version;
-	uv_timer_t timer;	/* holds a refusal back */
+	uv_timer_t timer; /* holds a refusal back */
 };
 
 static const char denied_text[] = "Wrong name or password";
@@ -95,7 +95,8 @@ static void deny(struct login *l)
 	struct auth *auth = l->auth;
 	unsigned delay = limits_failed(auth->limits, l->remote, l->name, clock_mono_ms());
 	auth->wrong++;
-	ev(EV_INFO, "auth.login.denied", KSL("login", l->name), KSL("remote", l->remote), KS("protocol", l->req->protocol));
+	ev(EV_INFO, "auth.login.denied", KSL("login", l->name), KSL("remote", l->remote),
+	   KS("protocol", l->req->protocol));
 	if (!delay || uv_timer_start(&l->timer, on_delay, delay, 0) < 0)
 		fail(l, ERR_DENIED, denied_text);
 }
@@ -108,8 +109,8 @@ static void succeed(struct login *l, int fd)
 	Postern__LoginReply reply = l->reply;
 	l->auth->right++;
 	limits_succeeded(l->auth->limits, l->remote, l->name);
-	ev(EV_INFO, "auth.login.ok", KSL("login", l->name), KSL("remote", l->remote), KS("protocol", l->req->protocol),
-	   KI("account", reply.account_id));
+	ev(EV_INFO, "auth.login.ok", KSL("login", l->name), KSL("remote", l->remote),
+	   KS("protocol", l->req->protocol), KI("account", reply.account_id));
 	finish(l);
 	ipc_reply(call, &reply.base, fd);
 }
@@ -118,7 +119,7 @@ static void on_grant(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 {
 	struct login *l = ctx;
 	if (err == ERR_CONFLICT && l->tries < TRIES_MAX) {
-		ask_credential(l);	/* the credential changed meanwhile: check against the new one */
+		ask_credential(l); /* the credential changed meanwhile: check against the new one */
 		return;
 	}
 	if (err < 0 || fd < 0) {
@@ -133,7 +134,7 @@ static void on_grant(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 
 static Postern__SessionKind kind_of(const char *protocol)
 {
-	return !strcmp(protocol, "pop3") ? POSTERN__SESSION_KIND__SESSION_POP3
+	return !strcmp(protocol, "pop3")   ? POSTERN__SESSION_KIND__SESSION_POP3
 	       : !strcmp(protocol, "imap") ? POSTERN__SESSION_KIND__SESSION_IMAP
 					   : POSTERN__SESSION_KIND__SESSION_WEB;
 }
@@ -144,10 +145,10 @@ static void ask_grant(struct login *l)
 	req.account_id = l->reply.account_id;
 	req.credential_version = l->version;
 	req.kind = kind_of(l->req->protocol);
-	req.client = arena_printf(l->call->arena, "%s.%u " SLICE_FMT, role_name(l->call->peer), l->call->peer_index,
-				  SLICE_ARG(l->remote));
-	room_call(l->auth->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_GRANT, &req.base, NULL, 0,
-		  DIRECTORY_MS, on_grant, l);
+	req.client = arena_printf(l->call->arena, "%s.%u " SLICE_FMT, role_name(l->call->peer),
+				  l->call->peer_index, SLICE_ARG(l->remote));
+	room_call(l->auth->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_GRANT,
+		  &req.base, NULL, 0, DIRECTORY_MS, on_grant, l);
 }
 
 static void on_rehashed(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
@@ -169,15 +170,16 @@ static void rehash(struct login *l)
 		req.version = l->version;
 		req.hash.data = hash.p;
 		req.hash.len = hash.n;
-		room_call(l->auth->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_REHASH, &req.base, NULL, 0,
-			  DIRECTORY_MS, on_rehashed, l->auth);
+		room_call(l->auth->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_REHASH,
+			  &req.base, NULL, 0, DIRECTORY_MS, on_rehashed, l->auth);
 	}
 	buf_fini(&hash);
 }
 
 static bool dummy_check(struct login *l)
 {
-	IGNORE(verify_password(buf_view(&l->auth->dummy), l->password), "only for the time it takes");
+	IGNORE(verify_password(buf_view(&l->auth->dummy), l->password),
+	       "only for the time it takes");
 	return false;
 }
 
@@ -193,14 +195,16 @@ static bool is_right(struct login *l, const Postern__CredentialReply *c)
 	}
 	int r = verify_password(hash, l->password);
 	if (r < 0)
-		ev(EV_WARN, "auth.hash.unusable", KI("account", c->account_id), KS("reason", err_name(r)));
+		ev(EV_WARN, "auth.hash.unusable", KI("account", c->account_id),
+		   KS("reason", err_name(r)));
 	if (r != 1)
 		return hash_is_current(hash, &auth->cost) && r == 0 ? false : dummy_check(l);
 	cache_put(auth->cache, c->account_id, c->version, l->password, clock_mono_ms());
 	return true;
 }
 
-static void on_credential(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+static void on_credential(void *ctx, int err, const ProtobufCMessage *reply, int fd,
+			  const char *text)
 {
 	struct login *l = ctx;
 	const Postern__CredentialReply *c = (const Postern__CredentialReply *)reply;
@@ -239,15 +243,15 @@ static void ask_credential(struct login *l)
 	req.login = l->req->login;
 	req.protocol = l->req->protocol;
 	req.remote = l->req->remote;
-	room_call(l->auth->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_CREDENTIAL, &req.base, NULL, 0,
-		  DIRECTORY_MS, on_credential, l);
+	room_call(l->auth->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_CREDENTIAL,
+		  &req.base, NULL, 0, DIRECTORY_MS, on_credential, l);
 }
 
 static bool well_formed(const struct login *l)
 {
 	struct slice authzid = bytes_of(&l->req->authzid);
-	return l->name.n && l->name.n <= LOGIN_MAX && l->password.n && l->password.n <= PASSWORD_MAX &&
-	       (!authzid.n || slice_eq_ci(authzid, l->name));
+	return l->name.n && l->name.n <= LOGIN_MAX && l->password.n &&
+	       l->password.n <= PASSWORD_MAX && (!authzid.n || slice_eq_ci(authzid, l->name));
 }
 
 static void handle_login(struct ipc_call *call, void *ctx)
@@ -258,8 +262,12 @@ static void handle_login(struct ipc_call *call, void *ctx)
 	struct login *l = calloc(1, sizeof(*l));
 	bug_if(!l);
 	*l = (struct login){
-		.auth = auth, .call = call, .req = req, .name = bytes_of(&req->login),
-		.password = bytes_of(&req->password), .remote = bytes_of(&req->remote),
+		.auth = auth,
+		.call = call,
+		.req = req,
+		.name = bytes_of(&req->login),
+		.password = bytes_of(&req->password),
+		.remote = bytes_of(&req->remote),
 		.reply = POSTERN__LOGIN_REPLY__INIT,
 	};
 	bug_if(uv_timer_init(room->loop, &l->timer) < 0);
@@ -275,13 +283,15 @@ static void handle_login(struct ipc_call *call, void *ctx)
 	}
 }
 
-static int hash_all(const struct auth *auth, const Postern__HashRequest *req, struct arena *a, Postern__HashReply *reply)
+static int hash_all(const struct auth *auth, const Postern__HashRequest *req, struct arena *a,
+		    Postern__HashReply *reply)
 {
 	reply->hashes = ARENA_ARRAY(a, ProtobufCBinaryData, req->n_passwords + 1);
 	for (size_t i = 0; i < req->n_passwords; i++) {
 		struct buf hash = BUF_INIT(HASH_MAX);
 		struct slice password = bytes_of(&req->passwords[i]);
-		int r = req->quick ? hash_quick(password, &hash) : hash_password(password, &auth->cost, &hash);
+		int r = req->quick ? hash_quick(password, &hash)
+				   : hash_password(password, &auth->cost, &hash);
 		struct slice copy = arena_dup(a, buf_view(&hash));
 		buf_fini(&hash);
 		if (r < 0)
@@ -331,7 +341,8 @@ static int init(struct room *room)
 	auth->cache = cache_new();
 	auth->limits = limits_new(conf_str(room->conf, "limits.exempt_networks"));
 	/* What OpenSSL loads lazily is loaded before the sandbox. */
-	IGNORE(verify_password(SLICE("{PLAIN-MD5}fece0a49029effcf4165481714717e79"), SLICE("x")), "warms up");
+	IGNORE(verify_password(SLICE("{PLAIN-MD5}fece0a49029effcf4165481714717e79"), SLICE("x")),
+	       "warms up");
 	return take_costs(auth);
 }
 

@@ -13,7 +13,7 @@ enum { KEY_BYTES = 32, TAG_BYTES = 32, WAYS = 4 };
 
 struct entry {
 	uint8_t tag[TAG_BYTES];
-	int64_t at_ms;	/* 0: empty */
+	int64_t at_ms; /* 0: empty */
 };
 
 struct cache {
@@ -39,8 +39,8 @@ void cache_free(struct cache **c)
 }
 
 /* Fixed-length numbers in front: no two triples give one text. */
-static size_t tag_of(const struct cache *c, uint64_t account, uint64_t version, struct slice password,
-		     uint8_t ret[TAG_BYTES])
+static size_t tag_of(const struct cache *c, uint64_t account, uint64_t version,
+		     struct slice password, uint8_t ret[TAG_BYTES])
 {
 	uint8_t text[2 * sizeof(uint64_t) + 1024];
 	unsigned n = 0;
@@ -50,13 +50,15 @@ static size_t tag_of(const struct cache *c, uint64_t account, uint64_t version, 
 	memcpy(text + sizeof(account), &version, sizeof(version));
 	if (len)
 		memcpy(text + 2 * sizeof(uint64_t), password.p, len);
-	bug_if(!HMAC(EVP_sha256(), c->key, sizeof(c->key), text, 2 * sizeof(uint64_t) + len, ret, &n));
+	bug_if(!HMAC(EVP_sha256(), c->key, sizeof(c->key), text, 2 * sizeof(uint64_t) + len, ret,
+		     &n));
 	explicit_bzero(text, sizeof(text));
 	memcpy(&spot, ret, sizeof(spot));
 	return (size_t)(spot % (CACHE_ENTRIES / WAYS)) * WAYS;
 }
 
-bool cache_has(const struct cache *c, uint64_t account, uint64_t version, struct slice password, int64_t now_ms)
+bool cache_has(const struct cache *c, uint64_t account, uint64_t version, struct slice password,
+	       int64_t now_ms)
 {
 	uint8_t tag[TAG_BYTES];
 	size_t at = tag_of(c, account, version, password, tag);
@@ -67,7 +69,8 @@ bool cache_has(const struct cache *c, uint64_t account, uint64_t version, struct
 	return false;
 }
 
-void cache_put(struct cache *c, uint64_t account, uint64_t version, struct slice password, int64_t now_ms)
+void cache_put(struct cache *c, uint64_t account, uint64_t version, struct slice password,
+	       int64_t now_ms)
 {
 	uint8_t tag[TAG_BYTES];
 	size_t at = tag_of(c, account, version, password, tag), oldest = at;

@@ -10,7 +10,7 @@
 
 struct limits {
 	struct map *counts;
-	struct conn_limiter *exempt;	/* only for its list of networks */
+	struct conn_limiter *exempt; /* only for its list of networks */
 };
 
 struct count {
@@ -127,7 +127,8 @@ unsigned limits_failed(struct limits *l, struct slice remote, struct slice login
 		return 0;
 	struct buf key = BUF_INIT(400);
 	count_of(l, slice_of(network, n), now_ms, true)->failures++;
-	unsigned failures = ++count_of(l, login_key(&key, network, n, login), now_ms, true)->failures;
+	unsigned failures =
+		++count_of(l, login_key(&key, network, n, login), now_ms, true)->failures;
 	buf_fini(&key);
 	unsigned delay = failures * LIMITS_DELAY_MS;
 	return delay < LIMITS_DELAY_MAX_MS ? delay : LIMITS_DELAY_MAX_MS;

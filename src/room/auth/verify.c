@@ -14,7 +14,13 @@
 #include <crypt.h>
 #include <openssl/evp.h>
 
-enum { SALT_BYTES = 16, ARGON2_BYTES = 32, DIGEST_MAX = 64, STORED_SALT_MAX = 128, PBKDF2_BYTES = 20 };
+enum {
+	SALT_BYTES = 16,
+	ARGON2_BYTES = 32,
+	DIGEST_MAX = 64,
+	STORED_SALT_MAX = 128,
+	PBKDF2_BYTES = 20
+};
 
 static int verify_crypt(struct slice stored, struct slice password)
 {
@@ -52,15 +58,17 @@ static int verify_digest(const struct scheme *s, struct slice password)
 	uint8_t md[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 	struct buf stored = BUF_INIT(DIGEST_MAX + STORED_SALT_MAX);
-	int r = s->encoding == SCHEME_HEX ? hex_decode(&stored, s->payload) : base64_decode(&stored, s->payload);
+	int r = s->encoding == SCHEME_HEX ? hex_decode(&stored, s->payload)
+					  : base64_decode(&stored, s->payload);
 	if (r == 0 && stored.n < s->digest_bytes)
 		r = ERR_INVALID;
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	bug_if(!c);
-	bool ok = r == 0 && EVP_DigestInit_ex(c, EVP_get_digestbyname(s->digest), NULL) == 1 &&
-		  EVP_DigestUpdate(c, password.p, password.n) == 1 &&
-		  EVP_DigestUpdate(c, stored.p + s->digest_bytes, stored.n - s->digest_bytes) == 1 &&
-		  EVP_DigestFinal_ex(c, md, &n) == 1;
+	bool ok =
+		r == 0 && EVP_DigestInit_ex(c, EVP_get_digestbyname(s->digest), NULL) == 1 &&
+		EVP_DigestUpdate(c, password.p, password.n) == 1 &&
+		EVP_DigestUpdate(c, stored.p + s->digest_bytes, stored.n - s->digest_bytes) == 1 &&
+		EVP_DigestFinal_ex(c, md, &n) == 1;
 	EVP_MD_CTX_free(c);
 	if (!ok)
 		r = r < 0 ? r : ERR_INTERNAL;
@@ -75,19 +83,21 @@ static int verify_digest(const struct scheme *s, struct slice password)
 static int verify_pbkdf2(struct slice stored, struct slice password)
 {
 	ptrdiff_t salt_end = slice_find_byte(stored, '$', 3);
-	ptrdiff_t rounds_end = salt_end < 0 ? -1 : slice_find_byte(stored, '$', (size_t)salt_end + 1);
+	ptrdiff_t rounds_end =
+		salt_end < 0 ? -1 : slice_find_byte(stored, '$', (size_t)salt_end + 1);
 	uint64_t rounds = 0;
 	uint8_t md[PBKDF2_BYTES];
 	struct buf want = BUF_INIT(PBKDF2_BYTES);
-	if (rounds_end < 0 ||
-	    slice_u64(slice_sub(stored, (size_t)salt_end + 1, (size_t)rounds_end), 10 * 1000 * 1000, &rounds) < 0)
+	if (rounds_end < 0 || slice_u64(slice_sub(stored, (size_t)salt_end + 1, (size_t)rounds_end),
+					10 * 1000 * 1000, &rounds) < 0)
 		return ERR_INVALID;
 	struct slice salt = slice_sub(stored, 3, (size_t)salt_end);
 	int r = hex_decode(&want, slice_sub(stored, (size_t)rounds_end + 1, stored.n));
 	if (r == 0 && want.n != PBKDF2_BYTES)
 		r = ERR_INVALID;
-	if (r == 0 && PKCS5_PBKDF2_HMAC((const char *)password.p, (int)password.n, salt.p, (int)salt.n, (int)rounds,
-					EVP_sha1(), PBKDF2_BYTES, md) != 1)
+	if (r == 0 &&
+	    PKCS5_PBKDF2_HMAC((const char *)password.p, (int)password.n, salt.p, (int)salt.n,
+			      (int)rounds, EVP_sha1(), PBKDF2_BYTES, md) != 1)
 		r = ERR_INTERNAL;
 	if (r == 0)
 		r = secret_eq(slice_of(md, sizeof(md)), buf_view(&want));
@@ -126,8 +136,8 @@ int hash_password(struct slice password, const struct hash_cost *cost, struct bu
 	if (password.n > PASSWORD_MAX)
 		return ERR_TOO_BIG;
 	rng_bytes(salt, sizeof(salt));
-	int r = argon2id_hash_encoded(cost->passes, cost->memory_kib, 1, password.p, password.n, salt, sizeof(salt),
-				      ARGON2_BYTES, encoded, sizeof(encoded));
+	int r = argon2id_hash_encoded(cost->passes, cost->memory_kib, 1, password.p, password.n,
+				      salt, sizeof(salt), ARGON2_BYTES, encoded, sizeof(encoded));
 	if (r != ARGON2_OK)
 		return r == ARGON2_MEMORY_ALLOCATION_ERROR ? ERR_UNAVAILABLE : ERR_INTERNAL;
 	buf_str(out, "{ARGON2ID}");
@@ -137,7 +147,8 @@ int hash_password(struct slice password, const struct hash_cost *cost, struct bu
 
 int hash_quick(struct slice password, struct buf *out)
 {
-	static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	static const char alphabet[] =
+		"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	uint8_t random[SALT_BYTES];
 	char salt[SALT_BYTES + 1] = { 0 }, setting[64], text[PASSWORD_MAX + 1];
 	if (password.n > PASSWORD_MAX || slice_find_byte(password, 0, 0) >= 0)
@@ -165,7 +176,8 @@ int hash_quick(struct slice password, struct buf *out)
 bool hash_is_current(struct slice stored, const struct hash_cost *cost)
 {
 	char want[128];
-	IGNORE(snprintf(want, sizeof(want), "{ARGON2ID}$argon2id$v=19$m=%u,t=%u,p=1$", cost->memory_kib, cost->passes) < 0,
+	IGNORE(snprintf(want, sizeof(want), "{ARGON2ID}$argon2id$v=19$m=%u,t=%u,p=1$",
+			cost->memory_kib, cost->passes) < 0,
 	       "fits");
 	return slice_starts(stored, slice_str(want));
 }

@@ -8,20 +8,23 @@
 
 #include "base/err.h"
 
-#define COLUMNS                                                                                    \
-	"SELECT account.id, account.domain, account.shard, account.state, account.quota, account.address," \
+#define COLUMNS \
+	"SELECT account.id, account.domain, account.shard, account.state, account.quota, " \
+	"account.address," \
 	" account.person, account.send_any, account.created, credential.hash, credential.version," \
 	" credential.must_change, credential.changed," \
 	" (SELECT hosted FROM address WHERE address.account = account.id LIMIT 1) FROM account" \
 	" LEFT JOIN credential ON credential.account = account.id AND credential.kind = 0 "
 
 static const char by_id[] = COLUMNS "WHERE account.id = ?1";
-static const char by_state[] = COLUMNS "WHERE account.state = ?1 AND account.state <> 1 ORDER BY account.id";
-static const char of_domain[] = COLUMNS "WHERE account.domain = ?1 AND account.state <> 2 AND account.address > ?2"
-					" ORDER BY account.address LIMIT ?3";
-static const char of_customer[] =
-	COLUMNS "JOIN domain ON domain.id = account.domain WHERE (?1 = 0 OR domain.customer = ?1)"
-		" AND account.state <> 2 AND account.address > ?2 ORDER BY account.address LIMIT ?3";
+static const char by_state[] =
+	COLUMNS "WHERE account.state = ?1 AND account.state <> 1 ORDER BY account.id";
+static const char of_domain[] =
+	COLUMNS "WHERE account.domain = ?1 AND account.state <> 2 AND account.address > ?2"
+		" ORDER BY account.address LIMIT ?3";
+static const char of_customer[] = COLUMNS
+	"JOIN domain ON domain.id = account.domain WHERE (?1 = 0 OR domain.customer = ?1)"
+	" AND account.state <> 2 AND account.address > ?2 ORDER BY account.address LIMIT ?3";
 
 static void read_row(struct arena *a, struct sql_stmt *s, struct account *x)
 {
@@ -58,10 +61,11 @@ static int read_all(struct arena *a, struct sql_stmt *s, struct account **ret, s
 
 static int insert(struct engine *e, struct account *x, int64_t now_ms)
 {
-	static const char row[] = "INSERT INTO account (domain, shard, state, quota, address, person, send_any, created)"
+	static const char row[] = "INSERT INTO account (domain, shard, state, quota, address, "
+				  "person, send_any, created)"
 				  " VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7)";
-	int r = sql_run(e->db, row, "iiibtii", (int64_t)x->domain, (int64_t)x->shard, (int64_t)x->quota, x->address,
-			x->person, (int64_t)x->send_any, now_ms);
+	int r = sql_run(e->db, row, "iiibtii", (int64_t)x->domain, (int64_t)x->shard,
+			(int64_t)x->quota, x->address, x->person, (int64_t)x->send_any, now_ms);
 	if (r < 0)
 		return r;
 	x->id = (uint64_t)sql_last_id(e->db);
@@ -100,8 +104,8 @@ int account_by_id(struct engine *e, struct arena *a, uint64_t id, struct account
 	return r == 1 ? 0 : r == 0 ? ERR_NOT_FOUND : r;
 }
 
-int account_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t customer, const struct page *page,
-		 struct account **ret, size_t *ret_n)
+int account_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t customer,
+		 const struct page *page, struct account **ret, size_t *ret_n)
 {
 	struct sql_stmt *s = sql_prepare(e->db, domain ? of_domain : of_customer);
 	sql_bind_int(s, 1, (int64_t)(domain ? domain : customer));
@@ -110,7 +114,8 @@ int account_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t cu
 	return read_all(a, s, ret, ret_n);
 }
 
-int account_in_state(struct engine *e, struct arena *a, enum account_state state, struct account **ret, size_t *ret_n)
+int account_in_state(struct engine *e, struct arena *a, enum account_state state,
+		     struct account **ret, size_t *ret_n)
 {
 	struct sql_stmt *s = sql_prepare(e->db, by_state);
 	sql_bind_int(s, 1, (int64_t)state);
@@ -124,30 +129,33 @@ static int changed_one(int r)
 
 int account_set_state(struct engine *e, uint64_t id, enum account_state state)
 {
-	return changed_one(sql_run(e->db, "UPDATE account SET state = ?2 WHERE id = ?1", "ii", (int64_t)id,
-				   (int64_t)state));
+	return changed_one(sql_run(e->db, "UPDATE account SET state = ?2 WHERE id = ?1", "ii",
+				   (int64_t)id, (int64_t)state));
 }
 
 int account_complete(struct engine *e, uint64_t id)
 {
-	return changed_one(sql_run(e->db, "UPDATE account SET state = 1 WHERE id = ?1 AND state = 0", "i", (int64_t)id));
+	return changed_one(sql_run(e->db,
+				   "UPDATE account SET state = 1 WHERE id = ?1 AND state = 0", "i",
+				   (int64_t)id));
 }
 
 int account_set_quota(struct engine *e, uint64_t id, uint64_t quota)
 {
-	return changed_one(sql_run(e->db, "UPDATE account SET quota = ?2 WHERE id = ?1", "ii", (int64_t)id,
-				   (int64_t)quota));
+	return changed_one(sql_run(e->db, "UPDATE account SET quota = ?2 WHERE id = ?1", "ii",
+				   (int64_t)id, (int64_t)quota));
 }
 
 int account_set_person(struct engine *e, uint64_t id, struct slice person)
 {
-	return changed_one(sql_run(e->db, "UPDATE account SET person = ?2 WHERE id = ?1", "it", (int64_t)id, person));
+	return changed_one(sql_run(e->db, "UPDATE account SET person = ?2 WHERE id = ?1", "it",
+				   (int64_t)id, person));
 }
 
 int account_set_send_any(struct engine *e, uint64_t id, bool on)
 {
-	return changed_one(sql_run(e->db, "UPDATE account SET send_any = ?2 WHERE id = ?1", "ii", (int64_t)id,
-				   (int64_t)on));
+	return changed_one(sql_run(e->db, "UPDATE account SET send_any = ?2 WHERE id = ?1", "ii",
+				   (int64_t)id, (int64_t)on));
 }
 
 int account_retire(struct engine *e, uint64_t id)
@@ -164,5 +172,6 @@ int account_retire(struct engine *e, uint64_t id)
 
 int account_forget(struct engine *e, uint64_t id)
 {
-	return changed_one(sql_run(e->db, "DELETE FROM account WHERE id = ?1 AND state = 2", "i", (int64_t)id));
+	return changed_one(sql_run(e->db, "DELETE FROM account WHERE id = ?1 AND state = 2", "i",
+				   (int64_t)id));
 }

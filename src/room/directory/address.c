@@ -7,8 +7,9 @@
 
 #include "base/err.h"
 
-#define COLUMNS                                                                                    \
-	"SELECT address.id, address.domain, address.local, address.type, address.account, address.hosted," \
+#define COLUMNS \
+	"SELECT address.id, address.domain, address.local, address.type, address.account, " \
+	"address.hosted," \
 	" address.created, domain.name FROM address JOIN domain ON domain.id = address.domain "
 
 static const char one[] = COLUMNS "WHERE address.domain = ?1 AND address.local = ?2";
@@ -21,8 +22,9 @@ static const char of_all[] =
 static const char targets_of[] = "SELECT name FROM target WHERE address = ?1 ORDER BY place";
 
 static const char *const type_names[] = {
-	[ADDRESS_MAILBOX] = "mailbox",	 [ADDRESS_ALIAS] = "alias",	  [ADDRESS_LIST] = "list",
-	[ADDRESS_REDIRECT] = "redirect", [ADDRESS_BANISHED] = "banished", [ADDRESS_CANDIDATE] = "candidate",
+	[ADDRESS_MAILBOX] = "mailbox",   [ADDRESS_ALIAS] = "alias",
+	[ADDRESS_LIST] = "list",         [ADDRESS_REDIRECT] = "redirect",
+	[ADDRESS_BANISHED] = "banished", [ADDRESS_CANDIDATE] = "candidate",
 };
 
 const char *address_type_name(enum address_type type)
@@ -66,7 +68,8 @@ static int read_targets(struct engine *e, struct arena *a, struct address *x)
 	return r;
 }
 
-int address_get(struct engine *e, struct arena *a, uint64_t domain, struct slice local, struct address *ret)
+int address_get(struct engine *e, struct arena *a, uint64_t domain, struct slice local,
+		struct address *ret)
 {
 	struct address x;
 	struct sql_stmt *s = sql_prepare(e->db, one);
@@ -87,7 +90,8 @@ int address_get(struct engine *e, struct arena *a, uint64_t domain, struct slice
 	return 0;
 }
 
-static struct sql_stmt *list_stmt(struct engine *e, struct arena *a, uint64_t domain, const struct page *page)
+static struct sql_stmt *list_stmt(struct engine *e, struct arena *a, uint64_t domain,
+				  const struct page *page)
 {
 	struct name after = { 0 };
 	if (page->after.n && name_parse(a, page->after, &after) < 0)
@@ -102,8 +106,8 @@ static struct sql_stmt *list_stmt(struct engine *e, struct arena *a, uint64_t do
 	return s;
 }
 
-int address_list(struct engine *e, struct arena *a, uint64_t domain, const struct page *page, struct address **ret,
-		 size_t *ret_n)
+int address_list(struct engine *e, struct arena *a, uint64_t domain, const struct page *page,
+		 struct address **ret, size_t *ret_n)
 {
 	struct address *rows = NULL;
 	size_t n = 0;
@@ -158,7 +162,8 @@ static int is_mailbox(struct engine *e, struct arena *a, struct slice text, bool
 	return x.type == ADDRESS_MAILBOX;
 }
 
-enum address_type address_type_of(struct engine *e, struct arena *a, const struct slice *targets, size_t n)
+enum address_type address_type_of(struct engine *e, struct arena *a, const struct slice *targets,
+				  size_t n)
 {
 	bool local;
 	for (size_t i = 0; i < n; i++)
@@ -167,7 +172,8 @@ enum address_type address_type_of(struct engine *e, struct arena *a, const struc
 	return n == 1 ? ADDRESS_ALIAS : ADDRESS_LIST;
 }
 
-static int normal_targets(struct arena *a, const struct domain *d, struct address *x, struct problem *why)
+static int normal_targets(struct arena *a, const struct domain *d, struct address *x,
+			  struct problem *why)
 {
 	struct slice *out = NULL;
 	size_t n = 0;
@@ -175,7 +181,8 @@ static int normal_targets(struct arena *a, const struct domain *d, struct addres
 		struct slice t;
 		bool twice = false;
 		if (address_target(a, d, x->targets[i], &t) < 0)
-			return problem_set(why, ERR_INVALID, "to", "\"" SLICE_FMT "\" is not an address",
+			return problem_set(why, ERR_INVALID, "to",
+					   "\"" SLICE_FMT "\" is not an address",
 					   SLICE_ARG(x->targets[i]));
 		for (size_t j = 0; j < n; j++)
 			twice |= slice_eq(out[j], t);
@@ -187,7 +194,8 @@ static int normal_targets(struct arena *a, const struct domain *d, struct addres
 	return 0;
 }
 
-static int check_members(struct engine *e, struct arena *a, const struct address *x, struct problem *why)
+static int check_members(struct engine *e, struct arena *a, const struct address *x,
+			 struct problem *why)
 {
 	for (size_t i = 0; i < x->n_targets; i++) {
 		bool local;
@@ -195,31 +203,35 @@ static int check_members(struct engine *e, struct arena *a, const struct address
 		if (r < 0)
 			return r;
 		if (r == 0)
-			return problem_set(why, ERR_INVALID, "to", "\"" SLICE_FMT "\" is not a mailbox here%s",
+			return problem_set(why, ERR_INVALID, "to",
+					   "\"" SLICE_FMT "\" is not a mailbox here%s",
 					   SLICE_ARG(x->targets[i]),
 					   local ? "" : ": mail to elsewhere is a redirect");
 	}
 	return 0;
 }
 
-static int check_targets(struct engine *e, struct arena *a, const struct domain *d, struct address *x,
-			 struct problem *why)
+static int check_targets(struct engine *e, struct arena *a, const struct domain *d,
+			 struct address *x, struct problem *why)
 {
 	if (x->type == ADDRESS_MAILBOX || x->type == ADDRESS_BANISHED)
-		return x->n_targets == 0 ? 0
-					 : problem_set(why, ERR_INVALID, "to", "a %s address leads nowhere",
-						       address_type_name(x->type));
+		return x->n_targets == 0
+			       ? 0
+			       : problem_set(why, ERR_INVALID, "to", "a %s address leads nowhere",
+					     address_type_name(x->type));
 	if (!x->n_targets)
-		return problem_set(why, ERR_INVALID, "to", "a%s %s needs an address that its mail goes to",
+		return problem_set(why, ERR_INVALID, "to",
+				   "a%s %s needs an address that its mail goes to",
 				   x->type == ADDRESS_ALIAS ? "n" : "", address_type_name(x->type));
 	if (x->n_targets > ADDRESS_TARGETS_MAX)
-		return problem_set(why, ERR_TOO_BIG, "to", "%zu addresses are more than %d", x->n_targets,
-				   ADDRESS_TARGETS_MAX);
+		return problem_set(why, ERR_TOO_BIG, "to", "%zu addresses are more than %d",
+				   x->n_targets, ADDRESS_TARGETS_MAX);
 	int r = normal_targets(a, d, x, why);
 	if (r < 0)
 		return r;
 	if (x->type == ADDRESS_ALIAS && x->n_targets != 1)
-		return problem_set(why, ERR_INVALID, "to", "an alias is a name of one mailbox: %zu are a list",
+		return problem_set(why, ERR_INVALID, "to",
+				   "an alias is a name of one mailbox: %zu are a list",
 				   x->n_targets);
 	return x->type == ADDRESS_REDIRECT ? 0 : check_members(e, a, x, why);
 }
@@ -227,16 +239,17 @@ static int check_targets(struct engine *e, struct arena *a, const struct domain 
 static int insert_targets(struct engine *e, const struct address *x)
 {
 	for (size_t i = 0; i < x->n_targets; i++) {
-		int r = sql_run(e->db, "INSERT INTO target (address, place, name) VALUES (?1, ?2, ?3)", "iib",
-				(int64_t)x->id, (int64_t)i, x->targets[i]);
+		int r = sql_run(e->db,
+				"INSERT INTO target (address, place, name) VALUES (?1, ?2, ?3)",
+				"iib", (int64_t)x->id, (int64_t)i, x->targets[i]);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-int address_add(struct engine *e, struct arena *a, const struct domain *d, struct address *x, int64_t now_ms,
-		struct problem *why)
+int address_add(struct engine *e, struct arena *a, const struct domain *d, struct address *x,
+		int64_t now_ms, struct problem *why)
 {
 	int r = check_targets(e, a, d, x, why);
 	if (r < 0)
@@ -244,16 +257,19 @@ int address_add(struct engine *e, struct arena *a, const struct domain *d, struc
 	x->domain = d->id;
 	x->domain_name = d->name;
 	x->created_ms = now_ms;
-	static const char insert[] = "INSERT INTO address (domain, local, type, account, hosted, created)"
-				     " VALUES (?1, ?2, ?3, nullif(?4, 0), ?5, ?6)";
-	r = sql_run(e->db, insert, "ibiiii", (int64_t)d->id, x->local, (int64_t)x->type, (int64_t)x->account,
-		    (int64_t)x->hosted, now_ms);
+	static const char insert[] =
+		"INSERT INTO address (domain, local, type, account, hosted, created)"
+		" VALUES (?1, ?2, ?3, nullif(?4, 0), ?5, ?6)";
+	r = sql_run(e->db, insert, "ibiiii", (int64_t)d->id, x->local, (int64_t)x->type,
+		    (int64_t)x->account, (int64_t)x->hosted, now_ms);
 	if (r == ERR_EXISTS) {
 		struct address there = { 0 };
 		r = address_get(e, a, d->id, x->local, &there);
 		return r < 0 ? r
-			     : problem_set(why, ERR_EXISTS, "address", SLICE_FMT " exists already (%s)",
-					   SLICE_ARG(name_text(a, x->local, d->name)), address_type_name(there.type));
+			     : problem_set(why, ERR_EXISTS, "address",
+					   SLICE_FMT " exists already (%s)",
+					   SLICE_ARG(name_text(a, x->local, d->name)),
+					   address_type_name(there.type));
 	}
 	if (r < 0)
 		return r;
@@ -269,18 +285,21 @@ int address_remove(struct engine *e, uint64_t id)
 
 int address_set_hosted(struct engine *e, uint64_t id, bool hosted)
 {
-	int r = sql_run(e->db, "UPDATE address SET hosted = ?2 WHERE id = ?1", "ii", (int64_t)id, (int64_t)hosted);
+	int r = sql_run(e->db, "UPDATE address SET hosted = ?2 WHERE id = ?1", "ii", (int64_t)id,
+			(int64_t)hosted);
 	return r < 0 ? r : r == 0 ? ERR_NOT_FOUND : 0;
 }
 
-int address_pointing(struct engine *e, struct arena *a, struct slice text, struct slice **ret, size_t *ret_n)
+int address_pointing(struct engine *e, struct arena *a, struct slice text, struct slice **ret,
+		     size_t *ret_n)
 {
 	struct slice *rows = NULL;
 	size_t n = 0;
-	struct sql_stmt *s = sql_prepare(e->db,
-		"SELECT address.local, domain.name FROM target JOIN address ON address.id = target.address"
-		" JOIN domain ON domain.id = address.domain WHERE target.name = ?1"
-		" ORDER BY domain.name, address.local LIMIT 1000");
+	struct sql_stmt *s = sql_prepare(
+		e->db, "SELECT address.local, domain.name FROM target JOIN address ON address.id = "
+		       "target.address"
+		       " JOIN domain ON domain.id = address.domain WHERE target.name = ?1"
+		       " ORDER BY domain.name, address.local LIMIT 1000");
 	sql_bind_blob(s, 1, text);
 	int r;
 	while ((r = sql_step(s)) == 1)

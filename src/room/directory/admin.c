@@ -167,7 +167,8 @@ void admin_refuse(struct admin *ad, int err)
 	unsigned status = problem_status(e);
 	struct slice detail = slice_str(ad->why.err ? ad->why.text : err_text(e));
 	if (status >= 500)
-		ev(EV_WARN, "directory.admin.failed", KS("operation", ad->op->name), KS("reason", err_name(e)));
+		ev(EV_WARN, "directory.admin.failed", KS("operation", ad->op->name),
+		   KS("reason", err_name(e)));
 	respond(ad, status, problem_json(status, ad->why.err ? ad->why.field : NULL, detail));
 }
 
@@ -175,7 +176,8 @@ void admin_refuse_lines(struct admin *ad, const char *field, const struct import
 {
 	struct buf detail = BUF_INIT(64 * 1024);
 	json_t *list = json_array();
-	buf_printf(&detail, "%zu error%s in the file, nothing was changed", errors->total, errors->total == 1 ? "" : "s");
+	buf_printf(&detail, "%zu error%s in the file, nothing was changed", errors->total,
+		   errors->total == 1 ? "" : "s");
 	for (size_t i = 0; i < errors->n; i++) {
 		const struct import_error *x = &errors->rows[i];
 		if (i < LINES_IN_DETAIL) {
@@ -184,7 +186,8 @@ void admin_refuse_lines(struct admin *ad, const char *field, const struct import
 				buf_printf(&detail, "line %zu: ", x->line);
 			buf_slice(&detail, x->text);
 		}
-		json_array_append_new(list, json_pack("{s:I, s:o}", "line", (json_int_t)x->line, "text", json_text(x->text)));
+		json_array_append_new(list, json_pack("{s:I, s:o}", "line", (json_int_t)x->line,
+						      "text", json_text(x->text)));
 	}
 	json_t *j = problem_json(422, field, buf_view(&detail));
 	json_object_set_new(j, "errors", list);
@@ -234,7 +237,8 @@ struct page admin_page(const struct admin *ad)
 	return (struct page){ .after = admin_get(ad, "after"), .limit = (size_t)limit };
 }
 
-unsigned admin_choice(const struct admin *ad, const char *name, const char *const *words, unsigned fallback)
+unsigned admin_choice(const struct admin *ad, const char *name, const char *const *words,
+		      unsigned fallback)
 {
 	struct slice value = admin_get(ad, name);
 	for (unsigned i = 0; value.p && words[i]; i++)
@@ -245,9 +249,11 @@ unsigned admin_choice(const struct admin *ad, const char *name, const char *cons
 
 int admin_map_file(struct admin *ad, const char *field)
 {
-	int r = ad->call->fds[0] < 0 ? ERR_INVALID : memfd_map(ad->call->fds[0], IMPORT_BYTES_MAX, &ad->file);
+	int r = ad->call->fds[0] < 0 ? ERR_INVALID
+				     : memfd_map(ad->call->fds[0], IMPORT_BYTES_MAX, &ad->file);
 	if (r == ERR_TOO_BIG)
-		return problem_set(&ad->why, r, field, "the file is larger than %d bytes", IMPORT_BYTES_MAX);
+		return problem_set(&ad->why, r, field, "the file is larger than %d bytes",
+				   IMPORT_BYTES_MAX);
 	if (r < 0)
 		return problem_set(&ad->why, ERR_INVALID, field, "there is no file");
 	return 0;
@@ -260,11 +266,12 @@ int admin_domain(struct admin *ad, struct slice name, struct domain *ret)
 	struct slice normal;
 	int r = name_domain(ad->a, name, &normal);
 	if (r < 0)
-		return problem_set(&ad->why, ERR_INVALID, "domain", "\"" SLICE_FMT "\" is not a domain name",
-				   SLICE_ARG(name));
+		return problem_set(&ad->why, ERR_INVALID, "domain",
+				   "\"" SLICE_FMT "\" is not a domain name", SLICE_ARG(name));
 	r = domain_get(ad->e, ad->a, normal, ret);
 	if (r == ERR_NOT_FOUND)
-		return problem_set(&ad->why, r, "domain", "there is no domain " SLICE_FMT, SLICE_ARG(normal));
+		return problem_set(&ad->why, r, "domain", "there is no domain " SLICE_FMT,
+				   SLICE_ARG(normal));
 	return r;
 }
 
@@ -273,10 +280,12 @@ int admin_address(struct admin *ad, struct domain *ret_domain, struct slice *ret
 	struct name name;
 	struct slice in = admin_get(ad, "address");
 	if (name_parse(ad->a, in, &name) < 0 || name.literal)
-		return problem_set(&ad->why, ERR_INVALID, "address", "\"" SLICE_FMT "\" is not an address", SLICE_ARG(in));
+		return problem_set(&ad->why, ERR_INVALID, "address",
+				   "\"" SLICE_FMT "\" is not an address", SLICE_ARG(in));
 	int r = domain_get(ad->e, ad->a, name.domain, ret_domain);
 	if (r == ERR_NOT_FOUND)
-		return problem_set(&ad->why, r, "address", "there is no domain " SLICE_FMT, SLICE_ARG(name.domain));
+		return problem_set(&ad->why, r, "address", "there is no domain " SLICE_FMT,
+				   SLICE_ARG(name.domain));
 	if (r == 0)
 		*ret_local = name.local;
 	return r;
@@ -292,9 +301,11 @@ int admin_mailbox(struct admin *ad, struct domain *ret_domain, struct account *r
 	text = name_text(ad->a, local, ret_domain->name);
 	r = address_get(ad->e, ad->a, ret_domain->id, local, &x);
 	if (r == ERR_NOT_FOUND)
-		return problem_set(&ad->why, r, "address", "there is no mailbox " SLICE_FMT, SLICE_ARG(text));
+		return problem_set(&ad->why, r, "address", "there is no mailbox " SLICE_FMT,
+				   SLICE_ARG(text));
 	if (r == 0 && x.type != ADDRESS_MAILBOX)
-		return problem_set(&ad->why, ERR_NOT_FOUND, "address", SLICE_FMT " is no mailbox but a%s %s", SLICE_ARG(text),
+		return problem_set(&ad->why, ERR_NOT_FOUND, "address",
+				   SLICE_FMT " is no mailbox but a%s %s", SLICE_ARG(text),
 				   x.type == ADDRESS_ALIAS ? "n" : "", address_type_name(x.type));
 	return r < 0 ? r : account_by_id(ad->e, ad->a, x.account, ret);
 }
@@ -320,8 +331,13 @@ static struct slice detail_of(struct admin *ad)
 int admin_commit(struct admin *ad, struct slice object)
 {
 	struct audit row = {
-		.at_ms = ad->now_ms, .actor = slice_str(ad->req->actor), .remote = bytes_of(&ad->req->remote),
-		.operation = slice_str(ad->op->name), .object = object, .detail = detail_of(ad), .status = 200,
+		.at_ms = ad->now_ms,
+		.actor = slice_str(ad->req->actor),
+		.remote = bytes_of(&ad->req->remote),
+		.operation = slice_str(ad->op->name),
+		.object = object,
+		.detail = detail_of(ad),
+		.status = 200,
 	};
 	int r = audit_add(ad->e, &row);
 	if (r < 0) {
@@ -330,8 +346,8 @@ int admin_commit(struct admin *ad, struct slice object)
 	}
 	r = engine_commit(ad->e);
 	if (r == 0)
-		ev(EV_INFO, "directory.admin.done", KS("operation", ad->op->name), KSL("object", object),
-		   KS("actor", ad->req->actor));
+		ev(EV_INFO, "directory.admin.done", KS("operation", ad->op->name),
+		   KSL("object", object), KS("actor", ad->req->actor));
 	return r;
 }
 
@@ -357,8 +373,9 @@ static void on_hashed(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 	if (err == 0 && reply->n_hashes != 1)
 		err = ERR_INTERNAL;
 	if (err < 0)
-		admin_refuse(ad, problem_set(&ad->why, err == ERR_TOO_BIG ? err : ERR_UNAVAILABLE, NULL,
-					     "the password cannot be hashed just now: %s", err_text(err)));
+		admin_refuse(ad, problem_set(&ad->why, err == ERR_TOO_BIG ? err : ERR_UNAVAILABLE,
+					     NULL, "the password cannot be hashed just now: %s",
+					     err_text(err)));
 	else
 		h->fn(ad, arena_dup(ad->a, bytes_of(&reply->hashes[0])));
 }
@@ -372,7 +389,8 @@ void admin_hash(struct admin *ad, struct slice password, admin_hash_fn *fn)
 	h->fn = fn;
 	req.n_passwords = 1;
 	req.passwords = &one;
-	room_call(ad->d->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_HASH, &req.base, NULL, 0, HASH_MS, on_hashed, h);
+	room_call(ad->d->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_HASH, &req.base, NULL, 0,
+		  HASH_MS, on_hashed, h);
 }
 
 /* --- entry ------------------------------------------------------------------------------------------ */
@@ -436,9 +454,16 @@ void serve_admin(struct ipc_call *call, void *ctx)
 	}
 	struct admin *ad = ARENA_NEW(call->arena, struct admin);
 	*ad = (struct admin){
-		.d = d, .e = d->e, .a = call->arena, .call = call, .req = req, .op = op, .now_ms = clock_wall_ms(),
+		.d = d,
+		.e = d->e,
+		.a = call->arena,
+		.call = call,
+		.req = req,
+		.op = op,
+		.now_ms = clock_wall_ms(),
 	};
-	int r = rights_decide(slice_str(op->name), rank_by_name(slice_str(req->actor)), RELATION_OWN);
+	int r = rights_decide(slice_str(op->name), rank_by_name(slice_str(req->actor)),
+			      RELATION_OWN);
 	if (r == 0 && !req->authorize_only)
 		r = take_fields(ad);
 	if (r < 0)

@@ -64,7 +64,8 @@ void admin_ok(struct admin *ad, unsigned status, json_t *result);
 void admin_refuse(struct admin *ad, int err);
 /* An import's errors, line by line. */
 void admin_refuse_lines(struct admin *ad, const char *field, const struct import_errors *errors);
-void admin_page_ok(struct admin *ad, json_t *items, struct slice last, size_t n);	/* last: cursor of the last item */
+/* last: cursor of the last item. */
+void admin_page_ok(struct admin *ad, json_t *items, struct slice last, size_t n);
 
 /* JSON from bytes that may not be UTF-8. */
 json_t *json_text(struct slice s);

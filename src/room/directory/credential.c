@@ -10,18 +10,20 @@
 
 enum { PASSWORD_MIN_DEFAULT = 12, PASSWORD_MAX = 1024 };
 
-int credential_set(struct engine *e, uint64_t account, struct slice hash, bool must_change, int64_t now_ms,
-		   uint64_t *ret_version)
+int credential_set(struct engine *e, uint64_t account, struct slice hash, bool must_change,
+		   int64_t now_ms, uint64_t *ret_version)
 {
 	uint64_t version = 0;
 	int r = engine_next(e, &version);
 	if (r < 0)
 		return r;
-	static const char put[] =
-		"INSERT INTO credential (account, kind, hash, version, must_change, changed) VALUES (?1, 0, ?2, ?3, ?4, ?5)"
-		" ON CONFLICT (account, kind) DO UPDATE SET hash = excluded.hash, version = excluded.version,"
-		" must_change = excluded.must_change, changed = excluded.changed";
-	r = sql_run(e->db, put, "ibiii", (int64_t)account, hash, (int64_t)version, (int64_t)must_change, now_ms);
+	static const char put[] = "INSERT INTO credential (account, kind, hash, version, "
+				  "must_change, changed) VALUES (?1, 0, ?2, ?3, ?4, ?5)"
+				  " ON CONFLICT (account, kind) DO UPDATE SET hash = "
+				  "excluded.hash, version = excluded.version,"
+				  " must_change = excluded.must_change, changed = excluded.changed";
+	r = sql_run(e->db, put, "ibiii", (int64_t)account, hash, (int64_t)version,
+		    (int64_t)must_change, now_ms);
 	if (r < 0)
 		return r;
 	*ret_version = version;
@@ -30,8 +32,10 @@ int credential_set(struct engine *e, uint64_t account, struct slice hash, bool m
 
 int credential_rehash(struct engine *e, uint64_t account, uint64_t version, struct slice hash)
 {
-	int r = sql_run(e->db, "UPDATE credential SET hash = ?3 WHERE account = ?1 AND kind = 0 AND version = ?2", "iib",
-			(int64_t)account, (int64_t)version, hash);
+	int r = sql_run(
+		e->db,
+		"UPDATE credential SET hash = ?3 WHERE account = ?1 AND kind = 0 AND version = ?2",
+		"iib", (int64_t)account, (int64_t)version, hash);
 	return r < 0 ? r : r == 0 ? ERR_CONFLICT : 0;
 }
 
@@ -51,7 +55,8 @@ static int mailbox_of(struct engine *e, struct arena *a, const struct name *name
 			*ret = x.account;
 			return 0;
 		}
-		if (x.type != ADDRESS_ALIAS || x.n_targets != 1 || name_parse(a, x.targets[0], &at) < 0)
+		if (x.type != ADDRESS_ALIAS || x.n_targets != 1 ||
+		    name_parse(a, x.targets[0], &at) < 0)
 			return ERR_NOT_FOUND;
 	}
 	return ERR_NOT_FOUND;
@@ -75,7 +80,8 @@ int credential_find(struct engine *e, struct arena *a, struct slice login, struc
 	return 0;
 }
 
-static int same_customer(struct engine *e, struct arena *a, const struct account *x, struct slice domain, bool *ret)
+static int same_customer(struct engine *e, struct arena *a, const struct account *x,
+			 struct slice domain, bool *ret)
 {
 	struct domain own, other;
 	int r = domain_by_id(e, a, x->domain, &own);
@@ -86,7 +92,8 @@ static int same_customer(struct engine *e, struct arena *a, const struct account
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
 
-int sender_allowed(struct engine *e, struct arena *a, uint64_t account, struct slice address, bool *ret)
+int sender_allowed(struct engine *e, struct arena *a, uint64_t account, struct slice address,
+		   bool *ret)
 {
 	struct name name;
 	struct account x;
@@ -132,16 +139,22 @@ int password_check(struct engine *e, struct slice password, struct problem *why)
 		upper |= c >= 'A' && c <= 'Z';
 		digit |= ascii_is_digit(c);
 		if (c < 32 || c == 127)
-			return problem_set(why, ERR_INVALID, "password", "control characters are not allowed in a password");
+			return problem_set(why, ERR_INVALID, "password",
+					   "control characters are not allowed in a password");
 	}
 	if (password.n > PASSWORD_MAX)
-		return problem_set(why, ERR_TOO_BIG, "password", "a password has at most %d bytes", PASSWORD_MAX);
+		return problem_set(why, ERR_TOO_BIG, "password", "a password has at most %d bytes",
+				   PASSWORD_MAX);
 	if (characters(password) < least)
-		return problem_set(why, ERR_INVALID, "password",
-				   "the password has %zu characters, the policy asks for at least %zu",
-				   characters(password), least);
+		return problem_set(
+			why, ERR_INVALID, "password",
+			"the password has %zu characters, the policy asks for at least %zu",
+			characters(password), least);
 	if (!lower || !upper || !digit)
-		return problem_set(why, ERR_INVALID, "password", "the policy asks for %s in the password",
-				   !lower ? "a lower-case letter" : !upper ? "an upper-case letter" : "a digit");
+		return problem_set(why, ERR_INVALID, "password",
+				   "the policy asks for %s in the password",
+				   !lower   ? "a lower-case letter"
+				   : !upper ? "an upper-case letter"
+					    : "a digit");
 	return 0;
 }

@@ -10,9 +10,8 @@ static const char columns_by_name[] =
 	"SELECT id, name, pool, language, contact, created FROM customer WHERE name = ?1";
 static const char columns_by_id[] =
 	"SELECT id, name, pool, language, contact, created FROM customer WHERE id = ?1";
-static const char columns_all[] =
-	"SELECT id, name, pool, language, contact, created FROM customer"
-	" WHERE name > ?1 ORDER BY name LIMIT ?2";
+static const char columns_all[] = "SELECT id, name, pool, language, contact, created FROM customer"
+				  " WHERE name > ?1 ORDER BY name LIMIT ?2";
 
 static void read_row(struct arena *a, struct sql_stmt *s, struct customer *c)
 {
@@ -51,14 +50,18 @@ static int check(struct arena *a, struct customer *c, struct problem *why)
 {
 	if (!name_ok(c->name))
 		return problem_set(why, ERR_INVALID, "name",
-				   "\"" SLICE_FMT "\": a customer's name is 1 to %d lower-case letters, digits, "
-				   "'.', '-' or '_', a letter or digit first", SLICE_ARG(c->name), CUSTOMER_NAME_MAX);
+				   "\"" SLICE_FMT
+				   "\": a customer's name is 1 to %d lower-case letters, digits, "
+				   "'.', '-' or '_', a letter or digit first",
+				   SLICE_ARG(c->name), CUSTOMER_NAME_MAX);
 	if (!slice_eq(c->language, SLICE("en")) && !slice_eq(c->language, SLICE("de")))
-		return problem_set(why, ERR_INVALID, "language", "\"" SLICE_FMT "\": known languages are en, de",
+		return problem_set(why, ERR_INVALID, "language",
+				   "\"" SLICE_FMT "\": known languages are en, de",
 				   SLICE_ARG(c->language));
 	struct name contact;
 	if (c->contact.n && (name_parse(a, c->contact, &contact) < 0 || contact.literal))
-		return problem_set(why, ERR_INVALID, "contact", "\"" SLICE_FMT "\" is not an email address",
+		return problem_set(why, ERR_INVALID, "contact",
+				   "\"" SLICE_FMT "\" is not an email address",
 				   SLICE_ARG(c->contact));
 	if (c->contact.n)
 		c->contact = name_text(a, contact.local, contact.domain);
@@ -71,10 +74,12 @@ int customer_add(struct engine *e, struct arena *a, struct customer *c, struct p
 	if (r < 0)
 		return r;
 	r = sql_run(e->db,
-		    "INSERT INTO customer (name, pool, language, contact, created) VALUES (?1, ?2, ?3, ?4, ?5)",
+		    "INSERT INTO customer (name, pool, language, contact, created) VALUES (?1, ?2, "
+		    "?3, ?4, ?5)",
 		    "titti", c->name, (int64_t)c->pool, c->language, c->contact, c->created_ms);
 	if (r == ERR_EXISTS)
-		return problem_set(why, r, "name", "the customer " SLICE_FMT " exists already", SLICE_ARG(c->name));
+		return problem_set(why, r, "name", "the customer " SLICE_FMT " exists already",
+				   SLICE_ARG(c->name));
 	if (r < 0)
 		return r;
 	c->id = (uint64_t)sql_last_id(e->db);
@@ -95,7 +100,8 @@ int customer_by_id(struct engine *e, struct arena *a, uint64_t id, struct custom
 	return read_one(a, s, ret);
 }
 
-int customer_list(struct engine *e, struct arena *a, const struct page *page, struct customer **ret, size_t *ret_n)
+int customer_list(struct engine *e, struct arena *a, const struct page *page, struct customer **ret,
+		  size_t *ret_n)
 {
 	struct customer *rows = NULL;
 	size_t n = 0;
@@ -116,21 +122,25 @@ int customer_list(struct engine *e, struct arena *a, const struct page *page, st
 int customer_remove(struct engine *e, uint64_t id, struct problem *why)
 {
 	int64_t domains = 0;
-	int r = sql_get(e->db, &domains, "SELECT count(*) FROM domain WHERE customer = ?1", "i", (int64_t)id);
+	int r = sql_get(e->db, &domains, "SELECT count(*) FROM domain WHERE customer = ?1", "i",
+			(int64_t)id);
 	if (r < 0)
 		return r;
 	if (domains)
-		return problem_set(why, ERR_CONFLICT, "name", "the customer still has %lld domain%s",
-				   (long long)domains, domains == 1 ? "" : "s");
+		return problem_set(why, ERR_CONFLICT, "name",
+				   "the customer still has %lld domain%s", (long long)domains,
+				   domains == 1 ? "" : "s");
 	r = sql_run(e->db, "DELETE FROM customer WHERE id = ?1", "i", (int64_t)id);
 	return r < 0 ? r : 0;
 }
 
 int customer_counts(struct engine *e, uint64_t id, uint64_t *ret_domains, uint64_t *ret_mailboxes)
 {
-	struct sql_stmt *s = sql_prepare(e->db,
-		"SELECT (SELECT count(*) FROM domain WHERE customer = ?1), (SELECT count(*) FROM account JOIN domain"
-		" ON domain.id = account.domain WHERE domain.customer = ?1 AND account.state <> 2)");
+	struct sql_stmt *s =
+		sql_prepare(e->db, "SELECT (SELECT count(*) FROM domain WHERE customer = ?1), "
+				   "(SELECT count(*) FROM account JOIN domain"
+				   " ON domain.id = account.domain WHERE domain.customer = ?1 AND "
+				   "account.state <> 2)");
 	sql_bind_int(s, 1, (int64_t)id);
 	int r = sql_step(s);
 	if (r == 1) {
@@ -145,16 +155,18 @@ int customer_allotted(struct engine *e, uint64_t id, uint64_t *ret)
 {
 	int64_t sum = 0;
 	int r = sql_get(e->db, &sum,
-			"SELECT coalesce(sum(account.quota), 0) FROM account JOIN domain ON domain.id = account.domain"
-			" WHERE domain.customer = ?1 AND account.state <> 2", "i", (int64_t)id);
+			"SELECT coalesce(sum(account.quota), 0) FROM account JOIN domain ON "
+			"domain.id = account.domain"
+			" WHERE domain.customer = ?1 AND account.state <> 2",
+			"i", (int64_t)id);
 	if (r < 0)
 		return r;
 	*ret = (uint64_t)sum;
 	return 0;
 }
 
-int customer_check_pool(struct engine *e, struct arena *a, uint64_t id, uint64_t before, uint64_t quota,
-			struct problem *why)
+int customer_check_pool(struct engine *e, struct arena *a, uint64_t id, uint64_t before,
+			uint64_t quota, struct problem *why)
 {
 	struct customer c;
 	uint64_t allotted = 0;
@@ -167,7 +179,8 @@ int customer_check_pool(struct engine *e, struct arena *a, uint64_t id, uint64_t
 	uint64_t others = allotted - before, left = others < c.pool ? c.pool - others : 0;
 	if (quota <= left)
 		return 0;
-	return problem_set(why, ERR_QUOTA, "quota",
-			   "%llu bytes asked for, but only %llu of the customer's pool of %llu are left",
-			   (unsigned long long)quota, (unsigned long long)left, (unsigned long long)c.pool);
+	return problem_set(
+		why, ERR_QUOTA, "quota",
+		"%llu bytes asked for, but only %llu of the customer's pool of %llu are left",
+		(unsigned long long)quota, (unsigned long long)left, (unsigned long long)c.pool);
 }

@@ -76,7 +76,8 @@ void engine_rollback(struct engine *e)
 int64_t setting_get(struct engine *e, const char *name, int64_t fallback)
 {
 	int64_t value = fallback;
-	int r = sql_get(e->db, &value, "SELECT value FROM setting WHERE name = ?1", "t", slice_str(name));
+	int r = sql_get(e->db, &value, "SELECT value FROM setting WHERE name = ?1", "t",
+			slice_str(name));
 	return r < 0 ? fallback : value;
 }
 
@@ -101,9 +102,9 @@ int engine_next(struct engine *e, uint64_t *ret)
 
 int engine_counts(struct engine *e, struct counts_of_all *ret)
 {
-	struct sql_stmt *s = sql_prepare(e->db,
-		"SELECT (SELECT count(*) FROM customer), (SELECT count(*) FROM domain),"
-		" (SELECT count(*) FROM account WHERE state <> 2)");
+	struct sql_stmt *s = sql_prepare(
+		e->db, "SELECT (SELECT count(*) FROM customer), (SELECT count(*) FROM domain),"
+		       " (SELECT count(*) FROM account WHERE state <> 2)");
 	int r = sql_step(s);
 	if (r == 1)
 		*ret = (struct counts_of_all){

@@ -97,7 +97,8 @@ struct domain {
 
 const char *phase_name(enum phase phase);
 NODISCARD int domain_add(struct engine *e, struct arena *a, struct domain *d, struct problem *why);
-NODISCARD int domain_get(struct engine *e, struct arena *a, struct slice name, struct domain *ret);	/* name in normal form */
+/* name in normal form. */
+NODISCARD int domain_get(struct engine *e, struct arena *a, struct slice name, struct domain *ret);
 NODISCARD int domain_by_id(struct engine *e, struct arena *a, uint64_t id, struct domain *ret);
 /* customer 0: all */
 NODISCARD int domain_list(struct engine *e, struct arena *a, uint64_t customer, const struct page *page,
@@ -117,7 +118,8 @@ struct switch_report {
 	struct slice *not_copied;	/* mailboxes whose copy is not finished */
 	size_t n_not_copied;
 };
-NODISCARD int domain_switch_report(struct engine *e, struct arena *a, const struct domain *d, struct switch_report *ret);
+NODISCARD int domain_switch_report(struct engine *e, struct arena *a, const struct domain *d,
+				   struct switch_report *ret);
 
 /* --- addresses ------------------------------------------------------------------------------------ */
 
@@ -191,7 +193,8 @@ NODISCARD int account_by_id(struct engine *e, struct arena *a, uint64_t id, stru
 /* Those that are not being removed, by address; domain and customer 0: any. */
 NODISCARD int account_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t customer,
 			   const struct page *page, struct account **ret, size_t *ret_n);
-NODISCARD int account_in_state(struct engine *e, struct arena *a, enum account_state state, struct account **ret, size_t *ret_n);
+NODISCARD int account_in_state(struct engine *e, struct arena *a, enum account_state state, struct account **ret,
+			       size_t *ret_n);
 NODISCARD int account_set_state(struct engine *e, uint64_t id, enum account_state state);
 /* MADE -> LIVE; ERR_NOT_FOUND where it is not MADE any more. */
 NODISCARD int account_complete(struct engine *e, uint64_t id);

@@ -15,12 +15,13 @@ static int row_local(struct arena *a, const struct domain *d, struct slice in, s
 	struct slice text;
 	struct name name;
 	if (address_target(a, d, in, &text) < 0 || name_parse(a, text, &name) < 0) {
-		import_fault(errors, a, line, "\"" SLICE_FMT "\" is not a name or an address", SLICE_ARG(in));
+		import_fault(errors, a, line, "\"" SLICE_FMT "\" is not a name or an address",
+			     SLICE_ARG(in));
 		return ERR_INVALID;
 	}
 	if (!slice_eq(name.domain, d->name)) {
-		import_fault(errors, a, line, SLICE_FMT " is not in the domain " SLICE_FMT, SLICE_ARG(text),
-			     SLICE_ARG(d->name));
+		import_fault(errors, a, line, SLICE_FMT " is not in the domain " SLICE_FMT,
+			     SLICE_ARG(text), SLICE_ARG(d->name));
 		return ERR_INVALID;
 	}
 	*ret = name.local;
@@ -33,7 +34,8 @@ static bool first_of_name(struct map *names, struct arena *a, struct slice local
 {
 	size_t *at = map_get(names, local);
 	if (at) {
-		import_fault(errors, a, line, SLICE_FMT " is in line %zu already", SLICE_ARG(local), *at);
+		import_fault(errors, a, line, SLICE_FMT " is in line %zu already", SLICE_ARG(local),
+			     *at);
 		return false;
 	}
 	at = ARENA_NEW(a, size_t);
@@ -42,8 +44,9 @@ static bool first_of_name(struct map *names, struct arena *a, struct slice local
 	return true;
 }
 
-static int check_account(struct engine *e, struct arena *a, const struct domain *d, struct import_account *row,
-			 struct import_result *result, struct import_errors *errors)
+static int check_account(struct engine *e, struct arena *a, const struct domain *d,
+			 struct import_account *row, struct import_result *result,
+			 struct import_errors *errors)
 {
 	struct address there;
 	struct account account;
@@ -64,8 +67,8 @@ static int check_account(struct engine *e, struct arena *a, const struct domain 
 			return 0;
 		}
 	}
-	import_fault(errors, a, row->line, SLICE_FMT "@" SLICE_FMT " exists already (%s)", SLICE_ARG(row->local),
-		     SLICE_ARG(d->name), address_type_name(there.type));
+	import_fault(errors, a, row->line, SLICE_FMT "@" SLICE_FMT " exists already (%s)",
+		     SLICE_ARG(row->local), SLICE_ARG(d->name), address_type_name(there.type));
 	return 0;
 }
 
@@ -76,8 +79,9 @@ static void warn(struct arena *a, struct import_result *result, size_t line, con
 			slice_str(arena_printf(a, "line %zu: %s", line, text));
 }
 
-int import_check_accounts(struct engine *e, struct arena *a, const struct domain *d, struct import_account *rows,
-			  size_t n, struct import_result *ret, struct import_errors *errors)
+int import_check_accounts(struct engine *e, struct arena *a, const struct domain *d,
+			  struct import_account *rows, size_t n, struct import_result *ret,
+			  struct import_errors *errors)
 {
 	struct map *names = map_new();
 	uint64_t quota = 0;
@@ -89,7 +93,8 @@ int import_check_accounts(struct engine *e, struct arena *a, const struct domain
 			continue;
 		r = check_account(e, a, d, &rows[i], ret, errors);
 		if (!rows[i].secret.n && !rows[i].skip)
-			warn(a, ret, rows[i].line, "no password: nobody can log in until one is set");
+			warn(a, ret, rows[i].line,
+			     "no password: nobody can log in until one is set");
 		if (__builtin_add_overflow(quota, rows[i].skip ? 0 : rows[i].quota, &quota))
 			quota = INT64_MAX;
 	}
@@ -100,13 +105,17 @@ int import_check_accounts(struct engine *e, struct arena *a, const struct domain
 	return r < 0 ? r : errors->total ? ERR_INVALID : 0;
 }
 
-int import_apply_accounts(struct engine *e, struct arena *a, const struct domain *d, struct import_account *rows,
-			  size_t n, unsigned shards, int64_t now_ms, struct import_errors *errors)
+int import_apply_accounts(struct engine *e, struct arena *a, const struct domain *d,
+			  struct import_account *rows, size_t n, unsigned shards, int64_t now_ms,
+			  struct import_errors *errors)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct problem why = { 0 };
 		struct account account = {
-			.quota = rows[i].quota, .hash = rows[i].secret, .person = rows[i].person, .pool_checked = true,
+			.quota = rows[i].quota,
+			.hash = rows[i].secret,
+			.person = rows[i].person,
+			.pool_checked = true,
 			.shard = shards > 1 ? (uint32_t)(i % shards) : 0,
 		};
 		if (rows[i].skip)
@@ -141,7 +150,8 @@ static bool row_targets(struct arena *a, const struct domain *d, struct import_a
 		struct slice t;
 		bool twice = false;
 		if (address_target(a, d, row->targets[i], &t) < 0) {
-			import_fault(errors, a, row->line, "\"" SLICE_FMT "\" is not a name or an address",
+			import_fault(errors, a, row->line,
+				     "\"" SLICE_FMT "\" is not a name or an address",
 				     SLICE_ARG(row->targets[i]));
 			return false;
 		}
@@ -156,8 +166,9 @@ static bool row_targets(struct arena *a, const struct domain *d, struct import_a
 }
 
 /* A target of a domain of ours must be somebody: in the database, or another row of this file. */
-static int targets_exist(struct engine *e, struct arena *a, const struct domain *d, const struct map *names,
-			 const struct import_alias *row, struct import_errors *errors)
+static int targets_exist(struct engine *e, struct arena *a, const struct domain *d,
+			 const struct map *names, const struct import_alias *row,
+			 struct import_errors *errors)
 {
 	for (size_t i = 0; i < row->n_targets; i++) {
 		struct name name;
@@ -174,32 +185,38 @@ static int targets_exist(struct engine *e, struct arena *a, const struct domain 
 		else if (r == ERR_NOT_FOUND)
 			continue; /* elsewhere */
 		if (r == ERR_NOT_FOUND)
-			import_fault(errors, a, row->line, "there is no address " SLICE_FMT, SLICE_ARG(row->targets[i]));
+			import_fault(errors, a, row->line, "there is no address " SLICE_FMT,
+				     SLICE_ARG(row->targets[i]));
 		else if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int row_type(struct engine *e, struct arena *a, const struct import_alias *row, struct import_errors *errors,
-		    enum address_type *ret)
+static int row_type(struct engine *e, struct arena *a, const struct import_alias *row,
+		    struct import_errors *errors, enum address_type *ret)
 {
 	if (!row->type.n) {
 		*ret = address_type_of(e, a, row->targets, row->n_targets);
 		return 0;
 	}
-	if (address_type_by_name(row->type, ret) < 0 || *ret == ADDRESS_MAILBOX || *ret == ADDRESS_CANDIDATE) {
+	if (address_type_by_name(row->type, ret) < 0 || *ret == ADDRESS_MAILBOX ||
+	    *ret == ADDRESS_CANDIDATE) {
 		import_fault(errors, a, row->line,
-			     "the type \"" SLICE_FMT "\" is not one of alias, list, redirect, banished", SLICE_ARG(row->type));
+			     "the type \"" SLICE_FMT
+			     "\" is not one of alias, list, redirect, banished",
+			     SLICE_ARG(row->type));
 		return ERR_INVALID;
 	}
 	return 0;
 }
 
-static int add_alias(struct engine *e, struct arena *a, const struct domain *d, struct import_alias *row,
-		     int64_t now_ms, struct import_result *result, struct import_errors *errors)
+static int add_alias(struct engine *e, struct arena *a, const struct domain *d,
+		     struct import_alias *row, int64_t now_ms, struct import_result *result,
+		     struct import_errors *errors)
 {
-	struct address there, x = { .local = row->local, .targets = row->targets, .n_targets = row->n_targets };
+	struct address there,
+		x = { .local = row->local, .targets = row->targets, .n_targets = row->n_targets };
 	struct problem why = { 0 };
 	if (row_type(e, a, row, errors, &x.type) < 0)
 		return 0;
@@ -220,16 +237,18 @@ static int add_alias(struct engine *e, struct arena *a, const struct domain *d, 
 	return 0;
 }
 
-int import_apply_aliases(struct engine *e, struct arena *a, const struct domain *d, struct import_alias *rows,
-			 size_t n, int64_t now_ms, struct import_result *ret, struct import_errors *errors)
+int import_apply_aliases(struct engine *e, struct arena *a, const struct domain *d,
+			 struct import_alias *rows, size_t n, int64_t now_ms,
+			 struct import_result *ret, struct import_errors *errors)
 {
 	struct map *names = map_new();
 	int r = 0;
 	ret->lines = n;
 	for (size_t i = 0; i < n; i++) {
-		rows[i].skip = row_local(a, d, rows[i].name, rows[i].line, errors, &rows[i].local) < 0 ||
-			       !first_of_name(names, a, rows[i].local, rows[i].line, errors) ||
-			       !row_targets(a, d, &rows[i], errors);
+		rows[i].skip =
+			row_local(a, d, rows[i].name, rows[i].line, errors, &rows[i].local) < 0 ||
+			!first_of_name(names, a, rows[i].local, rows[i].line, errors) ||
+			!row_targets(a, d, &rows[i], errors);
 	}
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		if (rows[i].skip)

@@ -13,15 +13,15 @@
 enum { COL_ADDRESS, COL_PASSWORD, COL_QUOTA, COL_PERSON, COL_TO, COL_TYPE };
 
 static const struct import_column account_columns[] = {
-	{ "address", COL_ADDRESS }, { "email", COL_ADDRESS },	{ "user", COL_ADDRESS },
-	{ "username", COL_ADDRESS }, { "login", COL_ADDRESS },	{ "mailbox", COL_ADDRESS },
+	{ "address", COL_ADDRESS },   { "email", COL_ADDRESS }, { "user", COL_ADDRESS },
+	{ "username", COL_ADDRESS },  { "login", COL_ADDRESS }, { "mailbox", COL_ADDRESS },
 	{ "password", COL_PASSWORD }, { "hash", COL_PASSWORD }, { "quota", COL_QUOTA },
 	{ "name", COL_PERSON },
 };
 
 static const struct import_column alias_columns[] = {
 	{ "address", COL_ADDRESS }, { "alias", COL_ADDRESS }, { "name", COL_ADDRESS },
-	{ "to", COL_TO },	    { "targets", COL_TO },    { "type", COL_TYPE },
+	{ "to", COL_TO },           { "targets", COL_TO },    { "type", COL_TYPE },
 };
 
 static int result_of(const struct import_errors *errors)
@@ -49,9 +49,11 @@ static bool account_secret(struct import_reader *r, struct slice secret, struct 
 		return true;
 	}
 	if (secret.n > IMPORT_SECRET_MAX)
-		import_fault(r->errors, r->a, r->line, "the password is longer than %d bytes", IMPORT_SECRET_MAX);
+		import_fault(r->errors, r->a, r->line, "the password is longer than %d bytes",
+			     IMPORT_SECRET_MAX);
 	else if (!row->hashed && scheme_looks_hashed(secret))
-		import_fault(r->errors, r->a, r->line, "the password looks like a hash, but its scheme is not known "
+		import_fault(r->errors, r->a, r->line,
+			     "the password looks like a hash, but its scheme is not known "
 			     "or it is damaged");
 	else
 		return true;
@@ -67,7 +69,8 @@ static bool account_csv(struct import_reader *r, struct slice line, const struct
 	row->name = cell[COL_ADDRESS];
 	row->person = cell[COL_PERSON];
 	if (cell[COL_QUOTA].n && api_size(cell[COL_QUOTA], &row->quota) < 0) {
-		import_fault(r->errors, r->a, r->line, "the quota \"" SLICE_FMT "\" is not a size such as 500M or 2G",
+		import_fault(r->errors, r->a, r->line,
+			     "the quota \"" SLICE_FMT "\" is not a size such as 500M or 2G",
 			     SLICE_ARG(cell[COL_QUOTA]));
 		return false;
 	}
@@ -81,8 +84,8 @@ static bool account_line(struct import_reader *r, struct slice line, struct impo
 	return account_secret(r, secret, row);
 }
 
-int import_read_accounts(struct arena *a, struct slice text, struct import_account **ret, size_t *ret_n,
-			 struct import_errors *errors)
+int import_read_accounts(struct arena *a, struct slice text, struct import_account **ret,
+			 size_t *ret_n, struct import_errors *errors)
 {
 	struct import_reader r;
 	struct import_csv csv = { 0 };
@@ -94,7 +97,8 @@ int import_read_accounts(struct arena *a, struct slice text, struct import_accou
 		return err;
 	while (import_line(&r, &line)) {
 		struct import_account row = { .line = r.line };
-		if (r.rows == 1 && import_header(a, line, account_columns, ARRAY_SIZE(account_columns), &csv))
+		if (r.rows == 1 &&
+		    import_header(a, line, account_columns, ARRAY_SIZE(account_columns), &csv))
 			continue;
 		bool ok = csv.n ? account_csv(&r, line, &csv, &row) : account_line(&r, line, &row);
 		if (ok && !row.name.n)
@@ -110,9 +114,11 @@ int import_read_accounts(struct arena *a, struct slice text, struct import_accou
 static bool target_sane(struct import_reader *r, struct slice target)
 {
 	if (!target.n)
-		import_fault(r->errors, r->a, r->line, "there is an empty place in the list of targets");
+		import_fault(r->errors, r->a, r->line,
+			     "there is an empty place in the list of targets");
 	else if (strchr("|/:\"\\", target.p[0]))
-		import_fault(r->errors, r->a, r->line, "\"" SLICE_FMT "\": programs, files and includes are no targets",
+		import_fault(r->errors, r->a, r->line,
+			     "\"" SLICE_FMT "\": programs, files and includes are no targets",
 			     SLICE_ARG(target));
 	else
 		return true;
@@ -129,7 +135,8 @@ static bool alias_targets(struct import_reader *r, struct slice list, struct imp
 		if (!target_sane(r, target))
 			return false;
 		if (row->n_targets == ADDRESS_TARGETS_MAX) {
-			import_fault(r->errors, r->a, r->line, "more than %d targets", ADDRESS_TARGETS_MAX);
+			import_fault(r->errors, r->a, r->line, "more than %d targets",
+				     ADDRESS_TARGETS_MAX);
 			return false;
 		}
 		*ROWS_MORE(r->a, &row->targets, &row->n_targets) = target;
@@ -153,15 +160,16 @@ static bool alias_line(struct import_reader *r, struct slice line, struct import
 {
 	ptrdiff_t colon = slice_find_byte(line, ':', 0);
 	if (colon < 0) {
-		import_fault(r->errors, r->a, r->line, "expected \"name: target, target\", but there is no colon");
+		import_fault(r->errors, r->a, r->line,
+			     "expected \"name: target, target\", but there is no colon");
 		return false;
 	}
 	row->name = slice_trim(slice_sub(line, 0, (size_t)colon));
 	return alias_targets(r, slice_trim(slice_sub(line, (size_t)colon + 1, line.n)), row);
 }
 
-int import_read_aliases(struct arena *a, struct slice text, struct import_alias **ret, size_t *ret_n,
-			struct import_errors *errors)
+int import_read_aliases(struct arena *a, struct slice text, struct import_alias **ret,
+			size_t *ret_n, struct import_errors *errors)
 {
 	struct import_reader r;
 	struct import_csv csv = { 0 };
@@ -173,7 +181,8 @@ int import_read_aliases(struct arena *a, struct slice text, struct import_alias 
 		return err;
 	while (import_line(&r, &line)) {
 		struct import_alias row = { .line = r.line };
-		if (r.rows == 1 && import_header(a, line, alias_columns, ARRAY_SIZE(alias_columns), &csv))
+		if (r.rows == 1 &&
+		    import_header(a, line, alias_columns, ARRAY_SIZE(alias_columns), &csv))
 			continue;
 		bool ok = csv.n ? alias_csv(&r, line, &csv, &row) : alias_line(&r, line, &row);
 		if (ok && !row.name.n)
@@ -197,11 +206,13 @@ static bool login_line(struct import_reader *r, struct slice line, struct import
 		row->name = slice_trim(slice_sub(line, 0, (size_t)first));
 		if (second >= 0)
 			row->user = slice_trim(slice_sub(line, (size_t)first + 1, (size_t)second));
-		row->password = slice_trim(slice_sub(line, (size_t)(second < 0 ? first : second) + 1, line.n));
+		row->password = slice_trim(
+			slice_sub(line, (size_t)(second < 0 ? first : second) + 1, line.n));
 	}
 	if (row->name.n && row->password.n && row->password.n <= IMPORT_SECRET_MAX)
 		return true;
-	import_fault(r->errors, r->a, r->line, "expected \"address:password\" or \"address:login:password\"");
+	import_fault(r->errors, r->a, r->line,
+		     "expected \"address:password\" or \"address:login:password\"");
 	return false;
 }
 

@@ -37,7 +37,8 @@ void import_fault(struct import_errors *errors, struct arena *a, size_t line, co
 	buf_fini(&clean);
 }
 
-int import_begin(struct import_reader *r, struct arena *a, struct slice text, struct import_errors *errors)
+int import_begin(struct import_reader *r, struct arena *a, struct slice text,
+		 struct import_errors *errors)
 {
 	*r = (struct import_reader){ .a = a, .rest = text, .errors = errors };
 	if (text.n > IMPORT_BYTES_MAX) {
@@ -56,7 +57,8 @@ int import_begin(struct import_reader *r, struct arena *a, struct slice text, st
 static bool line_ok(struct import_reader *r, struct slice line)
 {
 	if (line.n > IMPORT_LINE_MAX)
-		import_fault(r->errors, r->a, r->line, "the line is longer than %d bytes", IMPORT_LINE_MAX);
+		import_fault(r->errors, r->a, r->line, "the line is longer than %d bytes",
+			     IMPORT_LINE_MAX);
 	else if (slice_find_byte(line, 0, 0) >= 0)
 		import_fault(r->errors, r->a, r->line, "there is a NUL byte in the line");
 	else if (!utf8_valid(line))
@@ -77,7 +79,8 @@ bool import_line(struct import_reader *r, struct slice *ret)
 		if (!line.n || line.p[0] == '#' || !line_ok(r, line))
 			continue;
 		if (++r->rows > IMPORT_ROWS_MAX) {
-			import_fault(r->errors, r->a, r->line, "the file has more than %d rows", IMPORT_ROWS_MAX);
+			import_fault(r->errors, r->a, r->line, "the file has more than %d rows",
+				     IMPORT_ROWS_MAX);
 			return false;
 		}
 		*ret = line;
@@ -87,7 +90,8 @@ bool import_line(struct import_reader *r, struct slice *ret)
 }
 
 /* One cell; moves *at behind it and its separator. */
-static int take_cell(struct arena *a, struct slice line, uint8_t separator, size_t *at, struct slice *ret)
+static int take_cell(struct arena *a, struct slice line, uint8_t separator, size_t *at,
+		     struct slice *ret)
 {
 	size_t i = *at;
 	if (i < line.n && line.p[i] == '"') {
@@ -136,8 +140,8 @@ static int column_of(const struct import_column *known, size_t n, struct slice c
 }
 
 /* A header is a line with a separator whose cells are all known column names. */
-bool import_header(struct arena *a, struct slice line, const struct import_column *known, size_t n_known,
-		   struct import_csv *ret)
+bool import_header(struct arena *a, struct slice line, const struct import_column *known,
+		   size_t n_known, struct import_csv *ret)
 {
 	static const char separators[] = ",;";
 	for (size_t k = 0; k < 2; k++) {
@@ -158,16 +162,19 @@ bool import_header(struct arena *a, struct slice line, const struct import_colum
 	return false;
 }
 
-bool import_row(struct import_reader *r, struct slice line, const struct import_csv *csv, struct slice *ret_by_id)
+bool import_row(struct import_reader *r, struct slice line, const struct import_csv *csv,
+		struct slice *ret_by_id)
 {
 	struct slice cells[IMPORT_CELLS_MAX];
 	int n = import_cells(r->a, line, csv->separator, cells);
 	if (n < 0) {
-		import_fault(r->errors, r->a, r->line, "a quotation mark is not closed, or something stands behind it");
+		import_fault(r->errors, r->a, r->line,
+			     "a quotation mark is not closed, or something stands behind it");
 		return false;
 	}
 	if ((size_t)n != csv->n) {
-		import_fault(r->errors, r->a, r->line, "%d cells, but the header has %zu", n, csv->n);
+		import_fault(r->errors, r->a, r->line, "%d cells, but the header has %zu", n,
+			     csv->n);
 		return false;
 	}
 	for (int i = 0; i < n; i++)

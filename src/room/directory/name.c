@@ -153,7 +153,8 @@ static int to_a_labels(struct arena *a, struct slice in, struct slice *ret)
 	int r = idn2_lookup_u8((const uint8_t *)arena_str(a, in), &out,
 			       IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	if (r != IDN2_OK)
-		return r == IDN2_TOO_BIG_DOMAIN || r == IDN2_TOO_BIG_LABEL ? ERR_TOO_BIG : ERR_SYNTAX;
+		return r == IDN2_TOO_BIG_DOMAIN || r == IDN2_TOO_BIG_LABEL ? ERR_TOO_BIG
+									   : ERR_SYNTAX;
 	*ret = arena_dup(a, slice_str((const char *)out));
 	idn2_free(out);
 	return 0;

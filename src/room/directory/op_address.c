@@ -7,9 +7,10 @@
 
 static json_t *address_json(struct admin *ad, const struct address *x)
 {
-	return json_pack("{s:o, s:s, s:o, s:b, s:I}", "address", json_text(name_text(ad->a, x->local, x->domain_name)), "type",
-			 address_type_name(x->type), "to", json_texts(x->targets, x->n_targets), "hosted", x->hosted,
-			 "created_ms", (json_int_t)x->created_ms);
+	return json_pack("{s:o, s:s, s:o, s:b, s:I}", "address",
+			 json_text(name_text(ad->a, x->local, x->domain_name)), "type",
+			 address_type_name(x->type), "to", json_texts(x->targets, x->n_targets),
+			 "hosted", x->hosted, "created_ms", (json_int_t)x->created_ms);
 }
 
 static void take_targets(struct admin *ad, struct address *x)
@@ -61,7 +62,9 @@ void op_address_list(struct admin *ad)
 	json_t *items = json_array();
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(items, address_json(ad, &rows[i]));
-	admin_page_ok(ad, items, n ? name_text(ad->a, rows[n - 1].local, rows[n - 1].domain_name) : SLICE(""), n);
+	admin_page_ok(ad, items,
+		      n ? name_text(ad->a, rows[n - 1].local, rows[n - 1].domain_name) : SLICE(""),
+		      n);
 }
 
 void op_address_remove(struct admin *ad)
@@ -74,9 +77,11 @@ void op_address_remove(struct admin *ad)
 		text = name_text(ad->a, local, d.name);
 		r = address_get(ad->e, ad->a, d.id, local, &x);
 		if (r == ERR_NOT_FOUND)
-			problem_set(&ad->why, r, "address", "there is no address " SLICE_FMT, SLICE_ARG(text));
+			problem_set(&ad->why, r, "address", "there is no address " SLICE_FMT,
+				    SLICE_ARG(text));
 		else if (r == 0 && x.type == ADDRESS_MAILBOX)
-			r = problem_set(&ad->why, ERR_CONFLICT, "address", SLICE_FMT " is a mailbox: remove it with mailbox remove",
+			r = problem_set(&ad->why, ERR_CONFLICT, "address",
+					SLICE_FMT " is a mailbox: remove it with mailbox remove",
 					SLICE_ARG(text));
 	}
 	if (r == 0)

@@ -10,10 +10,10 @@ static json_t *customer_json(struct admin *ad, const struct customer *c)
 	uint64_t domains = 0, mailboxes = 0;
 	if (customer_counts(ad->e, c->id, &domains, &mailboxes) < 0)
 		return NULL;
-	return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:I}", "customer", json_text(c->name), "domains",
-			 (json_int_t)domains, "mailboxes", (json_int_t)mailboxes, "pool_bytes", json_number(c->pool),
-			 "language", json_text(c->language), "contact", json_text(c->contact), "created_ms",
-			 (json_int_t)c->created_ms);
+	return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:I}", "customer", json_text(c->name),
+			 "domains", (json_int_t)domains, "mailboxes", (json_int_t)mailboxes,
+			 "pool_bytes", json_number(c->pool), "language", json_text(c->language),
+			 "contact", json_text(c->contact), "created_ms", (json_int_t)c->created_ms);
 }
 
 static void give(struct admin *ad, unsigned status, const struct customer *c)
@@ -30,7 +30,8 @@ static int find(struct admin *ad, struct customer *ret)
 	struct slice name = admin_get(ad, "customer");
 	int r = customer_get(ad->e, ad->a, name, ret);
 	if (r == ERR_NOT_FOUND)
-		return problem_set(&ad->why, r, "customer", "there is no customer " SLICE_FMT, SLICE_ARG(name));
+		return problem_set(&ad->why, r, "customer", "there is no customer " SLICE_FMT,
+				   SLICE_ARG(name));
 	return r;
 }
 
@@ -110,7 +111,8 @@ void op_customer_show(struct admin *ad)
 	if (r < 0)
 		admin_refuse(ad, r);
 	else
-		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, rows, n, on_usage, on_all_used, s);
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, rows, n, on_usage,
+			    on_all_used, s);
 }
 
 void op_customer_remove(struct admin *ad)
@@ -142,6 +144,7 @@ void op_overview(struct admin *ad)
 		admin_refuse(ad, r);
 	else
 		admin_ok(ad, 200,
-			 json_pack("{s:I, s:I, s:I}", "customers", (json_int_t)all.customers, "domains",
-				   (json_int_t)all.domains, "mailboxes", (json_int_t)all.mailboxes));
+			 json_pack("{s:I, s:I, s:I}", "customers", (json_int_t)all.customers,
+				   "domains", (json_int_t)all.domains, "mailboxes",
+				   (json_int_t)all.mailboxes));
 }

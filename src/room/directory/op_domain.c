@@ -19,8 +19,8 @@ static json_t *server_json(const struct domain *d)
 	struct buf text = BUF_INIT(512);
 	bool v6 = slice_find_byte(d->server_host, ':', 0) >= 0;
 	if (d->server_host.n)
-		buf_printf(&text, "%s" SLICE_FMT "%s:%u", v6 ? "[" : "", SLICE_ARG(d->server_host), v6 ? "]" : "",
-			   d->server_port);
+		buf_printf(&text, "%s" SLICE_FMT "%s:%u", v6 ? "[" : "", SLICE_ARG(d->server_host),
+			   v6 ? "]" : "", d->server_port);
 	json_t *j = json_text(buf_view(&text));
 	buf_fini(&text);
 	return j;
@@ -33,13 +33,14 @@ static json_t *domain_json(struct admin *ad, const struct domain *d)
 	if (domain_counts(ad->e, d->id, &mailboxes, &addresses) < 0 ||
 	    customer_by_id(ad->e, ad->a, d->customer, &c) < 0)
 		return json_object();
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "domain", json_text(d->name),
-			 "customer", json_text(c.name), "mode", mode_words[d->hosted], "phase", phase_name(d->phase),
-			 "server", server_json(d), "server_tls", tls_words[d->server_tls & 3], "recipients",
-			 recipient_words[d->recipients], "when_down", down_words[d->when_down], "banished",
-			 banished_words[d->banished], "mailboxes", json_number(mailboxes), "addresses",
-			 json_number(addresses), "created_ms", (json_int_t)d->created_ms, "switched_ms",
-			 (json_int_t)d->switched_ms);
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}",
+			 "domain", json_text(d->name), "customer", json_text(c.name), "mode",
+			 mode_words[d->hosted], "phase", phase_name(d->phase), "server",
+			 server_json(d), "server_tls", tls_words[d->server_tls & 3], "recipients",
+			 recipient_words[d->recipients], "when_down", down_words[d->when_down],
+			 "banished", banished_words[d->banished], "mailboxes",
+			 json_number(mailboxes), "addresses", json_number(addresses), "created_ms",
+			 (json_int_t)d->created_ms, "switched_ms", (json_int_t)d->switched_ms);
 }
 
 static int take_customer(struct admin *ad, struct domain *d)
@@ -50,7 +51,8 @@ static int take_customer(struct admin *ad, struct domain *d)
 		return 0;
 	int r = customer_get(ad->e, ad->a, name, &c);
 	if (r == ERR_NOT_FOUND)
-		return problem_set(&ad->why, ERR_INVALID, "customer", "there is no customer " SLICE_FMT, SLICE_ARG(name));
+		return problem_set(&ad->why, ERR_INVALID, "customer",
+				   "there is no customer " SLICE_FMT, SLICE_ARG(name));
 	if (r == 0)
 		d->customer = c.id;
 	return r;
@@ -64,12 +66,14 @@ static int take_fields(struct admin *ad, struct domain *d)
 	if (r < 0)
 		return r;
 	if (admin_has(ad, "server")) {
-		if (api_hostport(admin_get(ad, "server"), SMTP_PORT, ad->a, &d->server_host, &port) < 0)
+		if (api_hostport(admin_get(ad, "server"), SMTP_PORT, ad->a, &d->server_host,
+				 &port) < 0)
 			return problem_set(&ad->why, ERR_INVALID, "server", "expected HOST:PORT");
 		d->server_port = port;
 	}
 	d->server_tls = admin_choice(ad, "server_tls", tls_words, d->server_tls);
-	d->recipients = (enum recipients_mode)admin_choice(ad, "recipients", recipient_words, d->recipients);
+	d->recipients = (enum recipients_mode)admin_choice(ad, "recipients", recipient_words,
+							   d->recipients);
 	d->when_down = (enum down_mode)admin_choice(ad, "when_down", down_words, d->when_down);
 	d->banished = (enum banished_mode)admin_choice(ad, "banished", banished_words, d->banished);
 	return 0;
@@ -163,14 +167,18 @@ void op_domain_set(struct admin *ad)
 	admin_ok(ad, 200, domain_json(ad, &d));
 }
 
-static void warn_each(struct admin *ad, json_t *warnings, const char *fmt, const struct slice *rows, size_t n)
+static void warn_each(struct admin *ad, json_t *warnings, const char *fmt, const struct slice *rows,
+		      size_t n)
 {
 	enum { SHOWN = 20 };
 	for (size_t i = 0; i < n && i < SHOWN; i++)
 		json_array_append_new(warnings,
-				      json_text(slice_str(arena_printf(ad->a, "%s: " SLICE_FMT, fmt, SLICE_ARG(rows[i])))));
+				      json_text(slice_str(arena_printf(ad->a, "%s: " SLICE_FMT, fmt,
+								       SLICE_ARG(rows[i])))));
 	if (n > SHOWN)
-		json_array_append_new(warnings, json_text(slice_str(arena_printf(ad->a, "%s: %zu more", fmt, n - SHOWN))));
+		json_array_append_new(
+			warnings,
+			json_text(slice_str(arena_printf(ad->a, "%s: %zu more", fmt, n - SHOWN))));
 }
 
 static int switch_warnings(struct admin *ad, const struct domain *d, bool hosted, json_t *warnings)
@@ -181,14 +189,18 @@ static int switch_warnings(struct admin *ad, const struct domain *d, bool hosted
 		return r;
 	if (hosted) {
 		if (!report.mailboxes)
-			json_array_append_new(warnings, json_string("the domain has no mailboxes: all its mail would be refused"));
-		warn_each(ad, warnings, "the old server takes mail for it, nobody here does", report.missing,
-			  report.n_missing);
-		warn_each(ad, warnings, "nobody can log in, it has no password", report.no_password, report.n_no_password);
-		warn_each(ad, warnings, "its old mail is not copied", report.not_copied, report.n_not_copied);
+			json_array_append_new(warnings,
+					      json_string("the domain has no mailboxes: all its "
+							  "mail would be refused"));
+		warn_each(ad, warnings, "the old server takes mail for it, nobody here does",
+			  report.missing, report.n_missing);
+		warn_each(ad, warnings, "nobody can log in, it has no password", report.no_password,
+			  report.n_no_password);
+		warn_each(ad, warnings, "its old mail is not copied", report.not_copied,
+			  report.n_not_copied);
 	} else {
-		json_array_append_new(warnings,
-				      json_string("mail that arrived here stays here; new mail goes to the old server"));
+		json_array_append_new(warnings, json_string("mail that arrived here stays here; "
+							    "new mail goes to the old server"));
 	}
 	return 0;
 }
@@ -214,7 +226,8 @@ static int do_switch(struct admin *ad, struct domain *d, bool hosted)
 void op_domain_switch(struct admin *ad)
 {
 	struct domain d;
-	bool hosted = admin_choice(ad, "mode", mode_words, 0) == 1, dry = admin_flag(ad, "dry_run", false);
+	bool hosted = admin_choice(ad, "mode", mode_words, 0) == 1,
+	     dry = admin_flag(ad, "dry_run", false);
 	json_t *warnings = json_array();
 	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
 	bool before = r == 0 && d.hosted;
@@ -222,7 +235,8 @@ void op_domain_switch(struct admin *ad)
 		r = switch_warnings(ad, &d, hosted, warnings);
 	if (r == 0 && !hosted && !d.server_host.n)
 		r = problem_set(&ad->why, ERR_CONFLICT, "mode",
-				"the domain has no server of its own to go back to: name one with domain set --server");
+				"the domain has no server of its own to go back to: name one with "
+				"domain set --server");
 	if (r == 0 && !dry && before != hosted)
 		r = do_switch(ad, &d, hosted);
 	if (r < 0) {
@@ -231,8 +245,9 @@ void op_domain_switch(struct admin *ad)
 		return;
 	}
 	admin_ok(ad, 200,
-		 json_pack("{s:o, s:s, s:s, s:b, s:o}", "domain", json_text(d.name), "mode_before", mode_words[before],
-			   "mode", mode_words[hosted], "dry_run", dry, "warnings", warnings));
+		 json_pack("{s:o, s:s, s:s, s:b, s:o}", "domain", json_text(d.name), "mode_before",
+			   mode_words[before], "mode", mode_words[hosted], "dry_run", dry,
+			   "warnings", warnings));
 }
 
 void op_domain_remove(struct admin *ad)

@@ -19,7 +19,7 @@ struct importing {
 	size_t n;
 	struct import_result result;
 	struct import_errors errors;
-	size_t next;		/* row to look at for a plain password */
+	size_t next; /* row to look at for a plain password */
 	unsigned flying;
 	int err;
 	struct account *made;
@@ -28,9 +28,10 @@ struct importing {
 
 static json_t *result_json(const struct domain *d, const struct import_result *r, bool dry)
 {
-	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:b, s:o}", "domain", json_text(d->name), "lines", (json_int_t)r->lines,
-			 "added", (json_int_t)r->added, "unchanged", (json_int_t)r->unchanged, "changed", (json_int_t)0,
-			 "dry_run", dry, "warnings", json_texts(r->warnings, r->n_warnings));
+	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:b, s:o}", "domain", json_text(d->name),
+			 "lines", (json_int_t)r->lines, "added", (json_int_t)r->added, "unchanged",
+			 (json_int_t)r->unchanged, "changed", (json_int_t)0, "dry_run", dry,
+			 "warnings", json_texts(r->warnings, r->n_warnings));
 }
 
 /* --- accounts --------------------------------------------------------------------------------------- */
@@ -84,7 +85,10 @@ static void gather_made(struct importing *m)
 		if (row->skip)
 			continue;
 		m->made[m->n_made++] = (struct account){
-			.id = row->id, .shard = row->shard, .quota = row->quota, .address = row->address,
+			.id = row->id,
+			.shard = row->shard,
+			.quota = row->quota,
+			.address = row->address,
 		};
 	}
 }
@@ -97,7 +101,8 @@ static void apply(struct importing *m)
 		admin_refuse(ad, r);
 		return;
 	}
-	r = import_apply_accounts(ad->e, ad->a, &m->d, m->rows, m->n, ad->d->room->shards, ad->now_ms, &m->errors);
+	r = import_apply_accounts(ad->e, ad->a, &m->d, m->rows, m->n, ad->d->room->shards,
+				  ad->now_ms, &m->errors);
 	if (r < 0)
 		admin_rollback(ad);
 	else
@@ -111,7 +116,8 @@ static void apply(struct importing *m)
 		return;
 	}
 	gather_made(m);
-	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, m->made, m->n_made, NULL, on_stored, m);
+	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, m->made, m->n_made, NULL,
+		    on_stored, m);
 }
 
 struct batch {
@@ -158,8 +164,8 @@ static bool send_batch(struct importing *m)
 	req.n_passwords = b->n;
 	req.passwords = passwords;
 	m->flying++;
-	room_call(m->ad->d->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_HASH, &req.base, NULL, 0, HASH_MS, on_hashed,
-		  b);
+	room_call(m->ad->d->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_HASH, &req.base, NULL,
+		  0, HASH_MS, on_hashed, b);
 	return true;
 }
 
@@ -170,8 +176,11 @@ static void hash_on(struct importing *m)
 	if (m->flying)
 		return;
 	if (m->err)
-		admin_refuse(m->ad, problem_set(&m->ad->why, ERR_UNAVAILABLE, NULL,
-						"the passwords cannot be hashed just now, nothing was changed"));
+		admin_refuse(
+			m->ad,
+			problem_set(
+				&m->ad->why, ERR_UNAVAILABLE, NULL,
+				"the passwords cannot be hashed just now, nothing was changed"));
 	else
 		apply(m);
 }
@@ -189,7 +198,8 @@ void op_import_accounts(struct admin *ad)
 	}
 	r = import_read_accounts(ad->a, ad->file, &m->rows, &m->n, &m->errors);
 	if (r == 0)
-		r = import_check_accounts(ad->e, ad->a, &m->d, m->rows, m->n, &m->result, &m->errors);
+		r = import_check_accounts(ad->e, ad->a, &m->d, m->rows, m->n, &m->result,
+					  &m->errors);
 	if (m->errors.total)
 		admin_refuse_lines(ad, "file", &m->errors);
 	else if (r < 0)
@@ -202,8 +212,9 @@ void op_import_accounts(struct admin *ad)
 
 /* --- aliases ---------------------------------------------------------------------------------------- */
 
-static int apply_aliases(struct admin *ad, const struct domain *d, struct import_alias *rows, size_t n, bool dry,
-			 struct import_result *result, struct import_errors *errors)
+static int apply_aliases(struct admin *ad, const struct domain *d, struct import_alias *rows,
+			 size_t n, bool dry, struct import_result *result,
+			 struct import_errors *errors)
 {
 	int r = engine_begin(ad->e);
 	if (r < 0)

@@ -14,15 +14,16 @@ struct mailbox {
 	struct domain d;
 	struct slice local;
 	struct account x;
-	uint64_t quota;		/* asked for */
+	uint64_t quota; /* asked for */
 };
 
 static json_t *mailbox_json(const struct account *x, const Postern__AccountUsage *usage)
 {
-	json_t *j = json_pack("{s:o, s:o, s:I, s:b, s:b, s:b, s:I, s:I}", "address", json_text(x->address), "name",
-			      json_text(x->person), "quota_bytes", (json_int_t)x->quota, "has_password",
-			      x->hash.n && !x->must_change, "send_any", x->send_any, "hosted", x->hosted, "account_id", (json_int_t)x->id,
-			      "created_ms", (json_int_t)x->created_ms);
+	json_t *j = json_pack("{s:o, s:o, s:I, s:b, s:b, s:b, s:I, s:I}", "address",
+			      json_text(x->address), "name", json_text(x->person), "quota_bytes",
+			      (json_int_t)x->quota, "has_password", x->hash.n && !x->must_change,
+			      "send_any", x->send_any, "hosted", x->hosted, "account_id",
+			      (json_int_t)x->id, "created_ms", (json_int_t)x->created_ms);
 	if (usage) {
 		json_object_set_new(j, "used_bytes", json_number(usage->bytes));
 		json_object_set_new(j, "messages", json_number(usage->messages));
@@ -96,7 +97,8 @@ static void add_row(struct admin *ad, struct slice hash)
 	if (r < 0)
 		admin_refuse(ad, r);
 	else
-		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, &m->x, 1, NULL, on_stored, ad);
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, &m->x, 1, NULL, on_stored,
+			    ad);
 }
 
 /* Before a password is hashed for nothing. */
@@ -108,17 +110,24 @@ static int check_new(struct admin *ad, struct mailbox *m)
 		return r;
 	r = address_get(ad->e, ad->a, m->d.id, m->local, &there);
 	if (r == 0)
-		return problem_set(&ad->why, ERR_EXISTS, "address", SLICE_FMT " exists already (%s)",
-				   SLICE_ARG(name_text(ad->a, m->local, m->d.name)), address_type_name(there.type));
-	return r == ERR_NOT_FOUND ? customer_check_pool(ad->e, ad->a, m->d.customer, 0, m->x.quota, &ad->why) : r;
+		return problem_set(&ad->why, ERR_EXISTS, "address",
+				   SLICE_FMT " exists already (%s)",
+				   SLICE_ARG(name_text(ad->a, m->local, m->d.name)),
+				   address_type_name(there.type));
+	return r == ERR_NOT_FOUND
+		       ? customer_check_pool(ad->e, ad->a, m->d.customer, 0, m->x.quota, &ad->why)
+		       : r;
 }
 
 void op_mailbox_add(struct admin *ad)
 {
 	struct mailbox *m = mailbox_of(ad);
 	m->x = (struct account){
-		.quota = admin_size(ad, "quota", 0), .person = admin_get(ad, "name"), .shard = shard_for(ad),
-		.send_any = admin_flag(ad, "send_any", false), .hosted = admin_flag(ad, "hosted", false),
+		.quota = admin_size(ad, "quota", 0),
+		.person = admin_get(ad, "name"),
+		.shard = shard_for(ad),
+		.send_any = admin_flag(ad, "send_any", false),
+		.hosted = admin_flag(ad, "hosted", false),
 	};
 	int r = check_new(ad, m);
 	if (r == 0 && admin_has(ad, "password"))
@@ -144,7 +153,8 @@ static void on_listed_usage(void *ctx, size_t i, int err, const ProtobufCMessage
 {
 	struct listing *l = ctx;
 	if (err == 0)
-		json_array_set_new(l->items, i, mailbox_json(&l->rows[i], (const Postern__AccountUsage *)reply));
+		json_array_set_new(l->items, i,
+				   mailbox_json(&l->rows[i], (const Postern__AccountUsage *)reply));
 }
 
 static void on_listed(void *ctx, int err)
@@ -175,14 +185,16 @@ void op_mailbox_list(struct admin *ad)
 	l->items = json_array();
 	for (size_t i = 0; i < l->n; i++)
 		json_array_append_new(l->items, mailbox_json(&l->rows[i], NULL));
-	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, l->rows, l->n, on_listed_usage, on_listed, l);
+	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, l->rows, l->n, on_listed_usage,
+		    on_listed, l);
 }
 
 static void on_shown_usage(void *ctx, size_t i, int err, const ProtobufCMessage *reply)
 {
 	struct admin *ad = ctx;
 	struct mailbox *m = ad->ctx;
-	admin_ok(ad, 200, mailbox_json(&m->x, err == 0 ? (const Postern__AccountUsage *)reply : NULL));
+	admin_ok(ad, 200,
+		 mailbox_json(&m->x, err == 0 ? (const Postern__AccountUsage *)reply : NULL));
 }
 
 static void on_nothing(void *ctx, int err)
@@ -192,7 +204,8 @@ static void on_nothing(void *ctx, int err)
 static void show(struct admin *ad)
 {
 	struct mailbox *m = ad->ctx;
-	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, &m->x, 1, on_shown_usage, on_nothing, ad);
+	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, &m->x, 1, on_shown_usage,
+		    on_nothing, ad);
 }
 
 void op_mailbox_show(struct admin *ad)
@@ -266,7 +279,8 @@ void op_mailbox_set(struct admin *ad)
 		r = admin_address(ad, &m->d, &m->local);
 	m->quota = admin_size(ad, "quota", r == 0 ? m->x.quota : 0);
 	if (r == 0)
-		r = customer_check_pool(ad->e, ad->a, m->d.customer, m->x.quota, m->quota, &ad->why);
+		r = customer_check_pool(ad->e, ad->a, m->d.customer, m->x.quota, m->quota,
+					&ad->why);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -274,7 +288,8 @@ void op_mailbox_set(struct admin *ad)
 	with = m->x;
 	with.quota = m->quota;
 	if (m->quota != m->x.quota)
-		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, &with, 1, NULL, on_quota_stored, ad);
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, &with, 1, NULL,
+			    on_quota_stored, ad);
 	else
 		on_quota_stored(ad, 0);
 }
@@ -337,15 +352,16 @@ static void on_forgotten(void *ctx, size_t i, int err, const ProtobufCMessage *r
 		IGNORE(account_forget(ad->e, m->x.id), "tried again at the next tick");
 	/* Not gone yet: nothing reaches it any more, and the space comes back when the store does. */
 	admin_ok(ad, 200,
-		 json_pack("{s:o, s:b, s:I}", "address", json_text(m->x.address), "pending", !gone, "messages",
-			   (json_int_t)(err == 0 ? usage->messages : 0)));
+		 json_pack("{s:o, s:b, s:I}", "address", json_text(m->x.address), "pending", !gone,
+			   "messages", (json_int_t)(err == 0 ? usage->messages : 0)));
 }
 
 static void on_sessions_ended(void *ctx, int err)
 {
 	struct admin *ad = ctx;
 	struct mailbox *m = ad->ctx;
-	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_REMOVE, &m->x, 1, on_forgotten, on_nothing, ad);
+	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_REMOVE, &m->x, 1, on_forgotten,
+		    on_nothing, ad);
 }
 
 static int nobody_points(struct admin *ad, const struct mailbox *m)
@@ -358,8 +374,9 @@ static int nobody_points(struct admin *ad, const struct mailbox *m)
 	struct buf list = BUF_INIT(512);
 	for (size_t i = 0; i < n && i < 5; i++)
 		buf_printf(&list, "%s" SLICE_FMT, i ? ", " : "", SLICE_ARG(who[i]));
-	r = problem_set(&ad->why, ERR_CONFLICT, "address", "%zu address%s lead%s to this mailbox: %s%s", n,
-			n == 1 ? "" : "es", n == 1 ? "s" : "", buf_cstr(&list), n > 5 ? ", ..." : "");
+	r = problem_set(&ad->why, ERR_CONFLICT, "address",
+			"%zu address%s lead%s to this mailbox: %s%s", n, n == 1 ? "" : "es",
+			n == 1 ? "s" : "", buf_cstr(&list), n > 5 ? ", ..." : "");
 	buf_fini(&list);
 	return r;
 }
@@ -384,5 +401,6 @@ void op_mailbox_remove(struct admin *ad)
 	if (r < 0)
 		admin_refuse(ad, r);
 	else
-		store_batch(ad->d, POSTERN__STORE_OP__STORE_REVOKE, &m->x, 1, NULL, on_sessions_ended, ad);
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_REVOKE, &m->x, 1, NULL,
+			    on_sessions_ended, ad);
 }

@@ -44,7 +44,8 @@ static int every_mailbox(struct starting *s)
 	if (r < 0)
 		return r;
 	if (!n)
-		return problem_set(&ad->why, ERR_CONFLICT, "domain", SLICE_FMT " has no mailboxes yet: import its accounts first",
+		return problem_set(&ad->why, ERR_CONFLICT, "domain",
+				   SLICE_FMT " has no mailboxes yet: import its accounts first",
 				   SLICE_ARG(s->d.name));
 	s->boxes = ARENA_ARRAY(ad->a, struct box, n);
 	for (size_t i = 0; i < n; i++)
@@ -53,26 +54,31 @@ static int every_mailbox(struct starting *s)
 	return 0;
 }
 
-static void take_login(struct starting *s, const struct import_login *row, struct import_errors *errors)
+static void take_login(struct starting *s, const struct import_login *row,
+		       struct import_errors *errors)
 {
 	struct admin *ad = s->ad;
 	struct slice text;
 	struct name name;
 	struct address x;
 	struct box *box = &s->boxes[s->n];
-	if (address_target(ad->a, &s->d, row->name, &text) < 0 || name_parse(ad->a, text, &name) < 0 ||
-	    !slice_eq(name.domain, s->d.name)) {
-		import_fault(errors, ad->a, row->line, "\"" SLICE_FMT "\" is not an address of the domain", SLICE_ARG(row->name));
+	if (address_target(ad->a, &s->d, row->name, &text) < 0 ||
+	    name_parse(ad->a, text, &name) < 0 || !slice_eq(name.domain, s->d.name)) {
+		import_fault(errors, ad->a, row->line,
+			     "\"" SLICE_FMT "\" is not an address of the domain",
+			     SLICE_ARG(row->name));
 		return;
 	}
 	if (address_get(ad->e, ad->a, s->d.id, name.local, &x) < 0 || x.type != ADDRESS_MAILBOX ||
 	    account_by_id(ad->e, ad->a, x.account, &box->x) < 0) {
-		import_fault(errors, ad->a, row->line, "there is no mailbox " SLICE_FMT, SLICE_ARG(text));
+		import_fault(errors, ad->a, row->line, "there is no mailbox " SLICE_FMT,
+			     SLICE_ARG(text));
 		return;
 	}
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->boxes[i].x.id == box->x.id) {
-			import_fault(errors, ad->a, row->line, SLICE_FMT " is in the file twice", SLICE_ARG(text));
+			import_fault(errors, ad->a, row->line, SLICE_FMT " is in the file twice",
+				     SLICE_ARG(text));
 			return;
 		}
 	}
@@ -96,7 +102,8 @@ static int from_file(struct starting *s, struct import_errors *errors)
 		take_login(s, &rows[i], errors);
 	if (errors->total)
 		return ERR_INVALID;
-	return s->n ? 0 : problem_set(&ad->why, ERR_INVALID, "passwords", "the file names no mailbox");
+	return s->n ? 0
+		    : problem_set(&ad->why, ERR_INVALID, "passwords", "the file names no mailbox");
 }
 
 /* A plan that is there goes on with the passwords it has. */
@@ -111,10 +118,12 @@ static int from_plan(struct starting *s)
 		return r < 0 && r != ERR_NOT_FOUND
 			       ? r
 			       : problem_set(&ad->why, ERR_INVALID, "passwords",
-					     "how to log in there? name a file with passwords, or a master user");
+					     "how to log in there? name a file with passwords, or "
+					     "a master user");
 	if (old.master_user.n) {
 		s->plan.master_user = old.master_user;
-		r = seal_get(ad->d->seal, ad->a, plan_label(ad->a, s->d.id), old.sealed, &s->master_password);
+		r = seal_get(ad->d->seal, ad->a, plan_label(ad->a, s->d.id), old.sealed,
+			     &s->master_password);
 		return r < 0 ? r : every_mailbox(s);
 	}
 	r = task_list(ad->e, ad->a, old.id, false, &tasks, &n);
@@ -124,7 +133,8 @@ static int from_plan(struct starting *s)
 		box->user = tasks[i].user;
 		r = account_by_id(ad->e, ad->a, tasks[i].account, &box->x);
 		if (r == 0)
-			r = seal_get(ad->d->seal, ad->a, task_label(ad->a, old.id, tasks[i].account), tasks[i].sealed,
+			r = seal_get(ad->d->seal, ad->a,
+				     task_label(ad->a, old.id, tasks[i].account), tasks[i].sealed,
 				     &box->password);
 	}
 	return r;
@@ -135,7 +145,8 @@ static int take_boxes(struct starting *s, struct import_errors *errors)
 	struct admin *ad = s->ad;
 	if (admin_has(ad, "master_user")) {
 		if (!admin_has(ad, "password"))
-			return problem_set(&ad->why, ERR_INVALID, "password", "the master user needs its password");
+			return problem_set(&ad->why, ERR_INVALID, "password",
+					   "the master user needs its password");
 		s->plan.master_user = admin_get(ad, "master_user");
 		s->master_password = admin_get(ad, "password");
 		return every_mailbox(s);
@@ -149,7 +160,8 @@ static int take_source(struct starting *s)
 	uint16_t port = 0;
 	bool tls = false;
 	if (api_source(admin_get(ad, "from"), ad->a, &s->plan.host, &port, &tls) < 0)
-		return problem_set(&ad->why, ERR_INVALID, "from", "expected imap://HOST:PORT or imaps://HOST:PORT");
+		return problem_set(&ad->why, ERR_INVALID, "from",
+				   "expected imap://HOST:PORT or imaps://HOST:PORT");
 	s->plan.port = port;
 	s->plan.tls = admin_choice(ad, "tls", tls_words, tls ? 0 : 1);
 	s->plan.verify = admin_flag(ad, "verify", false);
@@ -170,13 +182,15 @@ static int nothing_runs(struct starting *s)
 	for (size_t i = 0; r == 0 && i < n; i++)
 		if (tasks[i].state == TASK_RUNNING || tasks[i].state == TASK_WAITING)
 			return problem_set(&ad->why, ERR_CONFLICT, "domain",
-					   "a copy of this domain is under way: wait for it, or stop it with move stop");
+					   "a copy of this domain is under way: wait for it, or "
+					   "stop it with move stop");
 	return r;
 }
 
 /* --- what is written -------------------------------------------------------------------------------- */
 
-static int seal_secret(struct starting *s, struct slice label, struct slice secret, struct slice *ret)
+static int seal_secret(struct starting *s, struct slice label, struct slice secret,
+		       struct slice *ret)
 {
 	*ret = SLICE("");
 	return secret.n ? seal_put(s->ad->d->seal, s->ad->a, label, secret, ret) : 0;
@@ -248,11 +262,13 @@ static void on_checked(void *ctx, int err, const ProtobufCMessage *msg, int fd, 
 	if (fd >= 0)
 		close(fd);
 	if (err < 0)
-		s->err = problem_set(&s->ad->why, ERR_UNAVAILABLE, "from", "the old server cannot be asked just now: %s",
-				     err_text(err));
+		s->err = problem_set(&s->ad->why, ERR_UNAVAILABLE, "from",
+				     "the old server cannot be asked just now: %s", err_text(err));
 	else if (!reply->ok)
-		s->err = problem_set(&s->ad->why, ERR_INVALID, "from", SLICE_FMT ": %s; nothing was changed",
-				     SLICE_ARG(c->box->user), *reply->error ? reply->error : "the old server refuses the login");
+		s->err = problem_set(&s->ad->why, ERR_INVALID, "from",
+				     SLICE_FMT ": %s; nothing was changed", SLICE_ARG(c->box->user),
+				     *reply->error ? reply->error
+						   : "the old server refuses the login");
 	s->flying--;
 	check_on(s);
 }
@@ -271,8 +287,8 @@ static void send_check(struct starting *s, const struct box *box)
 	req.password = data_of(s->plan.master_user.n ? s->master_password : box->password);
 	req.master_user = data_of(s->plan.master_user);
 	s->flying++;
-	room_call(s->ad->d->room, ROLE_MOVER, PEER_ANY, POSTERN__MOVER_OP__MOVER_CHECK, &req.base, NULL, 0, MOVER_MS,
-		  on_checked, c);
+	room_call(s->ad->d->room, ROLE_MOVER, PEER_ANY, POSTERN__MOVER_OP__MOVER_CHECK, &req.base,
+		  NULL, 0, MOVER_MS, on_checked, c);
 }
 
 static void check_on(struct starting *s)

@@ -33,25 +33,33 @@ static void add_task(struct sum *s, const struct task *t)
 
 static const char *state_of(const struct sum *s)
 {
-	return s->active ? "running" : s->stopped ? "stopped" : s->failed ? "failed" : s->total ? "done" : "none";
+	return s->active    ? "running"
+	       : s->stopped ? "stopped"
+	       : s->failed  ? "failed"
+	       : s->total   ? "done"
+			    : "none";
 }
 
 static json_t *task_json(const struct task *t)
 {
-	return json_pack("{s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "address", json_text(t->address),
-			 "state", task_state_name(t->state), "error", json_text(t->error), "folders_total",
-			 (json_int_t)t->counts.folders_total, "folders_done", (json_int_t)t->counts.folders_done,
-			 "messages_total", (json_int_t)t->counts.messages_total, "messages_done",
-			 (json_int_t)t->counts.messages_done, "messages_new", (json_int_t)t->counts.messages_new, "bytes_new",
-			 (json_int_t)t->counts.bytes_new, "messages_failed", (json_int_t)t->counts.messages_failed,
-			 "attempts", (json_int_t)t->attempts, "finished_ms", (json_int_t)t->finished_ms);
+	return json_pack("{s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "address",
+			 json_text(t->address), "state", task_state_name(t->state), "error",
+			 json_text(t->error), "folders_total", (json_int_t)t->counts.folders_total,
+			 "folders_done", (json_int_t)t->counts.folders_done, "messages_total",
+			 (json_int_t)t->counts.messages_total, "messages_done",
+			 (json_int_t)t->counts.messages_done, "messages_new",
+			 (json_int_t)t->counts.messages_new, "bytes_new",
+			 (json_int_t)t->counts.bytes_new, "messages_failed",
+			 (json_int_t)t->counts.messages_failed, "attempts", (json_int_t)t->attempts,
+			 "finished_ms", (json_int_t)t->finished_ms);
 }
 
 static json_t *source_json(struct admin *ad, const struct plan *p)
 {
 	bool v6 = slice_find_byte(p->host, ':', 0) >= 0;
-	return json_text(slice_str(arena_printf(ad->a, "%s://%s" SLICE_FMT "%s:%u", p->tls == 0 ? "imaps" : "imap",
-						v6 ? "[" : "", SLICE_ARG(p->host), v6 ? "]" : "", p->port)));
+	return json_text(slice_str(arena_printf(ad->a, "%s://%s" SLICE_FMT "%s:%u",
+						p->tls == 0 ? "imaps" : "imap", v6 ? "[" : "",
+						SLICE_ARG(p->host), v6 ? "]" : "", p->port)));
 }
 
 /* Messages and bytes of a second, and what is left at that rate. */
@@ -61,16 +69,19 @@ static void add_rate(json_t *j, const struct sum *s, int64_t started_ms)
 	if (seconds <= 0.05)
 		return;
 	double rate = (double)s->counts.messages_new / seconds;
-	uint64_t left = s->counts.messages_total > s->counts.messages_done ? s->counts.messages_total - s->counts.messages_done
-									   : 0;
+	uint64_t left = s->counts.messages_total > s->counts.messages_done
+				? s->counts.messages_total - s->counts.messages_done
+				: 0;
 	json_object_set_new(j, "messages_per_second", json_number((uint64_t)(rate + 0.5)));
-	json_object_set_new(j, "bytes_per_second", json_number((uint64_t)((double)s->counts.bytes_new / seconds)));
+	json_object_set_new(j, "bytes_per_second",
+			    json_number((uint64_t)((double)s->counts.bytes_new / seconds)));
 	if (s->active && rate > 0)
-		json_object_set_new(j, "eta_ms", json_number((uint64_t)((double)left / rate * 1000)));
+		json_object_set_new(j, "eta_ms",
+				    json_number((uint64_t)((double)left / rate * 1000)));
 }
 
-static json_t *status_json(struct admin *ad, const struct domain *d, const struct plan *p, const struct task *tasks,
-			   size_t n)
+static json_t *status_json(struct admin *ad, const struct domain *d, const struct plan *p,
+			   const struct task *tasks, size_t n)
 {
 	struct sum s = { 0 };
 	json_t *boxes = json_array();
@@ -78,15 +89,17 @@ static json_t *status_json(struct admin *ad, const struct domain *d, const struc
 		add_task(&s, &tasks[i]);
 		json_array_append_new(boxes, task_json(&tasks[i]));
 	}
-	json_t *j = json_pack("{s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "domain",
-			      json_text(d->name), "state", n ? state_of(&s) : "none", "from",
-			      p ? source_json(ad, p) : json_string(""), "mailboxes_total", (json_int_t)s.total,
-			      "mailboxes_done", (json_int_t)s.done, "mailboxes_failed", (json_int_t)s.failed,
-			      "messages_total", (json_int_t)s.counts.messages_total, "messages_done",
-			      (json_int_t)s.counts.messages_done, "messages_new", (json_int_t)s.counts.messages_new,
-			      "bytes_new", (json_int_t)s.counts.bytes_new, "messages_failed",
-			      (json_int_t)s.counts.messages_failed, "started_ms", (json_int_t)(p ? p->started_ms : 0),
-			      "updated_ms", (json_int_t)s.changed_ms, "mailboxes", boxes);
+	json_t *j = json_pack(
+		"{s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "domain",
+		json_text(d->name), "state", n ? state_of(&s) : "none", "from",
+		p ? source_json(ad, p) : json_string(""), "mailboxes_total", (json_int_t)s.total,
+		"mailboxes_done", (json_int_t)s.done, "mailboxes_failed", (json_int_t)s.failed,
+		"messages_total", (json_int_t)s.counts.messages_total, "messages_done",
+		(json_int_t)s.counts.messages_done, "messages_new",
+		(json_int_t)s.counts.messages_new, "bytes_new", (json_int_t)s.counts.bytes_new,
+		"messages_failed", (json_int_t)s.counts.messages_failed, "started_ms",
+		(json_int_t)(p ? p->started_ms : 0), "updated_ms", (json_int_t)s.changed_ms,
+		"mailboxes", boxes);
 	if (p)
 		add_rate(j, &s, p->started_ms);
 	return j;
@@ -124,7 +137,8 @@ static int find_plan(struct admin *ad, struct domain *d, struct plan *p)
 		return r;
 	r = plan_get(ad->e, ad->a, d->id, p);
 	if (r == ERR_NOT_FOUND)
-		return problem_set(&ad->why, r, "domain", SLICE_FMT " is not being moved", SLICE_ARG(d->name));
+		return problem_set(&ad->why, r, "domain", SLICE_FMT " is not being moved",
+				   SLICE_ARG(d->name));
 	return r;
 }
 
@@ -170,8 +184,8 @@ static json_int_t sum_folders(const json_t *report, const char *member)
 	json_int_t sum = 0;
 	size_t i;
 	json_t *folder;
-	json_array_foreach(json_object_get(report, "folders"), i, folder)
-		sum += json_integer_value(json_object_get(folder, member));
+	json_array_foreach(json_object_get(report, "folders"), i, folder) sum +=
+		json_integer_value(json_object_get(folder, member));
 	return sum;
 }
 
@@ -180,12 +194,14 @@ enum { THERE, HERE, MISSING, DIFFERENT, N_SUMS };
 static json_t *proof_box(const struct task *t, json_int_t sums[N_SUMS])
 {
 	static const char *const members[N_SUMS] = { "there", "here", "missing", "different" };
-	json_t *report = t->report.n ? json_loadb((const char *)t->report.p, t->report.n, 0, NULL) : NULL;
+	json_t *report =
+		t->report.n ? json_loadb((const char *)t->report.p, t->report.n, 0, NULL) : NULL;
 	json_t *folders = json_object_get(report, "folders");
 	for (size_t i = 0; i < N_SUMS; i++)
 		sums[i] += sum_folders(report, members[i]);
-	json_t *j = json_pack("{s:o, s:s, s:o, s:o}", "address", json_text(t->address), "state", task_state_name(t->state),
-			      "error", json_text(t->error), "folders", folders ? json_incref(folders) : json_array());
+	json_t *j = json_pack("{s:o, s:s, s:o, s:o}", "address", json_text(t->address), "state",
+			      task_state_name(t->state), "error", json_text(t->error), "folders",
+			      folders ? json_incref(folders) : json_array());
 	json_decref(report);
 	return j;
 }
@@ -211,10 +227,12 @@ static void give_proof(struct admin *ad)
 		return;
 	}
 	admin_ok(ad, 200,
-		 json_pack("{s:o, s:s, s:b, s:I, s:I, s:I, s:I, s:o}", "domain", json_text(v->d.name), "state",
-			   s.active ? "running" : "done", "complete", n && s.done == n && !sums[MISSING] && !sums[DIFFERENT],
-			   "messages_there", sums[THERE], "messages_here", sums[HERE], "messages_missing", sums[MISSING],
-			   "messages_different", sums[DIFFERENT], "mailboxes", boxes));
+		 json_pack("{s:o, s:s, s:b, s:I, s:I, s:I, s:I, s:o}", "domain",
+			   json_text(v->d.name), "state", s.active ? "running" : "done", "complete",
+			   n && s.done == n && !sums[MISSING] && !sums[DIFFERENT], "messages_there",
+			   sums[THERE], "messages_here", sums[HERE], "messages_missing",
+			   sums[MISSING], "messages_different", sums[DIFFERENT], "mailboxes",
+			   boxes));
 }
 
 static void on_proof_timer(uv_timer_t *t)
@@ -238,7 +256,8 @@ static bool proof_ready(struct admin *ad)
 
 void proof_wake(struct directory *d)
 {
-	list_each(ad, &d->proofs, struct admin, node) {
+	list_each(ad, &d->proofs, struct admin, node)
+	{
 		if (proof_ready(ad))
 			give_proof(ad);
 	}
@@ -255,7 +274,8 @@ static int start_proof(struct admin *ad, const struct domain *d, const struct pl
 			return 0;
 	if (p->ended)
 		return problem_set(&ad->why, ERR_CONFLICT, "domain",
-				   "the move was ended and its passwords were erased: start it again to compare");
+				   "the move was ended and its passwords were erased: start it "
+				   "again to compare");
 	if (r == 0)
 		r = task_list(ad->e, ad->a, p->id, false, &tasks, &n);
 	if (r == 0)

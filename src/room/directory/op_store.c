@@ -39,18 +39,21 @@ static void add_compact(struct asking *x, const Postern__StoreCompactReply *m)
 
 static json_t *check_json(struct asking *x)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "accounts", (json_int_t)x->check.accounts, "mailboxes",
-			 (json_int_t)x->check.mailboxes, "messages", (json_int_t)x->check.messages, "blobs",
-			 (json_int_t)x->check.blobs, "size_bytes", (json_int_t)x->check.bytes, "faults",
-			 (json_int_t)x->check.faults, "texts", x->texts);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "accounts",
+			 (json_int_t)x->check.accounts, "mailboxes", (json_int_t)x->check.mailboxes,
+			 "messages", (json_int_t)x->check.messages, "blobs",
+			 (json_int_t)x->check.blobs, "size_bytes", (json_int_t)x->check.bytes,
+			 "faults", (json_int_t)x->check.faults, "texts", x->texts);
 }
 
 static json_t *compact_json(struct asking *x)
 {
 	json_decref(x->texts);
-	return json_pack("{s:I, s:I, s:I, s:I}", "segments_before", (json_int_t)x->compact.segments_before,
-			 "segments_after", (json_int_t)x->compact.segments_after, "before_bytes",
-			 (json_int_t)x->compact.bytes_before, "after_bytes", (json_int_t)x->compact.bytes_after);
+	return json_pack("{s:I, s:I, s:I, s:I}", "segments_before",
+			 (json_int_t)x->compact.segments_before, "segments_after",
+			 (json_int_t)x->compact.segments_after, "before_bytes",
+			 (json_int_t)x->compact.bytes_before, "after_bytes",
+			 (json_int_t)x->compact.bytes_after);
 }
 
 static void on_answer(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
@@ -60,7 +63,8 @@ static void on_answer(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 	if (fd >= 0)
 		close(fd);
 	if (err < 0)
-		x->err = problem_set(&x->ad->why, err, NULL, "a shard: %s", text && *text ? text : err_text(err));
+		x->err = problem_set(&x->ad->why, err, NULL, "a shard: %s",
+				     text && *text ? text : err_text(err));
 	else if (check)
 		add_check(x, (const Postern__StoreCheckReply *)msg);
 	else
@@ -85,7 +89,8 @@ static void ask_all(struct admin *ad, uint16_t op)
 	x->left = shards;
 	x->texts = json_array();
 	for (unsigned i = 0; i < shards; i++)
-		room_call(ad->d->room, ROLE_STORE, i, op, &req.base, NULL, 0, CHECK_MS, on_answer, x);
+		room_call(ad->d->room, ROLE_STORE, i, op, &req.base, NULL, 0, CHECK_MS, on_answer,
+			  x);
 }
 
 void op_store_check(struct admin *ad)

@@ -44,7 +44,8 @@ static bool refused_lately(struct engine *e, uint64_t domain, struct slice local
 	struct refused *r = map_get(e->refused, key);
 	if (!r)
 		return false;
-	if (now_ms - r->at_ms < setting_get(e, "refused_minutes", 10) * MINUTE_MS && now_ms >= r->at_ms)
+	if (now_ms - r->at_ms < setting_get(e, "refused_minutes", 10) * MINUTE_MS &&
+	    now_ms >= r->at_ms)
 		return true;
 	free(map_remove(e->refused, key));
 	return false;

@@ -15,9 +15,9 @@ struct walk {
 	struct arena *a;
 	const struct route_ask *ask;
 	struct route *route;
-	struct map *seen;	/* address -> anything: visited, or already a target */
+	struct map *seen; /* address -> anything: visited, or already a target */
 	size_t visits, bytes;
-	bool circle;		/* an address led back to one that was visited */
+	bool circle; /* an address led back to one that was visited */
 };
 
 static void refuse(struct walk *w, unsigned code, const char *enhanced, const char *text)
@@ -58,8 +58,11 @@ static int add_target(struct walk *w, const struct route_target *t)
 static int to_server(struct walk *w, const struct domain *d, struct slice address)
 {
 	struct route_target t = {
-		.kind = ROUTE_TO_SERVER, .address = address,
-		.host = d->server_host, .port = d->server_port, .tls = d->server_tls,
+		.kind = ROUTE_TO_SERVER,
+		.address = address,
+		.host = d->server_host,
+		.port = d->server_port,
+		.tls = d->server_tls,
 	};
 	return add_target(w, &t);
 }
@@ -81,8 +84,11 @@ static int to_mailbox(struct walk *w, const struct address *x, struct slice addr
 	if (map_put(w->seen, key, w))
 		return 0;
 	struct route_target t = {
-		.kind = ROUTE_TO_MAILBOX, .account = account.id, .shard = account.shard,
-		.quota = account.quota, .address = address,
+		.kind = ROUTE_TO_MAILBOX,
+		.account = account.id,
+		.shard = account.shard,
+		.quota = account.quota,
+		.address = address,
 	};
 	return add_target(w, &t);
 }
@@ -114,8 +120,8 @@ static int banished(struct walk *w, const struct domain *d, struct slice address
 	return ERR_DENIED;
 }
 
-static int to_address(struct walk *w, const struct domain *d, const struct address *x, struct slice address,
-		      unsigned depth)
+static int to_address(struct walk *w, const struct domain *d, const struct address *x,
+		      struct slice address, unsigned depth)
 {
 	switch (x->type) {
 	case ADDRESS_MAILBOX:
@@ -148,7 +154,8 @@ static bool is_postmaster(struct slice local)
 
 /* RFC 5321 4.5.1: postmaster@ of every hosted domain is somebody. Without an address of that name: the customer's
  * contact, else the oldest mailbox of the domain. */
-static int to_postmaster(struct walk *w, const struct domain *d, struct slice address, unsigned depth)
+static int to_postmaster(struct walk *w, const struct domain *d, struct slice address,
+			 unsigned depth)
 {
 	struct customer c;
 	struct name contact;
@@ -157,9 +164,12 @@ static int to_postmaster(struct walk *w, const struct domain *d, struct slice ad
 	int r = customer_by_id(w->e, w->a, d->customer, &c);
 	if (r < 0)
 		return refuse_trouble(w);
-	if (c.contact.n && name_parse(w->a, c.contact, &contact) == 0 && !slice_eq(contact.domain, d->name))
+	if (c.contact.n && name_parse(w->a, c.contact, &contact) == 0 &&
+	    !slice_eq(contact.domain, d->name))
 		return walk_name(w, &contact, depth + 1);
-	s = sql_prepare(w->e->db, "SELECT id FROM account WHERE domain = ?1 AND state = 1 ORDER BY id LIMIT 1");
+	s = sql_prepare(
+		w->e->db,
+		"SELECT id FROM account WHERE domain = ?1 AND state = 1 ORDER BY id LIMIT 1");
 	sql_bind_int(s, 1, (int64_t)d->id);
 	r = sql_step(s);
 	if (r == 1)
@@ -170,7 +180,8 @@ static int to_postmaster(struct walk *w, const struct domain *d, struct slice ad
 	return r == 1 ? to_mailbox(w, &x, address) : refuse_unknown(w);
 }
 
-static int in_hosted(struct walk *w, const struct domain *d, const struct name *name, unsigned depth)
+static int in_hosted(struct walk *w, const struct domain *d, const struct name *name,
+		     unsigned depth)
 {
 	struct slice address = name_text(w->a, name->local, d->name);
 	if (is_postmaster(name->local))
@@ -190,7 +201,8 @@ static int unanswered(struct walk *w, const struct domain *d, struct slice addre
 }
 
 /* Only the address that was asked for is probed; a member of an expansion is taken as it stands. */
-static int by_asking(struct walk *w, const struct domain *d, const struct name *name, struct slice address)
+static int by_asking(struct walk *w, const struct domain *d, const struct name *name,
+		     struct slice address)
 {
 	enum known known = recipient_known(w->e, d->id, name->local, w->ask->now_ms);
 	if (w->ask->probed && w->ask->answer != KNOWN_UNSURE)
@@ -214,7 +226,8 @@ static int by_asking(struct walk *w, const struct domain *d, const struct name *
 	return 0;
 }
 
-static int in_gateway(struct walk *w, const struct domain *d, const struct name *name, bool known, unsigned depth)
+static int in_gateway(struct walk *w, const struct domain *d, const struct name *name, bool known,
+		      unsigned depth)
 {
 	struct slice address = name_text(w->a, name->local, d->name);
 	if (w->ask->retry || depth > 0 || known)
@@ -224,10 +237,12 @@ static int in_gateway(struct walk *w, const struct domain *d, const struct name 
 		return refuse_unknown(w);
 	if (is_postmaster(name->local) || d->recipients == RECIPIENTS_ANY)
 		return to_server(w, d, address);
-	return d->recipients == RECIPIENTS_LIST ? refuse_unknown(w) : by_asking(w, d, name, address);
+	return d->recipients == RECIPIENTS_LIST ? refuse_unknown(w)
+						: by_asking(w, d, name, address);
 }
 
-static int in_domain(struct walk *w, const struct domain *d, const struct name *name, unsigned depth)
+static int in_domain(struct walk *w, const struct domain *d, const struct name *name,
+		     unsigned depth)
 {
 	struct address x;
 	int r = look_up(w, d, name->local, &x);
@@ -281,7 +296,8 @@ static int bare_postmaster(struct walk *w)
 	struct slice oldest = { 0 };
 	if (name_domain(w->a, w->ask->host_name, &name.domain) < 0 ||
 	    domain_get(w->e, w->a, name.domain, &d) < 0) {
-		struct sql_stmt *s = sql_prepare(w->e->db, "SELECT name FROM domain WHERE hosted = 1 ORDER BY id LIMIT 1");
+		struct sql_stmt *s = sql_prepare(
+			w->e->db, "SELECT name FROM domain WHERE hosted = 1 ORDER BY id LIMIT 1");
 		int r = sql_step(s);
 		if (r == 1)
 			oldest = column_dup(w->a, s, 0);
@@ -305,7 +321,8 @@ static int resolve(struct walk *w)
 	return walk_name(w, &name, 0);
 }
 
-void route_resolve(struct engine *e, struct arena *a, const struct route_ask *ask, struct route *ret)
+void route_resolve(struct engine *e, struct arena *a, const struct route_ask *ask,
+		   struct route *ret)
 {
 	struct route route = { 0 };
 	struct walk w = { .e = e, .a = a, .ask = ask, .route = &route, .seen = map_new() };

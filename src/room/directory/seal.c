@@ -88,7 +88,8 @@ void seal_close(struct seal **s)
 	*s = NULL;
 }
 
-int seal_put(const struct seal *s, struct arena *a, struct slice label, struct slice plain, struct slice *ret)
+int seal_put(const struct seal *s, struct arena *a, struct slice label, struct slice plain,
+	     struct slice *ret)
 {
 	if (plain.n > PLAIN_MAX)
 		return ERR_TOO_BIG;
@@ -101,7 +102,8 @@ int seal_put(const struct seal *s, struct arena *a, struct slice label, struct s
 		  EVP_EncryptUpdate(c, NULL, &n, label.p, (int)label.n) == 1 &&
 		  EVP_EncryptUpdate(c, out + NONCE_BYTES, &n, plain.p, (int)plain.n) == 1 &&
 		  EVP_EncryptFinal_ex(c, out + NONCE_BYTES + plain.n, &n) == 1 &&
-		  EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, out + NONCE_BYTES + plain.n) == 1;
+		  EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG_BYTES,
+				      out + NONCE_BYTES + plain.n) == 1;
 	EVP_CIPHER_CTX_free(c);
 	if (!ok)
 		return ERR_INTERNAL;
@@ -109,7 +111,8 @@ int seal_put(const struct seal *s, struct arena *a, struct slice label, struct s
 	return 0;
 }
 
-int seal_get(const struct seal *s, struct arena *a, struct slice label, struct slice sealed, struct slice *ret)
+int seal_get(const struct seal *s, struct arena *a, struct slice label, struct slice sealed,
+	     struct slice *ret)
 {
 	if (sealed.n < NONCE_BYTES + TAG_BYTES || sealed.n > NONCE_BYTES + PLAIN_MAX + TAG_BYTES)
 		return ERR_CORRUPT;

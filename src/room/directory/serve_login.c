@@ -59,7 +59,7 @@ struct granting {
 	struct directory *d;
 	struct ipc_call *call;
 	struct account account;
-	int fd;		/* the asker's end */
+	int fd; /* the asker's end */
 };
 
 static void on_granted(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
@@ -69,7 +69,8 @@ static void on_granted(void *ctx, int err, const ProtobufCMessage *msg, int fd, 
 	if (fd >= 0)
 		close(fd);
 	if (err < 0) {
-		ev(EV_WARN, "directory.grant.failed", KI("account", g->account.id), KS("reason", err_name(err)));
+		ev(EV_WARN, "directory.grant.failed", KI("account", g->account.id),
+		   KS("reason", err_name(err)));
 		close(g->fd);
 		ipc_fail(call, err, NULL);
 	} else {
@@ -83,7 +84,8 @@ static void on_granted(void *ctx, int err, const ProtobufCMessage *msg, int fd, 
 	free(g);
 }
 
-static void grant(struct directory *d, struct ipc_call *call, const struct account *account, uint64_t source)
+static void grant(struct directory *d, struct ipc_call *call, const struct account *account,
+		  uint64_t source)
 {
 	const Postern__GrantRequest *req = (const Postern__GrantRequest *)call->req;
 	int pair[2];
@@ -100,8 +102,8 @@ static void grant(struct directory *d, struct ipc_call *call, const struct accou
 	m.kind = req->kind;
 	m.client = req->client;
 	m.source_id = source;
-	room_call(d->room, ROLE_STORE, account->shard, POSTERN__STORE_OP__STORE_GRANT, &m.base, &pair[0], 1, STORE_MS,
-		  on_granted, g);
+	room_call(d->room, ROLE_STORE, account->shard, POSTERN__STORE_OP__STORE_GRANT, &m.base,
+		  &pair[0], 1, STORE_MS, on_granted, g);
 	close(pair[0]);
 }
 
@@ -112,13 +114,15 @@ static int by_credential(struct directory *d, struct ipc_call *call, struct acco
 	int r = account_by_id(d->e, call->arena, req->account_id, ret);
 	if (r < 0)
 		return r == ERR_NOT_FOUND ? ERR_CONFLICT : ERR_UNAVAILABLE;
-	if (ret->state != ACCOUNT_LIVE || ret->must_change || !ret->version || ret->version != req->credential_version)
+	if (ret->state != ACCOUNT_LIVE || ret->must_change || !ret->version ||
+	    ret->version != req->credential_version)
 		return ERR_CONFLICT;
 	return 0;
 }
 
 /* mover: it must hold a running task of this account. */
-static int by_task(struct directory *d, struct ipc_call *call, struct account *ret, uint64_t *ret_source)
+static int by_task(struct directory *d, struct ipc_call *call, struct account *ret,
+		   uint64_t *ret_source)
 {
 	const Postern__GrantRequest *req = (const Postern__GrantRequest *)call->req;
 	struct task task;

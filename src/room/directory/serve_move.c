@@ -25,7 +25,8 @@ static uint64_t holder_of(unsigned mover, uint32_t slot)
 
 struct slice task_label(struct arena *a, uint64_t plan, uint64_t account)
 {
-	return slice_str(arena_printf(a, "task %llu %llu", (unsigned long long)plan, (unsigned long long)account));
+	return slice_str(arena_printf(a, "task %llu %llu", (unsigned long long)plan,
+				      (unsigned long long)account));
 }
 
 struct slice plan_label(struct arena *a, uint64_t domain)
@@ -33,14 +34,16 @@ struct slice plan_label(struct arena *a, uint64_t domain)
 	return slice_str(arena_printf(a, "plan %llu", (unsigned long long)domain));
 }
 
-static int unseal(struct directory *d, struct arena *a, const struct plan *p, const struct task *t, struct slice *ret)
+static int unseal(struct directory *d, struct arena *a, const struct plan *p, const struct task *t,
+		  struct slice *ret)
 {
 	if (p->master_user.n)
 		return seal_get(d->seal, a, plan_label(a, p->domain), p->sealed, ret);
 	return seal_get(d->seal, a, task_label(a, t->plan, t->account), t->sealed, ret);
 }
 
-static void fill_task(struct arena *a, Postern__MoveTask *m, const struct plan *p, const struct task *t)
+static void fill_task(struct arena *a, Postern__MoveTask *m, const struct plan *p,
+		      const struct task *t)
 {
 	m->task_id = t->id;
 	m->account_id = t->account;
@@ -61,12 +64,14 @@ static void give_up(struct directory *d, const struct task *t, uint64_t holder)
 {
 	struct counts none = { 0 };
 	ev(EV_ERROR, "directory.task.unreadable", KI("task", t->id));
-	IGNORE(task_finish(d->e, t->id, holder, false, SLICE("the stored password cannot be read"), &none,
-			   (struct slice){ 0 }, clock_wall_ms()), "its lease runs out, then it is tried again");
+	IGNORE(task_finish(d->e, t->id, holder, false, SLICE("the stored password cannot be read"),
+			   &none, (struct slice){ 0 }, clock_wall_ms()),
+	       "its lease runs out, then it is tried again");
 }
 
 /* The password lives only as long as it takes to send it. */
-static bool send_task(struct directory *d, struct ipc_call *call, const struct plan *p, const struct task *t)
+static bool send_task(struct directory *d, struct ipc_call *call, const struct plan *p,
+		      const struct task *t)
 {
 	Postern__MoveTask m = POSTERN__MOVE_TASK__INIT;
 	struct arena *secrets = arena_new();
@@ -120,7 +125,8 @@ static void wait_for_due(struct directory *d)
 
 void move_wake(struct directory *d)
 {
-	list_each(w, &d->movers, struct waiter, node) {
+	list_each(w, &d->movers, struct waiter, node)
+	{
 		if (!hand_out(d, w->call, w->holder))
 			break;
 		list_remove(&w->node);
@@ -132,7 +138,8 @@ void move_wake(struct directory *d)
 /* Drops what the same slot asked before: its caller has given that call up. */
 static void forget_earlier(struct directory *d, uint64_t holder)
 {
-	list_each(w, &d->movers, struct waiter, node) {
+	list_each(w, &d->movers, struct waiter, node)
+	{
 		if (w->holder != holder)
 			continue;
 		list_remove(&w->node);
@@ -164,7 +171,8 @@ void serve_move_next(struct ipc_call *call, void *ctx)
 
 void move_caller_gone(struct directory *d, struct ipc_chan *chan, unsigned mover)
 {
-	list_each(w, &d->movers, struct waiter, node) {
+	list_each(w, &d->movers, struct waiter, node)
+	{
 		if (w->call->chan != chan)
 			continue;
 		list_remove(&w->node);
@@ -179,17 +187,22 @@ void move_caller_gone(struct directory *d, struct ipc_chan *chan, unsigned mover
 static struct counts counts_of(const Postern__MoveProgress *m)
 {
 	return (struct counts){
-		.folders_total = m->folders_total, .folders_done = m->folders_done,
-		.messages_total = m->messages_total, .messages_done = m->messages_done,
-		.messages_new = m->messages_new, .messages_failed = m->messages_failed, .bytes_new = m->bytes_new,
+		.folders_total = m->folders_total,
+		.folders_done = m->folders_done,
+		.messages_total = m->messages_total,
+		.messages_done = m->messages_done,
+		.messages_new = m->messages_new,
+		.messages_failed = m->messages_failed,
+		.bytes_new = m->bytes_new,
 	};
 }
 
 /* Numbers of a peer go into signed columns. */
 static bool counts_sane(const struct counts *c)
 {
-	return c->folders_total <= INT64_MAX && c->folders_done <= INT64_MAX && c->messages_total <= INT64_MAX &&
-	       c->messages_done <= INT64_MAX && c->messages_new <= INT64_MAX && c->messages_failed <= INT64_MAX &&
+	return c->folders_total <= INT64_MAX && c->folders_done <= INT64_MAX &&
+	       c->messages_total <= INT64_MAX && c->messages_done <= INT64_MAX &&
+	       c->messages_new <= INT64_MAX && c->messages_failed <= INT64_MAX &&
 	       c->bytes_new <= INT64_MAX;
 }
 
@@ -211,9 +224,10 @@ static int note(struct directory *d, struct ipc_call *call, const Postern__MoveP
 	bool done = !strcmp(m->state, "done");
 	if (!done && strcmp(m->state, "failed"))
 		return ERR_INVALID;
-	r = task_finish(d->e, t.id, t.holder, done, slice_str(m->error), &counts, bytes_of(&m->report), now);
-	ev(done ? EV_INFO : EV_WARN, done ? "directory.task.done" : "directory.task.failed", KSL("address", t.address),
-	   KI("new", counts.messages_new), KS("error", m->error));
+	r = task_finish(d->e, t.id, t.holder, done, slice_str(m->error), &counts,
+			bytes_of(&m->report), now);
+	ev(done ? EV_INFO : EV_WARN, done ? "directory.task.done" : "directory.task.failed",
+	   KSL("address", t.address), KI("new", counts.messages_new), KS("error", m->error));
 	return r;
 }
 

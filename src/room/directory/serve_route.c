@@ -121,19 +121,23 @@ static void on_probed(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 		close(fd);
 	if (known == KNOWN_UNSURE && (err < 0 || reply->code == 0))
 		note_silent(x->d, slice_str(x->server));
-	ev(EV_DEBUG, "directory.recipient.asked", KSL("address", x->route.probe_address), KI("answer", known));
+	ev(EV_DEBUG, "directory.recipient.asked", KSL("address", x->route.probe_address),
+	   KI("answer", known));
 	if (known != KNOWN_UNSURE &&
-	    recipient_note(x->d->e, x->route.probe_domain, x->route.probe_local, known == KNOWN_YES, x->ask.now_ms) < 0)
+	    recipient_note(x->d->e, x->route.probe_domain, x->route.probe_local, known == KNOWN_YES,
+			   x->ask.now_ms) < 0)
 		directory_check_disk(x->d);
 	decide(x, known);
 }
 
-static void probe(struct directory *d, struct ipc_call *call, const struct route_ask *ask, const struct route *route)
+static void probe(struct directory *d, struct ipc_call *call, const struct route_ask *ask,
+		  const struct route *route)
 {
 	struct asking *x = calloc(1, sizeof(*x));
 	bug_if(!x);
 	*x = (struct asking){ .d = d, .call = call, .ask = *ask, .route = *route };
-	IGNORE(snprintf(x->server, sizeof(x->server), SLICE_FMT ":%u", SLICE_ARG(route->probe_host), route->probe_port) < 0,
+	IGNORE(snprintf(x->server, sizeof(x->server), SLICE_FMT ":%u", SLICE_ARG(route->probe_host),
+			route->probe_port) < 0,
 	       "cut at worst");
 	if (d->probes >= PROBES_MAX || is_silent(d, slice_str(x->server))) {
 		decide(x, KNOWN_UNSURE);
@@ -145,7 +149,8 @@ static void probe(struct directory *d, struct ipc_call *call, const struct route
 	req.tls = route->probe_tls;
 	req.address = data_of(route->probe_address);
 	d->probes++;
-	room_call(d->room, ROLE_MOVER, PEER_ANY, POSTERN__MOVER_OP__MOVER_PROBE, &req.base, NULL, 0, PROBE_MS, on_probed, x);
+	room_call(d->room, ROLE_MOVER, PEER_ANY, POSTERN__MOVER_OP__MOVER_PROBE, &req.base, NULL, 0,
+		  PROBE_MS, on_probed, x);
 }
 
 void serve_route(struct ipc_call *call, void *ctx)
@@ -176,7 +181,8 @@ void serve_sender(struct ipc_call *call, void *ctx)
 	const Postern__SenderRequest *req = (const Postern__SenderRequest *)call->req;
 	Postern__SenderReply reply = POSTERN__SENDER_REPLY__INIT;
 	bool allowed = false;
-	int r = sender_allowed(d->e, call->arena, req->account_id, bytes_of(&req->address), &allowed);
+	int r = sender_allowed(d->e, call->arena, req->account_id, bytes_of(&req->address),
+			       &allowed);
 	if (r < 0 && r != ERR_NOT_FOUND) {
 		ipc_fail(call, ERR_UNAVAILABLE, NULL);
 		return;

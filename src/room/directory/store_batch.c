@@ -62,7 +62,8 @@ static void send_one(struct store_batch *b, size_t i)
 	put.address = data_of(x->address);
 	b->flying++;
 	room_call(b->d->room, ROLE_STORE, x->shard, b->op,
-		  b->op == POSTERN__STORE_OP__STORE_ACCOUNT_PUT ? &put.base : &id.base, NULL, 0, STORE_MS, on_reply, f);
+		  b->op == POSTERN__STORE_OP__STORE_ACCOUNT_PUT ? &put.base : &id.base, NULL, 0,
+		  STORE_MS, on_reply, f);
 }
 
 static void fill_window(struct store_batch *b)
@@ -96,12 +97,14 @@ static void end_later(struct store_batch *b)
 	uv_close((uv_handle_t *)t, on_empty);
 }
 
-void store_batch(struct directory *d, uint16_t op, const struct account *accounts, size_t n, store_each_fn *each,
-		 store_done_fn *done, void *ctx)
+void store_batch(struct directory *d, uint16_t op, const struct account *accounts, size_t n,
+		 store_each_fn *each, store_done_fn *done, void *ctx)
 {
 	struct store_batch *b = calloc(1, sizeof(*b));
 	bug_if(!b);
-	*b = (struct store_batch){ .d = d, .op = op, .n = n, .each = each, .done = done, .ctx = ctx, .a = arena_new() };
+	*b = (struct store_batch){
+		.d = d, .op = op, .n = n, .each = each, .done = done, .ctx = ctx, .a = arena_new()
+	};
 	b->accounts = ARENA_ARRAY(b->a, struct account, n + 1);
 	for (size_t i = 0; i < n; i++) {
 		b->accounts[i].id = accounts[i].id;
@@ -157,8 +160,8 @@ static void on_made_each(void *ctx, size_t i, int err, const ProtobufCMessage *r
 static void on_made(void *ctx, int err)
 {
 	struct finishing *f = ctx;
-	store_batch(f->d, POSTERN__STORE_OP__STORE_ACCOUNT_REMOVE, f->removing, f->n_removing, on_removed_each, on_removed,
-		    f);
+	store_batch(f->d, POSTERN__STORE_OP__STORE_ACCOUNT_REMOVE, f->removing, f->n_removing,
+		    on_removed_each, on_removed, f);
 }
 
 /* Accounts that an operation is just making are in the same state, and being told twice is no harm: the
@@ -178,5 +181,6 @@ void finish_accounts(struct directory *d)
 		finishing_end(f);
 		return;
 	}
-	store_batch(d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, f->made, f->n_made, on_made_each, on_made, f);
+	store_batch(d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, f->made, f->n_made, on_made_each,
+		    on_made, f);
 }
