@@ -293,12 +293,16 @@ def test_dns_trouble_means_later(instance, dns, mx_sink, trouble):
     arrived(mx_sink, f"x@{domain}", seconds=30)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "0.0.0.0", "192.168.1.1", "100.64.0.1"])
-def test_private_addresses_of_an_mx_are_not_connected(make_postern, address):
-    with FakeDns({("p.test", "MX"): [(10, "mx.p.test")], ("mx.p.test", "A"): [address]}) as dns, FakeSmtp() as sink:
+def test_private_addresses_of_an_mx_are_not_connected(make_postern):
+    addresses = ["127.0.0.1", "10.0.0.1", "169.254.169.254", "0.0.0.0", "192.168.1.1", "100.64.0.1", "172.31.0.1"]
+    with FakeDns() as dns, FakeSmtp() as sink:
+        for i, address in enumerate(addresses):
+            dns.records |= {(f"p{i}.test", "MX"): [(10, f"mx.p{i}.test")], (f"mx.p{i}.test", "A"): [address]}
+        dns.records |= {("v6.test", "MX"): [(10, "mx.v6.test")], ("mx.v6.test", "AAAA"): ["::1", "fe80::1", "::ffff:127.0.0.1"]}
         it = make_postern(conf={"dns.servers": dns.address, "relay.port": sink.port}).init().start()
         it.add_domain("sender.test")
         it.add_mailbox("joe@sender.test", PASSWORD)
-        submit(it, "x@p.test")
-        waits(it, "x@p.test", "private")
+        for domain in [f"p{i}.test" for i in range(len(addresses))] + ["v6.test"]:
+            submit(it, f"x@{domain}")
+            waits(it, f"x@{domain}", "private")
         assert sink.sessions == 0
