@@ -77,6 +77,8 @@ static void on_reply(void *ctx, int err, const ProtobufCMessage *msg, int fd, co
 		crashed(j);
 		return;
 	}
+	if (err == ERR_UNAVAILABLE)	/* it stops: what was asked of it now would wait for its return */
+		j->q->relay_away_ms = clock_wall_ms() + QUEUE_RELAY_AWAY_MS;
 	if (err < 0 || reply->n_results != j->n) {
 		job_pause(j, "relay", err < 0 ? err : ERR_INTERNAL);
 		return;

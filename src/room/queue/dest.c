@@ -231,8 +231,9 @@ static void rest(struct dest *d, int64_t now)
 static void turn(struct dest *d, int64_t now)
 {
 	struct queue *q = d->q;
-	if (now < d->blocked_ms) {
-		sleep_until(d, d->blocked_ms);
+	bool away = (d->kind == DEST_TO || d->kind == DEST_MX) && now < q->relay_away_ms;
+	if (away || now < d->blocked_ms) {
+		sleep_until(d, away ? q->relay_away_ms : d->blocked_ms);
 		return;
 	}
 	if (d->active >= limit(d)) {	/* comes back when a job is over */

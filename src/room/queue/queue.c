@@ -10,7 +10,7 @@
 #include "base/event.h"
 #include "room/queue/schema.h"
 
-enum { STOP_MS = 10000 };
+enum { STOP_MS = 7000 };
 
 static ipc_handler_fn *const handlers[] = {
 	[POSTERN__QUEUE_OP__QUEUE_ENQUEUE] = enqueue_handle,

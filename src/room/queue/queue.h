@@ -32,6 +32,7 @@ enum {
 	QUEUE_KICKS_MAX = 10000,
 	QUEUE_FRESH_MS = 120000,	/* after a start or a kick: routes that callers know may be old */
 	QUEUE_CRASHES_MAX = 3,		/* attempts of a message that may crash relay before it is parked */
+	QUEUE_RELAY_AWAY_MS = 5000,
 	QUEUE_PAUSE_MS = 2000,		/* when a room of ours does not answer */
 };
 
@@ -51,6 +52,7 @@ struct queue {
 	struct list unwritten;	/* results that the disk had no room for */
 	uv_timer_t wake, sweep, stop, again;
 	int64_t started_ms, loaded_ms;
+	int64_t relay_away_ms;	/* until then no attempt begins */
 	unsigned active;	/* jobs that run */
 	bool suspect_active, stopping;
 	bool scheduling;	/* dests_run runs, or must not yet */

@@ -106,8 +106,10 @@ static bool any(struct session *s)
 static void on_stop_timer(uv_timer_t *t)
 {
 	struct relay *relay = t->data;
-	each_dest(relay, any);
-	room_exit(relay->room, 0);
+	if (relay->attempts)
+		each_dest(relay, any);	/* the last of them sets the timer again */
+	else
+		room_exit(relay->room, 0);
 }
 
 /* The last answer must reach queue before the room is gone. */

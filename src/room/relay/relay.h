@@ -22,7 +22,7 @@ enum {
 	RELAY_MESSAGE_MAX = 1 << 30,
 	RELAY_SESSION_MESSAGES = 1000,	/* a session is ended after so many */
 	RELAY_ATTEMPT_MS = 30 * 60000,	/* of one attempt, however slowly the peer moves */
-	RELAY_STOP_MS = 8000,		/* what is begun may end so long after STOP */
+	RELAY_STOP_MS = 6000,		/* what is begun may end so long after STOP */
 	RELAY_SERVER_MAX = 320,		/* "host[address]:port" */
 	RELAY_HOST_MAX = 256,
 };
