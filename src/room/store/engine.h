@@ -28,9 +28,10 @@ enum { USE_ALL = 1, USE_ARCHIVE = 2, USE_DRAFTS = 4, USE_FLAGGED = 8, USE_JUNK =
 enum {
 	MAILBOXES_MAX = 10000,		/* of an account */
 	LIST_PAGE = 500,
-	STORE_PAGE = 4000,		/* messages a flag change handles at once */
+	STORE_PAGE_BYTES = 140 * 1024,	/* of a flag change's answer; so many messages are handled at once */
+	META_BYTES = 44,		/* of a message in an answer, without its keywords (one byte each) */
 	EXPUNGE_PAGE = 4000,		/* runs of uids an expunge tells at once */
-	COPY_RUNS_MAX = 10000,
+	COPY_RUNS_MAX = 6000,		/* of uids in one copy; past it ERR_TOO_BIG */
 	COPIED_PAGE = 4000,
 	RECIPIENTS_MAX = 1000,
 	OPERATION_KEEP_MS = 24 * 3600 * 1000,

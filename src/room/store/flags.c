@@ -58,6 +58,16 @@ static void add_failed(struct flags_result *r, uint32_t uid)
 		r->failed[r->n_failed++] = (struct uid_range){ uid, uid };
 }
 
+/* As many as the answer has room for, whatever keywords they have. */
+static int page(struct shard *e, uint64_t mailbox, size_t *ret)
+{
+	int64_t keywords = 0;
+	int err = sql_get(e->db, &keywords, "SELECT count(*) FROM keyword WHERE mailbox = ?1", "i", (int64_t)mailbox);
+
+	*ret = STORE_PAGE_BYTES / (META_BYTES + (size_t)keywords);
+	return err;
+}
+
 static int change_all(struct shard *e, struct mailbox *mb, const struct flags_change *c, const struct kwset *kw,
 		      const struct msg_list *l, struct flags_result *r)
 {
@@ -87,12 +97,15 @@ int shard_flags(struct shard *e, uint64_t mailbox, const struct flags_change *c,
 	struct kwset kw;
 	struct mailbox mb;
 	bool grew = false;
+	size_t most = 0;
 	int err = shard_mailbox_by_id(e, mailbox, &mb);
 
 	if (!err)
 		err = shard_keywords_find(e, &mb, c->keywords, c->n_keywords, c->how != FLAGS_REMOVE, &kw, &grew);
 	if (!err)
-		err = shard_messages_in(e, mailbox, c->uids, c->n_uids, STORE_PAGE, &l, &r.next_uid);
+		err = page(e, mailbox, &most);
+	if (!err)
+		err = shard_messages_in(e, mailbox, c->uids, c->n_uids, most, &l, &r.next_uid);
 	if (!err) {
 		r.changed = ARENA_ARRAY(a, struct msg, l.n + 1);
 		r.failed = ARENA_ARRAY(a, struct uid_range, l.n + 1);

@@ -9,7 +9,11 @@
 #include "base/event.h"
 #include "lib/ipc/memfd.h"
 
-enum { RESERVE_BYTES = 8 << 20, FAULT_TEXTS = 50 };
+enum {
+	RESERVE_BYTES = 8 << 20,
+	FAULT_TEXTS = 50,
+	CHECK_BYTES = 256 << 20,	/* a larger shard checks heads only while it serves; `postern check` reads all */
+};
 
 struct store *store_new(uv_loop_t *loop, struct room *room, struct shard *engine)
 {
@@ -179,7 +183,9 @@ static int do_check(struct work *w)
 
 	postern__store_check_reply__init(f.r);
 	f.r->texts = ARENA_ARRAY(f.a, char *, FAULT_TEXTS);
-	int err = shard_check(w->store->engine, true, on_fault, &f, &c);
+	struct shard_space space;
+	shard_space(w->store->engine, &space);
+	int err = shard_check(w->store->engine, space.live_bytes < CHECK_BYTES, on_fault, &f, &c);
 	if (err)
 		return err;
 	f.r->accounts = c.accounts;

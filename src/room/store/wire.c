@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "lib/ipc/memfd.h"
 
-enum { NOTICE_METAS = 2000, NOTICE_RUNS = 4000 };
+enum { NOTICE_METAS = 2000, NOTICE_META_BYTES = 90 * 1024, NOTICE_RUNS = 4000 };
 
 static size_t varint(uint8_t *p, uint64_t v)
 {
@@ -172,7 +172,7 @@ struct notice {
 	struct arena *arena;
 	Postern__MessageMeta *metas[NOTICE_METAS];
 	struct uid_range runs[NOTICE_RUNS];
-	size_t n_metas, n_runs;
+	size_t n_metas, n_runs, meta_bytes;
 	bool keywords, deleted, sent;
 };
 
@@ -194,7 +194,7 @@ static void send_notice(struct notice *t)
 	w.uidnext = b->uidnext;
 	w.deleted = t->deleted;
 	ipc_notify(t->s->chan, POSTERN__SESSION_OP__SESSION_CHANGED, &w.base, -1);
-	t->n_metas = t->n_runs = 0;
+	t->n_metas = t->n_runs = t->meta_bytes = 0;
 	t->keywords = false;
 	t->sent = true;
 }
@@ -218,9 +218,10 @@ static void add_change(struct notice *t, const struct change *c)
 		add_run(t, c->msg.uid);
 	if (c->kind != CHANGE_NEW && (c->kind != CHANGE_FLAGS || c->origin == t->s))
 		return;
-	if (t->n_metas == NOTICE_METAS)
+	if (t->n_metas == NOTICE_METAS || t->meta_bytes > NOTICE_META_BYTES)
 		send_notice(t);
-	t->metas[t->n_metas++] = wire_meta(t->arena, &c->msg);
+	Postern__MessageMeta *m = t->metas[t->n_metas++] = wire_meta(t->arena, &c->msg);
+	t->meta_bytes += META_BYTES + m->n_keywords;
 }
 
 void wire_notice(struct session *s, const struct change *const *changes, size_t n, bool keywords)
