@@ -10,7 +10,7 @@
 #include "proto/imap/args.h"
 #include "proto/imap/name.h"
 
-enum { LIST_MAX = 1 << 30 };
+enum { KEYWORDS_OF_ONE = 256, LIST_MAX = 1 << 30 };
 
 struct select {
 	struct slice name;	/* empty: none that could be opened */
@@ -28,6 +28,92 @@ static void take_list(struct view *v, const Postern__MessageList *list)
 		IGNORE(view_put(v, list->messages[i], false), "uids that do not ascend are left out");
 }
 
+static bool varint(struct slice *in, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < 10 && i < in->n; i++) {
+		v |= (uint64_t)(in->p[i] & 0x7f) << (7 * i);
+		if (in->p[i] & 0x80)
+			continue;
+		*in = slice_of(in->p + i + 1, in->n - i - 1);
+		*ret = v;
+		return true;
+	}
+	return false;
+}
+
+static bool keywords(struct slice *in, Postern__MessageMeta *m)
+{
+	uint64_t n, v;
+
+	if (!varint(in, &n) || n > in->n)
+		return false;
+	struct slice packed = slice_of(in->p, (size_t)n);
+	*in = slice_of(in->p + n, in->n - (size_t)n);
+	while (packed.n && m->n_keywords < KEYWORDS_OF_ONE) {
+		if (!varint(&packed, &v))
+			return false;
+		m->keywords[m->n_keywords++] = (uint32_t)v;
+	}
+	return true;
+}
+
+/* One MessageMeta by hand: a large mailbox has a hundred thousand, and the library would allocate each. */
+static bool meta_read(struct slice in, Postern__MessageMeta *m)
+{
+	uint64_t tag, v;
+
+	while (in.n) {
+		if (!varint(&in, &tag))
+			return false;
+		if (tag == (3 << 3 | 2)) {
+			if (!keywords(&in, m))
+				return false;
+			continue;
+		}
+		if ((tag & 7) || !varint(&in, &v))
+			return false;
+		switch (tag >> 3) {
+		case 1:
+			m->uid = (uint32_t)v;
+			break;
+		case 2:
+			m->flags = (uint32_t)v;
+			break;
+		case 4:
+			m->modseq = v;
+			break;
+		case 5:
+			m->internal_date_ms = (int64_t)v;
+			break;
+		case 6:
+			m->size = v;
+			break;
+		default:
+			break;
+		}
+	}
+	return true;
+}
+
+static int take_packed(struct view *v, struct slice in)
+{
+	uint32_t indexes[KEYWORDS_OF_ONE];
+	uint64_t tag, n;
+
+	while (in.n) {
+		Postern__MessageMeta m = POSTERN__MESSAGE_META__INIT;
+		m.keywords = indexes;
+		if (!varint(&in, &tag) || tag != (1 << 3 | 2) || !varint(&in, &n) || n > in.n ||
+		    !meta_read(slice_of(in.p, (size_t)n), &m))
+			return ERR_CORRUPT;
+		in = slice_of(in.p + n, in.n - (size_t)n);
+		IGNORE(view_put(v, &m, false), "uids that do not ascend are left out");
+	}
+	return 0;
+}
+
 static int take_list_fd(struct view *v, int fd)
 {
 	struct slice bytes;
@@ -35,13 +121,9 @@ static int take_list_fd(struct view *v, int fd)
 
 	if (err < 0)
 		return err;
-	Postern__MessageList *list = postern__message_list__unpack(NULL, bytes.n, bytes.p);
+	err = take_packed(v, bytes);
 	memfd_unmap(&bytes);
-	if (!list)
-		return ERR_CORRUPT;
-	take_list(v, list);
-	postern__message_list__free_unpacked(list, NULL);
-	return 0;
+	return err;
 }
 
 /* The number of the first message that is not \Seen, 0 where all are. */

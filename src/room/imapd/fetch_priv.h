@@ -13,7 +13,7 @@
 enum {
 	LINE_TEXT_MAX = 8 << 20,
 	GAPS_MAX = IMAP_SECTIONS_MAX,
-	GAP_LEAST = 4096,	/* shorter ones are copied into the text */
+	GAP_LEAST = 16384,	/* shorter ones are copied into the text, which goes out gathered */
 	PIECE = 65536,		/* read and written at a time */
 };
 
