@@ -39,6 +39,8 @@ static int init(struct room *room)
 	list_init(&d->proofs);
 	int r = engine_open("directory.db", &d->e);
 	if (r == 0)
+		r = operator_take_first(d->e, "first-login", clock_wall_ms());
+	if (r == 0)
 		r = seal_open("seal.key", &d->seal);
 	if (r < 0)
 		return r;

@@ -229,4 +229,9 @@ enum known recipient_known(struct engine *e, uint64_t domain, struct slice local
 NODISCARD int recipient_note(struct engine *e, uint64_t domain, struct slice local, bool good, int64_t now_ms);
 void recipient_forget(struct engine *e, uint64_t domain);	/* refusals only: what was good stays known */
 
+/* operator.c: the file that `postern init` left ("NAME HASH"), taken into the database and removed; 0 where there is none,
+ * ERR_SYNTAX where it holds no Argon2id hash. */
+NODISCARD int operator_take_first(struct engine *e, const char *path, int64_t now_ms);
+NODISCARD int operator_hash(struct engine *e, struct arena *a, struct slice name, struct slice *ret_hash);
+
 #endif

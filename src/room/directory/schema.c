@@ -124,5 +124,11 @@ static const char first[] =
 	" detail BLOB NOT NULL,"
 	" status INTEGER NOT NULL) STRICT;";
 
-const char *const directory_migrations[] = { first };
+/* Logins of the provider's people, the first of them made by `postern init`. */
+static const char operators[] = "CREATE TABLE operator ("
+				" name BLOB PRIMARY KEY,"
+				" hash BLOB NOT NULL,"
+				" created INTEGER NOT NULL) STRICT;";
+
+const char *const directory_migrations[] = { first, operators };
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

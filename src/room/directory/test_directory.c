@@ -381,13 +381,35 @@ static void switching(void **state)
 	assert_int_equal(domain_switch(f->e, &d, false, 6, &why), ERR_CONFLICT);
 }
 
+static void first_login(void **state)
+{
+	struct fixture *f = *state;
+	struct slice hash = { 0 };
+	assert_int_equal(operator_take_first(f->e, "first-login", 5), 0); /* none: nothing to do */
+	FILE *file = fopen("first-login", "w");
+	assert_non_null(file);
+	fputs("provider $argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA\n", file);
+	fclose(file);
+	assert_int_equal(operator_take_first(f->e, "first-login", 5), 0);
+	assert_int_equal(access("first-login", F_OK), -1);
+	assert_int_equal(operator_hash(f->e, f->a, T("provider"), &hash), 0);
+	assert_true(slice_eq(hash, T("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA")));
+	assert_int_equal(operator_hash(f->e, f->a, T("stranger"), &hash), ERR_NOT_FOUND);
+	file = fopen("first-login", "w");
+	assert_non_null(file);
+	fputs("provider in-clear\n", file);
+	fclose(file);
+	assert_int_equal(operator_take_first(f->e, "first-login", 5), ERR_SYNTAX);
+	assert_int_equal(unlink("first-login"), 0);
+}
+
 int main(void)
 {
 #define WITH(t) cmocka_unit_test_setup_teardown(t, fixture_up, fixture_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names), cmocka_unit_test(name_limits), WITH(customers), WITH(domains), WITH(pool),
 		WITH(address_rules), WITH(credentials), WITH(half_made), WITH(policy), WITH(senders),
-		cmocka_unit_test(rights_matrix), WITH(sealing), WITH(switching),
+		cmocka_unit_test(rights_matrix), WITH(sealing), WITH(switching), WITH(first_login),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
