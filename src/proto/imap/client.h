@@ -15,7 +15,7 @@
 
 enum {
 	IMAPC_LINE_MAX = 64 * 1024,	/* kept of one response, its small literals included */
-	IMAPC_DRAIN_MAX = 16 << 20,	/* a response longer than the line's limit is read past up to this, and marked cut */
+	IMAPC_DRAIN_MAX = 16 << 20,	/* a longer response is read past up to this, and marked cut */
 	IMAPC_NAMESPACES_MAX = 16,
 	IMAPC_STRING_MAX = 8192,	/* what a command may carry in one string */
 	IMAPC_STOPS_MAX = 4,
@@ -138,7 +138,7 @@ struct imapc_command {
 
 void imapc_command_init(struct imapc_command *c, bool literal_plus);
 void imapc_command_fini(struct imapc_command *c);
-void imapc_put(struct imapc_command *c, const char *raw);	/* our own words, spaces included; never a peer's bytes */
+void imapc_put(struct imapc_command *c, const char *raw);	/* our own words; never a peer's bytes */
 void imapc_put_string(struct imapc_command *c, struct slice s);
 void imapc_put_u64(struct imapc_command *c, uint64_t v);
 /* "1:3,7" of ascending numbers; at most n. */

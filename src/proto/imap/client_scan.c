@@ -262,7 +262,11 @@ static int parse_mailbox_status(struct scan *c, struct imapc_response *ret)
 	static const struct {
 		const char *name;
 		unsigned has;
-	} table[] = { { "MESSAGES", IMAPC_HAS_MESSAGES }, { "UIDNEXT", IMAPC_HAS_UIDNEXT }, { "UIDVALIDITY", IMAPC_HAS_UIDVALIDITY } };
+	} table[] = {
+		{ "MESSAGES", IMAPC_HAS_MESSAGES },
+		{ "UIDNEXT", IMAPC_HAS_UIDNEXT },
+		{ "UIDVALIDITY", IMAPC_HAS_UIDVALIDITY },
+	};
 	uint64_t *const values[] = { &ret->status.messages, &ret->status.uidnext, &ret->status.uidvalidity };
 	bool nil;
 

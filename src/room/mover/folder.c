@@ -69,10 +69,9 @@ static void subscribe(struct move_task *t, const struct folder *f)
 
 void folder_next(struct move_task *t)
 {
-	while (t->at < t->n_folders && (t->folders[t->at].skip || (t->folders[t->at].attributes & IMAPC_NOSELECT))) {
-		t->folders_done++;
-		t->at++;
-	}
+	for (; t->at < t->n_folders; t->at++, t->folders_done++)
+		if (!t->folders[t->at].skip && !(t->folders[t->at].attributes & IMAPC_NOSELECT))
+			break;
 	if (t->at == t->n_folders) {
 		move_task_finish(t);
 		return;
@@ -179,8 +178,10 @@ static int by_source(const void *a, const void *b)
 uint32_t folder_copied(const struct move_task *t, uint32_t uid, bool *ret_known)
 {
 	struct uid_pair key = { .source = uid };
-	const struct uid_pair *found = t->work.n_copied ? bsearch(&key, t->work.copied, t->work.n_copied, sizeof(key), by_source) : NULL;
+	const struct uid_pair *found = NULL;
 
+	if (t->work.n_copied)
+		found = bsearch(&key, t->work.copied, t->work.n_copied, sizeof(key), by_source);
 	*ret_known = found != NULL;
 	return found ? found->local : 0;
 }
@@ -191,7 +192,8 @@ void folder_scan(struct move_task *t)
 
 	t->work.scanning = true;
 	source_begin(t->source, &c);
-	imapc_put(&c, t->ask.proof || t->work.n_twins ? "UID FETCH 1:* (UID INTERNALDATE RFC822.SIZE)" : "UID FETCH 1:* (UID RFC822.SIZE)");
+	imapc_put(&c, "UID FETCH 1:* (UID RFC822.SIZE");
+	imapc_put(&c, t->ask.proof || t->work.n_twins ? " INTERNALDATE)" : ")");
 	if (source_send(t->source, &c, ASK_SCAN) < 0)
 		move_task_fail(t, false, "a command could not be written");
 }

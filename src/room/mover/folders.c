@@ -151,7 +151,8 @@ void folders_done(struct move_task *t, int what, const struct imapc_response *r)
 		ask_list(t);
 	} else if (what == ASK_LIST) {
 		if (r->condition != IMAPC_OK) {
-			move_task_fail(t, true, "the old server does not list its folders: " SLICE_FMT, SLICE_ARG(r->text));
+			move_task_fail(t, true, "the old server does not list its folders: " SLICE_FMT,
+				       SLICE_ARG(r->text));
 			return;
 		}
 		ask_or_fail(t, "LSUB \"\" \"*\"", ASK_LSUB);

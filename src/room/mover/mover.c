@@ -31,6 +31,12 @@ static void tick_in(struct slot *slot, uint64_t ms)
 	bug_if(uv_timer_start(&slot->timer, on_tick, ms, 0) < 0);
 }
 
+static struct peer_call *ask_directory(struct slot *slot, uint16_t op, const ProtobufCMessage *req, unsigned ms,
+				       ipc_reply_fn *fn)
+{
+	return room_call(slot->mover->room, ROLE_DIRECTORY, 0, op, req, NULL, 0, ms, fn, slot);
+}
+
 static void end_task(struct slot *slot)
 {
 	room_call_cancel(&slot->call);
@@ -76,8 +82,7 @@ static void tell_progress(struct slot *slot, int64_t now)
 	slot->told = sum;
 	slot->told_ms = now;
 	fill_progress(t, &p);
-	slot->progress = room_call(slot->mover->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS,
-				   &p.base, NULL, 0, FINAL_MS, on_told, slot);
+	slot->progress = ask_directory(slot, POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS, &p.base, FINAL_MS, on_told);
 }
 
 static void on_final(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
@@ -109,8 +114,7 @@ static void tell_final(struct slot *slot)
 	   KI("task", t->ask.task_id), KSL("address", slice_of(t->ask.address.data, t->ask.address.len)),
 	   KI("messages", t->messages_done), KI("new", t->messages_new), KI("failed", t->messages_failed),
 	   KS("error", t->error));
-	slot->call = room_call(slot->mover->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS,
-			       &p.base, NULL, 0, FINAL_MS, on_final, slot);
+	slot->call = ask_directory(slot, POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS, &p.base, FINAL_MS, on_final);
 	buf_fini(&report);
 }
 
@@ -157,8 +161,7 @@ static void ask_next(struct slot *slot)
 	if (slot->call)
 		return;
 	req.slot = slot->index;
-	slot->call = room_call(slot->mover->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT, &req.base,
-			       NULL, 0, NEXT_MS, on_next, slot);
+	slot->call = ask_directory(slot, POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT, &req.base, NEXT_MS, on_next);
 }
 
 /* A task that has just ended need not wait for its tick. */

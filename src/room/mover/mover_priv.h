@@ -5,8 +5,8 @@
  *
  *   slot: MOVE_NEXT -> task: grant -> what is here -> source -> folders -> (folder: open, scan, transfer)* -> done
  *
- * A task ends itself only by marking how (move_task_fail, move_task_finish); its slot frees it from the loop, so that no
- * callback of a task frees what its callers still use.
+ * A task ends itself only by marking how (move_task_fail, move_task_finish); its slot frees it from the loop, so
+ * that no callback of a task frees what its callers still use.
  */
 #ifndef ROOM_MOVER_MOVER_PRIV_H
 #define ROOM_MOVER_MOVER_PRIV_H
@@ -30,7 +30,7 @@ enum {
 	CALL_MS = 120000,		/* the longest wait for another room */
 	TRIES_MAX = 5,			/* in a row without a new message, after what may pass by itself */
 	FOLDER_MESSAGES_MAX = 5000000,
-	BATCH_MESSAGES = 500,		/* of one UID FETCH; one at a time, as servers answer several in any order */
+	BATCH_MESSAGES = 500,		/* of one UID FETCH; one at a time: servers mix answers */
 	BATCH_BYTES = 16 << 20,
 	FLIGHT_MESSAGES = 64,		/* between source and store */
 	FLIGHT_BYTES = 32 << 20,
@@ -162,7 +162,8 @@ void move_task_finish(struct move_task *t);
 /* passing: another try may help. The task does nothing more until its tick. */
 void move_task_fail(struct move_task *t, bool passing, const char *fmt, ...) PRINTF_FMT(3, 4);
 bool move_task_dead(const struct move_task *t);	/* failed or over: do nothing more with it */
-void move_task_ask(struct move_task *t, uint16_t op, const ProtobufCMessage *req, ipc_reply_fn *fn);	/* at the store */
+/* A request to the store's session. */
+void move_task_ask(struct move_task *t, uint16_t op, const ProtobufCMessage *req, ipc_reply_fn *fn);
 /* false: the answer was an error and the task has failed, or is dead already. */
 bool move_task_answered(struct move_task *t, int err, const char *what, const char *text);
 

@@ -11,14 +11,14 @@
 
 enum {
 	FOLDERS_MAX = 10000,
-	FOLDER_RAW_MAX = 1000,		/* a longer name is not copied, and said so in the report; the store keeps no longer one */
+	FOLDER_RAW_MAX = 1000,		/* a longer one is not copied, and said so; the store keeps no longer one */
 	FOLDER_PART_MAX = 200,		/* bytes of one level here */
 	FOLDER_LEVELS_MAX = 20,		/* deeper ones are folded into the last */
 	FOLDER_NAME_MAX = 900,
 };
 
 struct folder {
-	struct slice raw;		/* as the server names it: the key of what was copied, and how it is opened */
+	struct slice raw;		/* as the server names it: opens it, and is the key of what was copied */
 	char delimiter;			/* 0: none */
 	unsigned attributes;		/* IMAPC_* */
 	bool subscribed;

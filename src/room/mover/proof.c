@@ -2,7 +2,8 @@
 /*
  * The proof of a folder: every message of the old server is read again and hashed (transfer.c, without storing),
  * then every one that it became here. A message counts as here when it is here with the
- * same bytes and the same internal date; one that is here otherwise counts as missing, and as different. Flags may have moved on since and are not compared.
+ * same bytes and the same internal date; one that is here otherwise counts as missing, and as different. Flags may
+ * have moved on since and are not compared.
  *
  *   scan -> hash there -> open here -> hash here, page by page -> compare
  */

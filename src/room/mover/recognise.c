@@ -50,7 +50,9 @@ static void take_list(struct work *w, const Postern__MessageList *list)
 	bug_if(!w->twins);
 	for (size_t i = 0; i < list->n_messages; i++) {
 		const Postern__MessageMeta *m = list->messages[i];
-		w->twins[w->n_twins++] = (struct twin){ .size = m->size, .date_s = m->internal_date_ms / 1000, .uid = m->uid };
+		w->twins[w->n_twins++] = (struct twin){
+			.size = m->size, .date_s = m->internal_date_ms / 1000, .uid = m->uid,
+		};
 	}
 	qsort(w->twins, w->n_twins, sizeof(*w->twins), by_look);
 }

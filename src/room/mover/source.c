@@ -23,7 +23,18 @@ enum {
 	CAPABILITY_MAX = 4096,
 };
 
-enum step { CONNECTING, TLS, GREETING, CAPABILITY_FIRST, STARTTLS, TLS_LATER, CAPABILITY_TLS, LOGIN, CAPABILITY_LAST, READY };
+enum step {
+	CONNECTING,
+	TLS,
+	GREETING,
+	CAPABILITY_FIRST,
+	STARTTLS,
+	TLS_LATER,
+	CAPABILITY_TLS,
+	LOGIN,
+	CAPABILITY_LAST,
+	READY,
+};
 
 /* Our own commands; source_send's are >= 0. */
 enum { WHAT_CAPABILITY = -1, WHAT_STARTTLS = -2, WHAT_LOGIN = -3 };
@@ -184,7 +195,8 @@ static int send_written(struct source *s, struct imapc_command *c, int what)
 		r = ERR_FULL;
 	if (r == 0) {
 		for (size_t i = 0; i < c->n_stops; i++)
-			s->stops[s->n_stops++] = (struct stop){ s->held.n + c->stops[i], s->held.n + c->out.n, s->next_tag };
+			s->stops[s->n_stops++] = (struct stop){ s->held.n + c->stops[i], s->held.n + c->out.n,
+								s->next_tag };
 		buf_slice(&s->held, buf_view(&c->out));
 		s->pending[s->n_pending].tag = s->next_tag;
 		s->pending[s->n_pending++].what = what;
@@ -241,7 +253,8 @@ static void put_auth_plain(struct source *s, struct imapc_command *c)
 	struct buf plain = BUF_INIT(8 * IMAPC_STRING_MAX);
 
 	imapc_put(c, "AUTHENTICATE PLAIN");
-	c->err = imapc_sasl_plain(&plain, master ? f->user : slice_of(NULL, 0), master ? f->master_user : f->user, f->password);
+	c->err = imapc_sasl_plain(&plain, master ? f->user : slice_of(NULL, 0), master ? f->master_user : f->user,
+				  f->password);
 	if (source_can(s, "SASL-IR")) {
 		imapc_put(c, " ");
 	} else {
@@ -500,7 +513,8 @@ static void connect_next(struct source *s, int err)
 
 	stream_free(&s->stream);
 	if (s->address < s->n_addresses) {
-		s->stream = stream_connect(s->config->loop, (struct sockaddr *)&s->addresses[s->address++], &stream_ops, s);
+		const struct sockaddr *to = (const struct sockaddr *)&s->addresses[s->address++];
+		s->stream = stream_connect(s->config->loop, to, &stream_ops, s);
 		stream_deadline(s->stream, CONNECT_MS);
 		return;
 	}

@@ -211,8 +211,9 @@ static void keep_here(struct move_task *t, const Postern__ListReply *reply)
 	for (size_t i = 0; i < reply->n_mailboxes; i++) {
 		const Postern__MailboxInfo *m = reply->mailboxes[i];
 		if (m->exists)
-			t->here[t->n_here++] = (struct here){ arena_dup(t->try_arena, bytes_of(m->name)), m->special_use,
-							      m->subscribed };
+			t->here[t->n_here++] = (struct here){
+				arena_dup(t->try_arena, bytes_of(m->name)), m->special_use, m->subscribed,
+			};
 	}
 }
 
@@ -266,8 +267,8 @@ static void on_grant(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 	if (err == 0 && fd < 0)
 		err = ERR_INTERNAL;
 	if (err < 0) {
-		move_task_fail(t, err == ERR_UNAVAILABLE || err == ERR_CLOSED || err == ERR_TIMEOUT, "no session at the store: %s",
-			  text && *text ? text : err_text(err));
+		bool passing = err == ERR_UNAVAILABLE || err == ERR_CLOSED || err == ERR_TIMEOUT;
+		move_task_fail(t, passing, "no session at the store: %s", text && *text ? text : err_text(err));
 		return;
 	}
 	t->session = ipc_chan_new(t->mover->room->loop, fd, &session_contract, false, ROLE_STORE, t->ask.shard,

@@ -161,7 +161,8 @@ void transfer_done(struct move_task *t, const struct imapc_response *r)
 
 static bool passes(int err)
 {
-	return err == ERR_CLOSED || err == ERR_UNAVAILABLE || err == ERR_TIMEOUT || err == ERR_FULL || err == ERR_NOT_FOUND;
+	return err == ERR_CLOSED || err == ERR_UNAVAILABLE || err == ERR_TIMEOUT || err == ERR_FULL ||
+	       err == ERR_NOT_FOUND;
 }
 
 static void stored(struct move_task *t, struct message *m, bool existed)
@@ -219,7 +220,8 @@ static void append(struct move_task *t, struct message *m)
 	req.source_uidvalidity = t->work.uidvalidity;
 	req.source_uid = m->uid;
 	req.same_uid = m->same_uid;
-	m->append = ipc_call(t->session, POSTERN__SESSION_OP__SESSION_APPEND, &req.base, &m->fd, 1, CALL_MS, on_appended, m);
+	m->append = ipc_call(t->session, POSTERN__SESSION_OP__SESSION_APPEND, &req.base, &m->fd, 1, CALL_MS,
+			     on_appended, m);
 	close(m->fd);
 	m->fd = -1;
 }
@@ -264,8 +266,8 @@ static void judge(struct move_task *t, struct message *m)
 	Postern__JudgeRequest req = POSTERN__JUDGE_REQUEST__INIT;
 
 	req.origin = "copy";
-	m->judge = room_call(t->mover->room, ROLE_FILTER, PEER_ANY, POSTERN__FILTER_OP__FILTER_JUDGE, &req.base, &m->fd, 1,
-			     CALL_MS, on_judged, m);
+	m->judge = room_call(t->mover->room, ROLE_FILTER, PEER_ANY, POSTERN__FILTER_OP__FILTER_JUDGE, &req.base,
+			     &m->fd, 1, CALL_MS, on_judged, m);
 }
 
 /* -- reading -------------------------------------------------------------------------------------- */
