@@ -328,6 +328,64 @@ static void copies_and_moves(void **state)
 	shard_close(&e);
 }
 
+static void deliver_many(struct shard *e, unsigned n)
+{
+	struct incoming m = { .message = SLICE("x") };
+
+	begin(e);
+	for (unsigned i = 0; i < n; i++) {
+		struct delivery d = { .account = 1 };
+		assert_int_equal(shard_op_begin(e, NULL), 0);
+		assert_int_equal(shard_op_end(e, shard_deliver(e, &d, 1, &m)), 0);
+	}
+	assert_int_equal(shard_commit(e), 0);
+}
+
+/* What an answer cannot hold: flag changes and expunges go on where they stopped, a copy is refused as a whole. */
+static void pages(void **state)
+{
+	enum { ODD = COPY_RUNS_MAX + 1 };
+	struct shard *e = open_shard();
+	struct arena *a = arena_new();
+	struct uid_range *odd = ARENA_ARRAY(a, struct uid_range, ODD), *even = ARENA_ARRAY(a, struct uid_range, ODD);
+	struct expunge_result x;
+	struct copy_result r;
+	struct flags_result f;
+	size_t changed = 0, expunged = 0;
+
+	put_account(e, 1, 0);
+	deliver_many(e, 2 * ODD);
+	uint64_t inbox = box(e, 1, "INBOX").id;
+	for (uint32_t i = 0; i < ODD; i++) {
+		odd[i] = (struct uid_range){ 2 * i + 1, 2 * i + 1 };
+		even[i] = (struct uid_range){ 2 * i + 2, 2 * i + 2 };
+	}
+	struct uid_range all = { 1, UINT32_MAX };
+	struct flags_change c = { .uids = &all, .n_uids = 1, .how = FLAGS_ADD, .flags = FLAG_SEEN };
+	do {
+		assert_int_equal(OP(e, shard_flags(e, inbox, &c, a, &f)), 0);
+		changed += f.n_changed;
+		all.first = f.next_uid;
+	} while (f.next_uid);
+	assert_int_equal(changed, 2 * ODD);
+	assert_int_equal(box(e, 1, "INBOX").unseen, 0);
+	do {
+		assert_int_equal(OP(e, shard_expunge(e, inbox, odd, ODD, false, a, &x)), 0);
+		assert_true(x.n_expunged <= EXPUNGE_PAGE);
+		expunged += x.n_expunged;
+	} while (x.more);
+	assert_int_equal(expunged, ODD);
+	assert_int_equal(box(e, 1, "INBOX").messages, ODD);
+	assert_int_equal(OP(e, shard_copy(e, inbox, even, ODD, SLICE("Sent"), false, (struct slice){ 0 }, a, &r)), ERR_TOO_BIG);
+	assert_int_equal(box(e, 1, "Sent").messages, 0);
+	assert_int_equal(OP(e, shard_copy(e, inbox, even, ODD - 1, SLICE("Sent"), true, (struct slice){ 0 }, a, &r)), 0);
+	assert_int_equal(r.n_pairs, COPY_RUNS_MAX);
+	assert_int_equal(box(e, 1, "INBOX").messages, 1);
+	arena_free(&a);
+	e = rebuild_and_compare(e);
+	shard_close(&e);
+}
+
 static void note_pair(void *ctx, uint32_t from, uint32_t to)
 {
 	*(uint64_t *)ctx = *(uint64_t *)ctx * 1000 + from * 10 + to;
@@ -480,7 +538,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(accounts), STORE_TEST(deliveries), STORE_TEST(all_recipients_or_none), STORE_TEST(names),
 		STORE_TEST(renames), STORE_TEST(subscriptions), STORE_TEST(flags_and_keywords),
-		STORE_TEST(copies_and_moves), STORE_TEST(appends_and_sources), STORE_TEST(damage_harms_one),
+		STORE_TEST(copies_and_moves), STORE_TEST(pages), STORE_TEST(appends_and_sources), STORE_TEST(damage_harms_one),
 		STORE_TEST(failed_sync_is_fatal), STORE_TEST(full_disk), STORE_TEST(missing_index_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
