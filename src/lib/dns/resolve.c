@@ -72,8 +72,9 @@ static void rearm(struct resolver *r)
 {
 	struct timeval tv, *wait = ares_timeout(r->channel, NULL, &tv);
 	if (wait && !r->dying)
-		bug_if(uv_timer_start(&r->tick->handle, on_tick,
-				      (uint64_t)wait->tv_sec * 1000 + (uint64_t)wait->tv_usec / 1000 + 1, 0));
+		bug_if(uv_timer_start(
+			&r->tick->handle, on_tick,
+			(uint64_t)wait->tv_sec * 1000 + (uint64_t)wait->tv_usec / 1000 + 1, 0));
 	else
 		uv_timer_stop(&r->tick->handle);
 }
@@ -216,9 +217,14 @@ int resolver_new(uv_loop_t *loop, const char *servers, struct resolver **ret)
 	r->loop = loop;
 	list_init(&r->polls);
 	list_init(&r->done);
-	struct ares_options options = { .flags = ARES_FLAG_NOSEARCH, .timeout = TRY_MS, .tries = TRIES,
-		.lookups = "b", .sock_state_cb = on_socket, .sock_state_cb_data = r };
-	if (ares_init_options(&r->channel, &options, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+	struct ares_options options = {.flags = ARES_FLAG_NOSEARCH,
+				       .timeout = TRY_MS,
+				       .tries = TRIES,
+				       .lookups = "b",
+				       .sock_state_cb = on_socket,
+				       .sock_state_cb_data = r};
+	if (ares_init_options(&r->channel, &options,
+			      ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
 				      ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
 		free(r);
 		return ERR_INTERNAL;
@@ -373,7 +379,8 @@ static bool literal(struct resolve *q, const char *host)
 	return q->n;
 }
 
-struct resolve *resolve_addr(struct resolver *r, const char *host, uint16_t port, resolve_addr_fn *fn, void *ctx)
+struct resolve *resolve_addr(struct resolver *r, const char *host, uint16_t port,
+			     resolve_addr_fn *fn, void *ctx)
 {
 	struct resolve *q = question(r, ctx);
 	q->addr_fn = fn;

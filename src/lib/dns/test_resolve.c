@@ -146,7 +146,8 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *b)
 	*b = uv_buf_init(space, sizeof(space));
 }
 
-static void on_question(uv_udp_t *h, ssize_t n, const uv_buf_t *b, const struct sockaddr *from, unsigned flags)
+static void on_question(uv_udp_t *h, ssize_t n, const uv_buf_t *b, const struct sockaddr *from,
+			unsigned flags)
 {
 	if (n > 17 && from)
 		reply((const uint8_t *)b->base, (size_t)n, from);
@@ -160,7 +161,8 @@ static int set_up(void **state)
 	uv_loop_init(&loop);
 	uv_udp_init(&loop, &server);
 	uv_ip4_addr("127.0.0.1", 0, &any);
-	if (uv_udp_bind(&server, (struct sockaddr *)&any, 0) || uv_udp_recv_start(&server, on_alloc, on_question))
+	if (uv_udp_bind(&server, (struct sockaddr *)&any, 0) ||
+	    uv_udp_recv_start(&server, on_alloc, on_question))
 		return -1;
 	uv_udp_getsockname(&server, (struct sockaddr *)&server_addr, &len);
 	snprintf(text, sizeof(text), " 127.0.0.1:%u ", ntohs(server_addr.sin_port));
@@ -191,7 +193,8 @@ static void got_addr(void *ctx, int err, const struct sockaddr_storage *addrs, s
 	to->n = n;
 	to->calls++;
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(uv_ip_name((const struct sockaddr *)&addrs[i], to->addrs[i], 64), 0);
+		assert_int_equal(uv_ip_name((const struct sockaddr *)&addrs[i], to->addrs[i], 64),
+				 0);
 }
 
 static void wait_for(struct answer *answer)

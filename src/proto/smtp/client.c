@@ -155,7 +155,8 @@ static struct smtp_result result_of(struct arena *a, enum smtp_outcome outcome, 
 	return r;
 }
 
-static struct smtp_result result_of_reply(struct smtp_client *c, struct arena *a, enum smtp_outcome outcome)
+static struct smtp_result result_of_reply(struct smtp_client *c, struct arena *a,
+					  enum smtp_outcome outcome)
 {
 	return result_of(a, outcome, c->reply.code, c->reply.enhanced, buf_view(&c->reply.text));
 }
@@ -261,14 +262,17 @@ static void refuse_beforehand(struct smtp_client *c, const struct smtp_client_ma
 {
 	struct arena *a = c->transaction;
 	if (c->caps.has & CAP_SIZE && c->caps.size && m->size > c->caps.size)
-		decide_rest(c, result_of(a, SMTP_FAILED, 552, "5.3.4", SLICE("Message too big for the server")));
+		decide_rest(c, result_of(a, SMTP_FAILED, 552, "5.3.4",
+					 SLICE("Message too big for the server")));
 	else if (m->smtputf8 && !(c->caps.has & CAP_SMTPUTF8))
 		decide_rest(c, result_of(a, SMTP_FAILED, 550, "5.6.7",
 					 SLICE("The server does not take internationalized mail")));
 	else if (!smtp_client_address_ok(m->sender, m->smtputf8))
-		decide_rest(c, result_of(a, SMTP_FAILED, 553, "5.1.7", SLICE("Bad sender address")));
+		decide_rest(c,
+			    result_of(a, SMTP_FAILED, 553, "5.1.7", SLICE("Bad sender address")));
 	for (size_t i = 0; i < m->n_rcpts; i++)
-		if (!m->rcpts[i].address.n || !smtp_client_address_ok(m->rcpts[i].address, m->smtputf8))
+		if (!m->rcpts[i].address.n ||
+		    !smtp_client_address_ok(m->rcpts[i].address, m->smtputf8))
 			decide(c, i, result_of(a, SMTP_FAILED, 553,
 					       ascii_only(m->rcpts[i].address) ? "5.1.3" : "5.6.7",
 					       SLICE("Bad recipient address")));
@@ -365,8 +369,9 @@ static void capabilities_known(struct smtp_client *c)
 	if (!c->secure && c->tls != SMTP_TLS_NONE && c->caps.has & CAP_STARTTLS)
 		command(c, S_STARTTLS, "STARTTLS", "");
 	else if (tls_needed(c))
-		end_session(c, result_of(c->session, SMTP_LATER, 0, "4.7.0",
-					 SLICE("TLS is required and the server does not offer it")));
+		end_session(c,
+			    result_of(c->session, SMTP_LATER, 0, "4.7.0",
+				      SLICE("TLS is required and the server does not offer it")));
 	else
 		c->state = S_READY;
 }

@@ -16,8 +16,8 @@ static void cap_line(struct slice line, struct smtp_caps *caps)
 		const char *name;
 		enum smtp_cap cap;
 	} known[] = {
-		{ "PIPELINING", CAP_PIPELINING }, { "SIZE", CAP_SIZE }, { "8BITMIME", CAP_8BITMIME },
-		{ "SMTPUTF8", CAP_SMTPUTF8 },	  { "DSN", CAP_DSN },	{ "STARTTLS", CAP_STARTTLS },
+		{"PIPELINING", CAP_PIPELINING}, {"SIZE", CAP_SIZE}, {"8BITMIME", CAP_8BITMIME},
+		{"SMTPUTF8", CAP_SMTPUTF8},     {"DSN", CAP_DSN},   {"STARTTLS", CAP_STARTTLS},
 	};
 	ptrdiff_t space = slice_find_byte(line, ' ', 0);
 	struct slice word = slice_sub(line, 0, space < 0 ? line.n : (size_t)space);
@@ -94,7 +94,8 @@ static bool orcpt_ok(struct slice s)
 	return xtext_ok(slice_sub(s, (size_t)semicolon + 1, s.n), 500);
 }
 
-void smtp_write_mail(struct buf *out, const struct smtp_client_mail *mail, const struct smtp_caps *caps)
+void smtp_write_mail(struct buf *out, const struct smtp_client_mail *mail,
+		     const struct smtp_caps *caps)
 {
 	buf_str(out, "MAIL FROM:<");
 	buf_slice(out, mail->sender);
@@ -134,7 +135,8 @@ static void write_notify(struct buf *out, unsigned notify)
 	}
 }
 
-void smtp_write_rcpt(struct buf *out, const struct smtp_client_rcpt *rcpt, const struct smtp_caps *caps)
+void smtp_write_rcpt(struct buf *out, const struct smtp_client_rcpt *rcpt,
+		     const struct smtp_caps *caps)
 {
 	buf_str(out, "RCPT TO:<");
 	buf_slice(out, rcpt->address);

@@ -34,7 +34,8 @@ size_t smtp_enhanced_scan(struct slice s, unsigned code)
 		return 0;
 	size_t subject = digits(s, 2, 4);
 	size_t at = 2 + subject;
-	if (subject < 1 || subject > 3 || (subject > 1 && s.p[2] == '0') || at >= s.n || s.p[at] != '.')
+	if (subject < 1 || subject > 3 || (subject > 1 && s.p[2] == '0') || at >= s.n ||
+	    s.p[at] != '.')
 		return 0;
 	size_t detail = digits(s, ++at, 4);
 	if (detail < 1 || detail > 3 || (detail > 1 && s.p[at] == '0'))
@@ -69,7 +70,8 @@ static void keep_text(struct smtp_reply *r, struct slice text)
 	if (!to)
 		return;
 	for (size_t i = 0; i < text.n; i++)
-		to[i] = (text.p[i] < 0x20 && text.p[i] != '\t') || text.p[i] == 0x7f ? '?' : text.p[i];
+		to[i] = (text.p[i] < 0x20 && text.p[i] != '\t') || text.p[i] == 0x7f ? '?'
+										     : text.p[i];
 	buf_added(&r->text, text.n);
 }
 
@@ -80,7 +82,8 @@ static int take_line(struct smtp_reply *r, struct slice line)
 		return ERR_SYNTAX;
 	if (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-')
 		return ERR_SYNTAX;
-	uint16_t code = (uint16_t)((line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + line.p[2] - '0');
+	uint16_t code =
+		(uint16_t)((line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + line.p[2] - '0');
 	if (r->lines && code != r->code)
 		return ERR_SYNTAX;
 	if (r->lines >= SMTP_REPLY_LINES_MAX)

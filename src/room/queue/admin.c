@@ -45,9 +45,11 @@ static void reply_json(struct ipc_call *call, unsigned status, json_t *root)
 	free(text);
 }
 
-static void reply_problem(struct ipc_call *call, unsigned status, const char *title, const char *detail, const char *field)
+static void reply_problem(struct ipc_call *call, unsigned status, const char *title,
+			  const char *detail, const char *field)
 {
-	json_t *root = json_pack("{s:s, s:i, s:s}", "title", title, "status", (int)status, "detail", detail);
+	json_t *root = json_pack("{s:s, s:i, s:s}", "title", title, "status", (int)status, "detail",
+				 detail);
 	if (field && *field)
 		json_object_set_new(root, "field", json_string(field));
 	reply_json(call, status, root);
@@ -114,11 +116,14 @@ static void list(struct queue *q, struct admin *a)
 	uint64_t limit = number(a, "limit", PAGE_DEFAULT), last = 0, n = 0;
 	json_t *items = json_array();
 	/* max(tried_ms) makes SQLite take code, enhanced and text from that row. */
-	struct sql_stmt *s = sql_prepare(q->db,
-		"SELECT m.id, m.sender, m.size, m.created_ms, count(*), max(r.attempts), min(r.due_ms), r.code, r.enhanced,"
-		" r.text, max(r.tried_ms) FROM message m JOIN recipient r ON r.message = m.id WHERE m.id > ?1"
-		" AND (?2 = x'' OR m.sender = ?2) AND (?3 = x'' OR EXISTS (SELECT 1 FROM recipient x WHERE x.message = m.id"
-		" AND x.domain = ?3)) GROUP BY m.id ORDER BY m.id LIMIT ?4");
+	struct sql_stmt *s =
+		sql_prepare(q->db, "SELECT m.id, m.sender, m.size, m.created_ms, count(*), "
+				   "max(r.attempts), min(r.due_ms), r.code, r.enhanced,"
+				   " r.text, max(r.tried_ms) FROM message m JOIN recipient r ON "
+				   "r.message = m.id WHERE m.id > ?1"
+				   " AND (?2 = x'' OR m.sender = ?2) AND (?3 = x'' OR EXISTS "
+				   "(SELECT 1 FROM recipient x WHERE x.message = m.id"
+				   " AND x.domain = ?3)) GROUP BY m.id ORDER BY m.id LIMIT ?4");
 	char domain[512];
 	struct slice wanted = api_get(a->fields, a->n_fields, "domain");
 	for (size_t i = 0; i < wanted.n && i < sizeof(domain); i++)
@@ -126,7 +131,8 @@ static void list(struct queue *q, struct admin *a)
 	sql_bind_int(s, 1, (int64_t)number(a, "after", 0));
 	struct slice sender = api_get(a->fields, a->n_fields, "sender");
 	sql_bind_blob(s, 2, sender.n ? sender : slice_of("", 0));
-	sql_bind_blob(s, 3, slice_of(domain, wanted.n < sizeof(domain) ? wanted.n : sizeof(domain)));
+	sql_bind_blob(s, 3,
+		      slice_of(domain, wanted.n < sizeof(domain) ? wanted.n : sizeof(domain)));
 	if (limit > PAGE_MAX)
 		limit = PAGE_MAX;
 	sql_bind_int(s, 4, (int64_t)limit);
@@ -152,16 +158,19 @@ static const char *state_of(struct queue *q, uint64_t id, struct slice destinati
 static json_t *recipients(struct queue *q, uint64_t message)
 {
 	json_t *all = json_array();
-	struct sql_stmt *s = sql_prepare(q->db,
-		"SELECT id, address, destination, server, attempts, due_ms, code, enhanced, text FROM recipient"
-		" WHERE message = ? ORDER BY id LIMIT ?");
+	struct sql_stmt *s =
+		sql_prepare(q->db, "SELECT id, address, destination, server, attempts, due_ms, "
+				   "code, enhanced, text FROM recipient"
+				   " WHERE message = ? ORDER BY id LIMIT ?");
 	sql_bind_int(s, 1, (int64_t)message);
 	sql_bind_int(s, 2, RECIPIENTS_MAX);
 	while (sql_step(s) == 1) {
 		json_t *o = json_object();
 		struct slice host = sql_blob(s, 3);
 		json_object_set_new(o, "address", text_of(sql_blob(s, 1)));
-		json_object_set_new(o, "state", json_string(state_of(q, (uint64_t)sql_int(s, 0), sql_blob(s, 2))));
+		json_object_set_new(
+			o, "state",
+			json_string(state_of(q, (uint64_t)sql_int(s, 0), sql_blob(s, 2))));
 		json_object_set_new(o, "host", text_of(host.n ? host : sql_blob(s, 2)));
 		json_object_set_new(o, "tries", json_integer(sql_int(s, 4)));
 		json_object_set_new(o, "next_ms", json_integer(sql_int(s, 5)));
@@ -185,8 +194,9 @@ static void show(struct queue *q, struct admin *a)
 	json_object_set_new(o, "sender", text_of(env.sender));
 	json_object_set_new(o, "size_bytes", json_integer((json_int_t)env.size));
 	json_object_set_new(o, "created_ms", json_integer(env.created_ms));
-	json_object_set_new(o, "expires_ms", json_integer(env.created_ms +
-							  (int64_t)conf_u64(q->room->conf, "queue.lifetime")));
+	json_object_set_new(
+		o, "expires_ms",
+		json_integer(env.created_ms + (int64_t)conf_u64(q->room->conf, "queue.lifetime")));
 	json_object_set_new(o, "recipients", recipients(q, env.id));
 	reply_json(a->call, 200, o);
 }
@@ -200,17 +210,25 @@ static int flush_apply(struct queue *q, struct work *w)
 	for (size_t i = 0; i < domain.n && i < sizeof(lower); i++)
 		lower[i] = (char)ascii_lower(domain.p[i]);
 	domain = slice_of(lower, domain.n);
-	static const char count[] = "SELECT count(DISTINCT message) FROM recipient WHERE (?1 = 0 OR message = ?1)"
-				    " AND (?2 = x'' OR domain = ?2)";
+	static const char count[] =
+		"SELECT count(DISTINCT message) FROM recipient WHERE (?1 = 0 OR message = ?1)"
+		" AND (?2 = x'' OR domain = ?2)";
 	int err = sql_get(q->db, &a->touched, count, "ib", (int64_t)a->id, domain);
 	if (err >= 0 && a->id)
-		err = sql_run(q->db, "UPDATE message SET crashes = 0 WHERE id = ?", "i", (int64_t)a->id);
+		err = sql_run(q->db, "UPDATE message SET crashes = 0 WHERE id = ?", "i",
+			      (int64_t)a->id);
 	if (err >= 0 && a->id)
-		err = sql_run(q->db, "UPDATE recipient SET destination = CAST('route ' || CAST(domain AS TEXT) AS BLOB)"
-				     " WHERE message = ? AND destination = 'parked'", "i", (int64_t)a->id);
+		err = sql_run(q->db,
+			      "UPDATE recipient SET destination = CAST('route ' || CAST(domain AS "
+			      "TEXT) AS BLOB)"
+			      " WHERE message = ? AND destination = 'parked'",
+			      "i", (int64_t)a->id);
 	if (err >= 0)
-		err = sql_run(q->db, "UPDATE recipient SET due_ms = ?1 WHERE due_ms > ?1 AND (?2 = 0 OR message = ?2)"
-				     " AND (?3 = x'' OR domain = ?3)", "iib", a->now, (int64_t)a->id, domain);
+		err = sql_run(q->db,
+			      "UPDATE recipient SET due_ms = ?1 WHERE due_ms > ?1 AND (?2 = 0 OR "
+			      "message = ?2)"
+			      " AND (?3 = x'' OR domain = ?3)",
+			      "iib", a->now, (int64_t)a->id, domain);
 	return err < 0 ? err : 0;
 }
 
@@ -233,8 +251,8 @@ static void flush_done(struct queue *q, struct work *w, int err)
 static size_t waiting_rows(struct queue *q, struct admin *a, struct rcpt *to)
 {
 	size_t n = 0;
-	struct sql_stmt *s = sql_prepare(q->db,
-		"SELECT id, address, original, orcpt, notify FROM recipient WHERE message = ? LIMIT 1000");
+	struct sql_stmt *s = sql_prepare(q->db, "SELECT id, address, original, orcpt, notify FROM "
+						"recipient WHERE message = ? LIMIT 1000");
 	sql_bind_int(s, 1, (int64_t)a->id);
 	while (n < RECIPIENTS_MAX && sql_step(s) == 1) {
 		uint64_t id = (uint64_t)sql_int(s, 0);
@@ -243,9 +261,12 @@ static size_t waiting_rows(struct queue *q, struct admin *a, struct rcpt *to)
 			continue;
 		}
 		struct arena *mem = a->call->arena;
-		to[n++] = (struct rcpt){ .id = id, .address = arena_dup(mem, sql_blob(s, 1)),
-			.original = arena_dup(mem, sql_blob(s, 2)), .orcpt = arena_dup(mem, sql_blob(s, 3)),
-			.notify = a->with_bounce ? (unsigned)sql_int(s, 4) : 1, .route = QUEUE_ROUTE_ASK };
+		to[n++] = (struct rcpt){.id = id,
+					.address = arena_dup(mem, sql_blob(s, 1)),
+					.original = arena_dup(mem, sql_blob(s, 2)),
+					.orcpt = arena_dup(mem, sql_blob(s, 3)),
+					.notify = a->with_bounce ? (unsigned)sql_int(s, 4) : 1,
+					.route = QUEUE_ROUTE_ASK};
 	}
 	sql_done(s);
 	return n;
@@ -276,7 +297,8 @@ static void remove_done(struct queue *q, struct work *w, int err)
 	if (err == ERR_NOT_FOUND)
 		reply_problem(a->call, 404, "Not found", "no queued message has this number", "id");
 	else if (err == ERR_CONFLICT)
-		reply_problem(a->call, 409, "Conflict", "the message is being delivered just now", "id");
+		reply_problem(a->call, 409, "Conflict", "the message is being delivered just now",
+			      "id");
 	else if (err < 0)
 		ipc_fail(a->call, err, NULL);
 	else
@@ -289,7 +311,8 @@ static bool take_fields(struct admin *a, const Postern__AdminRequest *req)
 	struct api_error error;
 	a->fields = ARENA_ARRAY(a->call->arena, struct api_field, req->n_fields + 1);
 	for (size_t i = 0; i < req->n_fields; i++)
-		a->fields[i] = (struct api_field){ slice_str(req->fields[i]->name), slice_of_pb(req->fields[i]->value) };
+		a->fields[i] = (struct api_field){slice_str(req->fields[i]->name),
+						  slice_of_pb(req->fields[i]->value)};
 	a->n_fields = req->n_fields;
 	if (!op || op->owner != API_QUEUE) {
 		reply_problem(a->call, 404, "Not found", "no such operation of the queue", NULL);
@@ -315,7 +338,8 @@ void admin_handle(struct ipc_call *call, void *ctx)
 	if (!take_fields(a, req))
 		return;
 	a->id = number(a, "id", 0);
-	IGNORE(api_bool(api_get(a->fields, a->n_fields, "bounce"), &a->with_bounce), "absent, or checked before");
+	IGNORE(api_bool(api_get(a->fields, a->n_fields, "bounce"), &a->with_bounce),
+	       "absent, or checked before");
 	if (!strcmp(req->operation, "queue.list")) {
 		list(q, a);
 	} else if (!strcmp(req->operation, "queue.show")) {

@@ -21,10 +21,14 @@ struct crash {
 static int count_crash(struct queue *q, struct work *w)
 {
 	struct job *j = container_of(w, struct crash, work)->job;
-	int err = sql_run(q->db, "UPDATE message SET crashes = crashes + 1 WHERE id = ?", "i", (int64_t)j->message);
+	int err = sql_run(q->db, "UPDATE message SET crashes = crashes + 1 WHERE id = ?", "i",
+			  (int64_t)j->message);
 	if (err >= 0 && j->env.crashes + 1 >= QUEUE_CRASHES_MAX)
-		err = sql_run(q->db, "UPDATE recipient SET destination = 'parked', text = ? WHERE message = ?", "bi",
-			      SLICE("Parked: attempts of this message ended the relay room"), (int64_t)j->message);
+		err = sql_run(
+			q->db,
+			"UPDATE recipient SET destination = 'parked', text = ? WHERE message = ?",
+			"bi", SLICE("Parked: attempts of this message ended the relay room"),
+			(int64_t)j->message);
 	return err < 0 ? err : 0;
 }
 
@@ -56,8 +60,9 @@ static void crashed(struct job *j)
 static struct outcome outcome_of(struct arena *a, const Postern__AttemptResult *r)
 {
 	struct outcome o = {
-		.what = r->outcome == POSTERN__ATTEMPT_OUTCOME__ATTEMPT_DELIVERED ? OUT_DELIVERED :
-			r->outcome == POSTERN__ATTEMPT_OUTCOME__ATTEMPT_FAILED	 ? OUT_FAILED : OUT_LATER,
+		.what = r->outcome == POSTERN__ATTEMPT_OUTCOME__ATTEMPT_DELIVERED ? OUT_DELIVERED
+			: r->outcome == POSTERN__ATTEMPT_OUTCOME__ATTEMPT_FAILED  ? OUT_FAILED
+										  : OUT_LATER,
 		.code = r->code < 600 ? r->code : 0,
 		.enhanced = arena_dup(a, slice_sub(slice_str(r->enhanced), 0, 12)),
 		.text = arena_dup(a, slice_sub(slice_of_pb(r->text), 0, 512)),
@@ -127,6 +132,6 @@ void attempt_start(struct job *j)
 	req.smtputf8 = j->env.smtputf8;
 	req.body_8bit = j->env.body_8bit;
 	req.size = j->env.size;
-	room_call(j->q->room, ROLE_RELAY, PEER_ANY, POSTERN__RELAY_OP__RELAY_ATTEMPT, &req.base, &j->fd, 1,
-		  ATTEMPT_DEADLINE_MS, on_reply, j);
+	room_call(j->q->room, ROLE_RELAY, PEER_ANY, POSTERN__RELAY_OP__RELAY_ATTEMPT, &req.base,
+		  &j->fd, 1, ATTEMPT_DEADLINE_MS, on_reply, j);
 }

@@ -36,8 +36,8 @@ static int commit(struct queue *q, const struct blob_end *before)
 	bool wrote = end.segment != before->segment || end.offset != before->offset;
 	int err = wrote ? blob_sync(q->log) : 0;
 	if (err == 0 && wrote)
-		err = sql_run(q->db, "UPDATE log_end SET segment = ?, offset = ?", "ii", (int64_t)end.segment,
-			      (int64_t)end.offset);
+		err = sql_run(q->db, "UPDATE log_end SET segment = ?, offset = ?", "ii",
+			      (int64_t)end.segment, (int64_t)end.offset);
 	if (err < 0) {
 		sql_rollback(q->db);
 		return err;

@@ -32,19 +32,24 @@ static void boundary(struct buf *out)
 
 static int queue_it(struct queue *q, const struct envelope *env, struct slice text)
 {
-	struct new_rcpt to = { .address = env->sender, .original = env->sender, .notify = 1, .route = QUEUE_ROUTE_ASK };
-	struct new_message m = { .message = text, .rcpts = &to, .n_rcpts = 1, .smtputf8 = !ascii_only(env->sender) };
+	struct new_rcpt to = {.address = env->sender,
+			      .original = env->sender,
+			      .notify = 1,
+			      .route = QUEUE_ROUTE_ASK};
+	struct new_message m = {
+		.message = text, .rcpts = &to, .n_rcpts = 1, .smtputf8 = !ascii_only(env->sender)};
 	uint64_t id;
 	int err = message_insert(q, &m, clock_wall_ms(), &id);
 	if (err < 0)
 		return err;
 	q->bounced++;
-	ev(EV_INFO, "queue.notification.added", KI("queue_id", id), KI("about", env->id), KSL("to", env->sender));
+	ev(EV_INFO, "queue.notification.added", KI("queue_id", id), KI("about", env->id),
+	   KSL("to", env->sender));
 	return 0;
 }
 
-int bounce(struct queue *q, const struct envelope *env, enum dsn_action action, const struct dsn_rcpt *rcpts,
-	   size_t n, struct arena *a)
+int bounce(struct queue *q, const struct envelope *env, enum dsn_action action,
+	   const struct dsn_rcpt *rcpts, size_t n, struct arena *a)
 {
 	if (!env->sender.n) {
 		ev(EV_INFO, "queue.notification.none", KI("about", env->id), KI("recipients", n));
@@ -54,11 +59,19 @@ int bounce(struct queue *q, const struct envelope *env, enum dsn_action action, 
 	struct buf original = BUF_INIT(HEADER_MAX), text = BUF_INIT(DSN_MAX), mark = BUF_INIT(64);
 	read_original(q, env, whole, &original);
 	boundary(&mark);
-	struct dsn d = { .action = action, .host = conf_str(q->room->conf, "host.name"), .sender = env->sender,
-		.envid = env->envid, .arrival_ms = env->created_ms, .now_ms = clock_wall_ms(),
-		.until_ms = env->created_ms + (int64_t)conf_u64(q->room->conf, "queue.lifetime"),
-		.boundary = buf_cstr(&mark), .rcpts = rcpts, .n_rcpts = n, .original = buf_view(&original),
-		.headers_only = !whole };
+	struct dsn d = {.action = action,
+			.host = conf_str(q->room->conf, "host.name"),
+			.sender = env->sender,
+			.envid = env->envid,
+			.arrival_ms = env->created_ms,
+			.now_ms = clock_wall_ms(),
+			.until_ms = env->created_ms +
+				    (int64_t)conf_u64(q->room->conf, "queue.lifetime"),
+			.boundary = buf_cstr(&mark),
+			.rcpts = rcpts,
+			.n_rcpts = n,
+			.original = buf_view(&original),
+			.headers_only = !whole};
 	dsn_write(&text, &d);
 	int err = queue_it(q, env, buf_view(&text));
 	buf_fini(&original);

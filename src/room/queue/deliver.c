@@ -36,12 +36,17 @@ static struct outcome outcome_of(int err)
 {
 	switch (err) {
 	case 0:
-		return (struct outcome){ .what = OUT_DELIVERED, .enhanced = SLICE("2.1.5"), .dsn_passed_on = false };
+		return (struct outcome){
+			.what = OUT_DELIVERED, .enhanced = SLICE("2.1.5"), .dsn_passed_on = false};
 	case ERR_QUOTA:
-		return (struct outcome){ .what = OUT_LATER, .enhanced = SLICE("4.2.2"), .text = SLICE("The mailbox is full") };
+		return (struct outcome){.what = OUT_LATER,
+					.enhanced = SLICE("4.2.2"),
+					.text = SLICE("The mailbox is full")};
 	case ERR_NOT_FOUND:
-		return (struct outcome){ .what = OUT_LATER, .enhanced = SLICE("4.2.1"), .ask_again = true,
-			.text = SLICE("The mailbox is gone") };
+		return (struct outcome){.what = OUT_LATER,
+					.enhanced = SLICE("4.2.1"),
+					.ask_again = true,
+					.text = SLICE("The mailbox is gone")};
 	default:
 		return (struct outcome){ .what = OUT_LATER, .enhanced = SLICE("4.3.0"),
 			.text = SLICE("The mailbox could not take the message") };
@@ -92,8 +97,8 @@ static void deliver_one(struct job *j, size_t i, ProtobufCBinaryData digest)
 	req.digest = digest;
 	req.internal_date_ms = j->env.created_ms;
 	j->waiting++;
-	room_call(j->q->room, ROLE_STORE, j->dest->shard, POSTERN__STORE_OP__STORE_DELIVER, &req.base, &j->fd, 1,
-		  CALL_MS, on_delivered, d);
+	room_call(j->q->room, ROLE_STORE, j->dest->shard, POSTERN__STORE_OP__STORE_DELIVER,
+		  &req.base, &j->fd, 1, CALL_MS, on_delivered, d);
 }
 
 /* The verdict was given when the message came in; here only the digest counts. */
@@ -105,8 +110,10 @@ static void on_judged(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 	j->outcomes = ARENA_ARRAY(j->arena, struct outcome, j->n);
 	if (err < 0) {	/* perhaps this message is too much for it: the others go on, this one later */
 		for (size_t i = 0; i < j->n; i++)
-			j->outcomes[i] = (struct outcome){ .what = OUT_LATER, .enhanced = SLICE("4.3.0"),
-				.text = SLICE("The message could not be looked at") };
+			j->outcomes[i] = (struct outcome){
+				.what = OUT_LATER,
+				.enhanced = SLICE("4.3.0"),
+				.text = SLICE("The message could not be looked at")};
 		result_add(j);
 		return;
 	}
@@ -121,6 +128,6 @@ void deliver_start(struct job *j)
 	Postern__JudgeRequest req = POSTERN__JUDGE_REQUEST__INIT;
 	req.origin = "dsn";
 	req.sender = pb_of_slice(j->env.sender);
-	room_call(j->q->room, ROLE_FILTER, PEER_ANY, POSTERN__FILTER_OP__FILTER_JUDGE, &req.base, &j->fd, 1, CALL_MS,
-		  on_judged, j);
+	room_call(j->q->room, ROLE_FILTER, PEER_ANY, POSTERN__FILTER_OP__FILTER_JUDGE, &req.base,
+		  &j->fd, 1, CALL_MS, on_judged, j);
 }

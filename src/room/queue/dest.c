@@ -185,9 +185,10 @@ static void fill_window(struct dest *d, int64_t now)
 	struct queue *q = d->q;
 	struct job *last = NULL;
 	size_t n = 0;
-	struct sql_stmt *s = sql_prepare(q->db,
-		"SELECT message, " ROW_COLUMNS " FROM recipient WHERE destination = ? AND due_ms <= ?"
-		" ORDER BY due_ms, id LIMIT ?");
+	struct sql_stmt *s =
+		sql_prepare(q->db, "SELECT message, " ROW_COLUMNS
+				   " FROM recipient WHERE destination = ? AND due_ms <= ?"
+				   " ORDER BY due_ms, id LIMIT ?");
 	sql_bind_blob(s, 1, d->key);
 	sql_bind_int(s, 2, now);
 	/* Rows that other dests' jobs hold may stand here after a kick: they must not hide what is behind them. */
@@ -210,7 +211,8 @@ static int64_t next_due(struct dest *d, int64_t now)
 {
 	int64_t at;
 	int err = sql_get(d->q->db, &at,
-			  "SELECT due_ms FROM recipient WHERE destination = ? AND due_ms > ? ORDER BY due_ms LIMIT 1",
+			  "SELECT due_ms FROM recipient WHERE destination = ? AND due_ms > ? ORDER "
+			  "BY due_ms LIMIT 1",
 			  "bi", d->key, now);
 	return err < 0 ? NEVER : at;
 }

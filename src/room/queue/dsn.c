@@ -17,8 +17,8 @@ void dsn_date(struct buf *out, int64_t ms)
 	time_t t = (time_t)(ms / 1000);
 	struct tm tm;
 	gmtime_r(&t, &tm);
-	buf_printf(out, "%s, %d %s %d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-		   tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	buf_printf(out, "%s, %d %s %d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday,
+		   months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 /* One logical line, cleaned: control bytes are spaces, what is not UTF-8 is '?'. */
@@ -99,17 +99,20 @@ static void xtext_field(struct buf *out, const char *name, struct slice value, s
 static const struct {
 	const char *subject, *action, *text;
 } words[] = {
-	[DSN_FAILED] = { "Undelivered mail returned to sender", "failed",
-			 "Your message could not be delivered to the recipients below. No further\r\n"
-			 "attempt will be made.\r\n" },
-	[DSN_DELAYED] = { "Delivery of your mail is delayed", "delayed",
-			  "Your message has not been delivered yet to the recipients below. You need\r\n"
-			  "not send it again: further attempts will be made" },
-	[DSN_RELAYED] = { "Your mail was passed on", "relayed",
-			  "Your message was passed on to the servers of the recipients below. These\r\n"
-			  "servers do not confirm deliveries.\r\n" },
-	[DSN_DELIVERED] = { "Your mail was delivered", "delivered",
-			    "Your message was delivered to the recipients below.\r\n" },
+	[DSN_FAILED] =
+		{"Undelivered mail returned to sender", "failed",
+		 "Your message could not be delivered to the recipients below. No further\r\n"
+		 "attempt will be made.\r\n"},
+	[DSN_DELAYED] =
+		{"Delivery of your mail is delayed", "delayed",
+		 "Your message has not been delivered yet to the recipients below. You need\r\n"
+		 "not send it again: further attempts will be made"},
+	[DSN_RELAYED] =
+		{"Your mail was passed on", "relayed",
+		 "Your message was passed on to the servers of the recipients below. These\r\n"
+		 "servers do not confirm deliveries.\r\n"},
+	[DSN_DELIVERED] = {"Your mail was delivered", "delivered",
+			   "Your message was delivered to the recipients below.\r\n"},
 };
 
 static void head(struct buf *out, const struct dsn *d, bool utf8)
@@ -127,8 +130,9 @@ static void head(struct buf *out, const struct dsn *d, bool utf8)
 
 static void text_part(struct buf *out, const struct dsn *d)
 {
-	buf_printf(out, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-			"Content-Transfer-Encoding: 8bit\r\n\r\nThis is the mail server %s.\r\n\r\n%s",
+	buf_printf(out,
+		   "--%s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		   "Content-Transfer-Encoding: 8bit\r\n\r\nThis is the mail server %s.\r\n\r\n%s",
 		   d->boundary, d->host, words[d->action].text);
 	if (d->action == DSN_DELAYED) {
 		buf_str(out, " until\r\n");
@@ -157,7 +161,9 @@ static void status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_r
 	ptrdiff_t semicolon = slice_find_byte(r->orcpt, ';', 0);
 	if (semicolon > 0)
 		xtext_field(out, "Original-Recipient: ", r->orcpt, (size_t)semicolon + 1);
-	field(out, ascii_only(r->address) ? "Final-Recipient: rfc822; " : "Final-Recipient: utf-8; ", r->address);
+	field(out,
+	      ascii_only(r->address) ? "Final-Recipient: rfc822; " : "Final-Recipient: utf-8; ",
+	      r->address);
 	buf_printf(out, "Action: %s\r\n", words[d->action].action);
 	field(out, "Status: ", r->enhanced);
 	if (r->server.n)
@@ -184,8 +190,10 @@ static void status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_r
 
 static void status_part(struct buf *out, const struct dsn *d, bool utf8)
 {
-	buf_printf(out, "--%s\r\nContent-Type: message/%sdelivery-status\r\n", d->boundary, utf8 ? "global-" : "");
-	buf_printf(out, "%s\r\nReporting-MTA: dns; %s\r\n", utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "", d->host);
+	buf_printf(out, "--%s\r\nContent-Type: message/%sdelivery-status\r\n", d->boundary,
+		   utf8 ? "global-" : "");
+	buf_printf(out, "%s\r\nReporting-MTA: dns; %s\r\n",
+		   utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "", d->host);
 	if (d->envid.n)
 		xtext_field(out, "Original-Envelope-Id: ", d->envid, 0);
 	buf_str(out, "Arrival-Date: ");

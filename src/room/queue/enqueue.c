@@ -29,7 +29,8 @@ static bool needs_utf8(const struct new_message *m, size_t header)
 }
 
 /* What the log says of a message beside its bytes: the request, so that the log alone tells what waits. */
-static int put_bytes(struct queue *q, const struct new_message *m, size_t header, struct blob_addr *ret)
+static int put_bytes(struct queue *q, const struct new_message *m, size_t header,
+		     struct blob_addr *ret)
 {
 	CLEANUP(arena_free) struct arena *a = arena_new();
 	Postern__EnqueueRequest req = POSTERN__ENQUEUE_REQUEST__INIT;
@@ -52,7 +53,8 @@ static int put_bytes(struct queue *q, const struct new_message *m, size_t header
 	size_t n = postern__enqueue_request__get_packed_size(&req);
 	uint8_t *meta = arena_alloc(a, n), sha256[32];
 	postern__enqueue_request__pack(&req, meta);
-	return blob_put_message(q->log, slice_of(meta, n), (struct slice){ 0 }, m->message, header, ret, sha256);
+	return blob_put_message(q->log, slice_of(meta, n), (struct slice){0}, m->message, header,
+				ret, sha256);
 }
 
 static int insert_rcpt(struct queue *q, int64_t id, const struct new_rcpt *r, int64_t now)
@@ -60,13 +62,17 @@ static int insert_rcpt(struct queue *q, int64_t id, const struct new_rcpt *r, in
 	char domain_text[512], key[QUEUE_KEY_MAX];
 	struct slice domain = address_domain(r->address, domain_text, sizeof(domain_text));
 	bool ask = now - q->started_ms < QUEUE_FRESH_MS || kicked_recently(q, domain, now);
-	size_t n = dest_key(key, ask ? QUEUE_ROUTE_ASK : r->route, r->host, r->port, r->tls, domain);
+	size_t n =
+		dest_key(key, ask ? QUEUE_ROUTE_ASK : r->route, r->host, r->port, r->tls, domain);
 	dest_wake(q, slice_of(key, n), now);	/* looked at when the batch is committed */
 	return sql_run(q->db,
-		       "INSERT INTO recipient (message, address, original, orcpt, domain, notify, destination, route,"
-		       " host, port, tls, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		       "ibbbbibibiiii", id, r->address, r->original, r->orcpt, domain, (int64_t)r->notify,
-		       slice_of(key, n), (int64_t)r->route, r->host, (int64_t)r->port, (int64_t)r->tls, now, now);
+		       "INSERT INTO recipient (message, address, original, orcpt, domain, notify, "
+		       "destination, route,"
+		       " host, port, tls, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
+		       "?, ?, ?, ?)",
+		       "ibbbbibibiiii", id, r->address, r->original, r->orcpt, domain,
+		       (int64_t)r->notify, slice_of(key, n), (int64_t)r->route, r->host,
+		       (int64_t)r->port, (int64_t)r->tls, now, now);
 }
 
 int message_insert(struct queue *q, const struct new_message *m, int64_t now, uint64_t *ret_id)
@@ -75,21 +81,24 @@ int message_insert(struct queue *q, const struct new_message *m, int64_t now, ui
 	size_t header = header_length(m->message);
 	int err = put_bytes(q, m, header, &addr);
 	if (err == 0)
-		err = sql_run(q->db,
-			      "INSERT INTO message (sender, envid, ret_headers, smtputf8, body_8bit, account, created_ms,"
-			      " size, segment, offset, length) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			      "bbiiiiiiiii", m->sender, m->envid, (int64_t)m->ret_headers,
-			      (int64_t)needs_utf8(m, header), (int64_t)!ascii_only(m->message), (int64_t)m->account,
-			      now, (int64_t)m->message.n, (int64_t)addr.segment, (int64_t)addr.offset,
-			      (int64_t)addr.length);
+		err = sql_run(
+			q->db,
+			"INSERT INTO message (sender, envid, ret_headers, smtputf8, body_8bit, "
+			"account, created_ms,"
+			" size, segment, offset, length) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			"bbiiiiiiiii", m->sender, m->envid, (int64_t)m->ret_headers,
+			(int64_t)needs_utf8(m, header), (int64_t)!ascii_only(m->message),
+			(int64_t)m->account, now, (int64_t)m->message.n, (int64_t)addr.segment,
+			(int64_t)addr.offset, (int64_t)addr.length);
 	if (err < 0)
 		return err;
 	int64_t id = sql_last_id(q->db);
 	for (size_t i = 0; i < m->n_rcpts && err >= 0; i++)
 		err = insert_rcpt(q, id, &m->rcpts[i], now);
 	if (err >= 0 && m->operation.n)
-		err = sql_run(q->db, "INSERT INTO operation (id, message, made_ms) VALUES (?, ?, ?)", "bii",
-			      m->operation, id, now);
+		err = sql_run(q->db,
+			      "INSERT INTO operation (id, message, made_ms) VALUES (?, ?, ?)",
+			      "bii", m->operation, id, now);
 	*ret_id = (uint64_t)id;
 	return err < 0 ? err : 0;
 }
@@ -108,7 +117,8 @@ static int apply(struct queue *q, struct work *w)
 {
 	struct enqueue *e = container_of(w, struct enqueue, work);
 	int64_t known;
-	int err = sql_get(q->db, &known, "SELECT message FROM operation WHERE id = ?", "b", e->m.operation);
+	int err = sql_get(q->db, &known, "SELECT message FROM operation WHERE id = ?", "b",
+			  e->m.operation);
 	if (err == 0) {
 		e->id = (uint64_t)known;
 		e->before = true;
@@ -127,8 +137,9 @@ static void done(struct queue *q, struct work *w, int err)
 	if (err < 0) {
 		ev(EV_WARN, "queue.message.refused", KS("error", err_name(err)));
 	} else if (!e->before) {
-		ev(EV_INFO, "queue.message.added", KI("queue_id", e->id), KSL("sender", e->m.sender),
-		   KI("recipients", e->m.n_rcpts), KI("size", e->m.message.n));
+		ev(EV_INFO, "queue.message.added", KI("queue_id", e->id),
+		   KSL("sender", e->m.sender), KI("recipients", e->m.n_rcpts),
+		   KI("size", e->m.message.n));
 		q->enqueued++;
 	}
 	memfd_unmap(&e->mapped);
@@ -155,14 +166,24 @@ static void fill(struct enqueue *e, const Postern__EnqueueRequest *req)
 	struct new_rcpt *rcpts = ARENA_ARRAY(e->call->arena, struct new_rcpt, req->n_recipients);
 	for (size_t i = 0; i < req->n_recipients; i++) {
 		const Postern__QueueRecipient *r = req->recipients[i];
-		rcpts[i] = (struct new_rcpt){ .address = slice_of_pb(r->address), .original = slice_of_pb(r->original),
-			.orcpt = slice_of_pb(r->orcpt), .notify = r->notify, .route = r->route,
-			.host = slice_str(r->host), .port = r->port, .tls = r->tls };
+		rcpts[i] = (struct new_rcpt){.address = slice_of_pb(r->address),
+					     .original = slice_of_pb(r->original),
+					     .orcpt = slice_of_pb(r->orcpt),
+					     .notify = r->notify,
+					     .route = r->route,
+					     .host = slice_str(r->host),
+					     .port = r->port,
+					     .tls = r->tls};
 	}
-	e->m = (struct new_message){ .operation = slice_of_pb(req->operation_id), .sender = slice_of_pb(req->sender),
-		.envid = slice_of_pb(req->envid), .message = e->mapped, .ret_headers = req->ret_headers,
-		.smtputf8 = req->smtputf8, .account = req->account_id, .rcpts = rcpts,
-		.n_rcpts = req->n_recipients };
+	e->m = (struct new_message){.operation = slice_of_pb(req->operation_id),
+				    .sender = slice_of_pb(req->sender),
+				    .envid = slice_of_pb(req->envid),
+				    .message = e->mapped,
+				    .ret_headers = req->ret_headers,
+				    .smtputf8 = req->smtputf8,
+				    .account = req->account_id,
+				    .rcpts = rcpts,
+				    .n_rcpts = req->n_recipients};
 }
 
 void enqueue_handle(struct ipc_call *call, void *ctx)

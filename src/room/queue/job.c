@@ -42,7 +42,23 @@ static void grow(struct job *j)
 
 void job_add_row(struct job *j, struct sql_stmt *s)
 {
-	enum { ID = 1, ADDRESS, ORIGINAL, ORCPT, HOST, DOMAIN_, NOTIFY, ROUTE, PORT, TLS, ACCOUNT, QUOTA, ATTEMPTS, STEPS, TOLD };
+	enum {
+		ID = 1,
+		ADDRESS,
+		ORIGINAL,
+		ORCPT,
+		HOST,
+		DOMAIN_,
+		NOTIFY,
+		ROUTE,
+		PORT,
+		TLS,
+		ACCOUNT,
+		QUOTA,
+		ATTEMPTS,
+		STEPS,
+		TOLD
+	};
 	grow(j);
 	struct rcpt *r = &j->rcpts[j->n++];
 	*r = (struct rcpt){
@@ -83,9 +99,10 @@ void job_free(struct job **jp)
 
 int envelope_load(struct queue *q, struct arena *a, uint64_t id, struct envelope *ret)
 {
-	struct sql_stmt *s = sql_prepare(q->db,
-		"SELECT sender, envid, ret_headers, smtputf8, body_8bit, created_ms, size, segment, offset, length,"
-		" crashes FROM message WHERE id = ?");
+	struct sql_stmt *s =
+		sql_prepare(q->db, "SELECT sender, envid, ret_headers, smtputf8, body_8bit, "
+				   "created_ms, size, segment, offset, length,"
+				   " crashes FROM message WHERE id = ?");
 	sql_bind_int(s, 1, (int64_t)id);
 	int got = sql_step(s);
 	if (got == 1)
@@ -98,7 +115,8 @@ int envelope_load(struct queue *q, struct arena *a, uint64_t id, struct envelope
 			.body_8bit = sql_int(s, 4),
 			.created_ms = sql_int(s, 5),
 			.size = (uint64_t)sql_int(s, 6),
-			.addr = { (uint32_t)sql_int(s, 7), (uint64_t)sql_int(s, 8), (uint32_t)sql_int(s, 9) },
+			.addr = {(uint32_t)sql_int(s, 7), (uint64_t)sql_int(s, 8),
+				 (uint32_t)sql_int(s, 9)},
 			.crashes = (unsigned)sql_int(s, 10),
 		};
 	sql_done(s);
@@ -141,7 +159,8 @@ void job_over(struct job *j)
 
 void job_pause(struct job *j, const char *why, int err)
 {
-	ev(EV_WARN, "queue.job.paused", KI("queue_id", j->message), KS("by", why), KS("error", err_name(err)));
+	ev(EV_WARN, "queue.job.paused", KI("queue_id", j->message), KS("by", why),
+	   KS("error", err_name(err)));
 	dest_pause(j->dest, clock_wall_ms() + QUEUE_PAUSE_MS);
 	/* A kick meanwhile may have given the rows another destination, which could not see them so far. */
 	for (size_t i = 0; i < j->n; i++) {
@@ -154,7 +173,8 @@ void job_pause(struct job *j, const char *why, int err)
 /* Bytes that cannot be read any more: the sender is told rather than nobody. */
 static void damaged(struct job *j, int err)
 {
-	ev(EV_ERROR, "queue.message.damaged", KI("queue_id", j->message), KS("error", err_name(err)));
+	ev(EV_ERROR, "queue.message.damaged", KI("queue_id", j->message),
+	   KS("error", err_name(err)));
 	j->outcomes = ARENA_ARRAY(j->arena, struct outcome, j->n);
 	for (size_t i = 0; i < j->n; i++)
 		j->outcomes[i] = (struct outcome){ .what = OUT_FAILED, .enhanced = SLICE("5.3.0"),
@@ -169,8 +189,9 @@ static int prepare(struct job *j)
 	if (j->dest->kind == DEST_ROUTE)
 		return 0;
 	/* RFC 5321 4.4: who makes the final delivery says whose mail it was. */
-	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "Return-Path: <%.*s>\r\n",
-				    (int)(sender.n < 1000 ? sender.n : 1000), (const char *)sender.p);
+	size_t n =
+		(size_t)snprintf(prefix, sizeof(prefix), "Return-Path: <%.*s>\r\n",
+				 (int)(sender.n < 1000 ? sender.n : 1000), (const char *)sender.p);
 	return job_load_message(j, slice_of(prefix, j->dest->kind == DEST_STORE ? n : 0));
 }
 

@@ -18,17 +18,17 @@ struct slice address_domain(struct slice address, char *to, size_t cap)
 
 size_t route_key(char key[QUEUE_KEY_MAX], struct slice domain)
 {
-	return (size_t)snprintf(key, QUEUE_KEY_MAX, "route " SLICE_FMT, (int)(domain.n < 512 ? domain.n : 512),
-				(const char *)domain.p);
+	return (size_t)snprintf(key, QUEUE_KEY_MAX, "route " SLICE_FMT,
+				(int)(domain.n < 512 ? domain.n : 512), (const char *)domain.p);
 }
 
-size_t dest_key(char key[QUEUE_KEY_MAX], unsigned route, struct slice host, unsigned port, unsigned tls,
-		struct slice domain)
+size_t dest_key(char key[QUEUE_KEY_MAX], unsigned route, struct slice host, unsigned port,
+		unsigned tls, struct slice domain)
 {
 	int n;
 	if (route == POSTERN__ROUTE_KIND__ROUTE_FORWARD)
-		n = snprintf(key, QUEUE_KEY_MAX, "to %.*s %u %u", (int)(host.n < 255 ? host.n : 255),
-			     (const char *)host.p, port, tls);
+		n = snprintf(key, QUEUE_KEY_MAX, "to %.*s %u %u",
+			     (int)(host.n < 255 ? host.n : 255), (const char *)host.p, port, tls);
 	else if (route == POSTERN__ROUTE_KIND__ROUTE_REMOTE)
 		n = snprintf(key, QUEUE_KEY_MAX, "mx %.*s", (int)(domain.n < 512 ? domain.n : 512),
 			     (const char *)domain.p);

@@ -55,10 +55,11 @@ static int apply(struct queue *q, struct work *w)
 	char key[QUEUE_KEY_MAX];
 	size_t n = route_key(key, k->domain);
 	dest_wake(q, slice_of(key, n), k->at_ms);
-	k->changed = sql_run(q->db,
-			     "UPDATE recipient SET destination = ?, due_ms = ? WHERE domain = ? AND destination"
-			     " <> 'parked' AND route <> 0",
-			     "bib", slice_of(key, n), k->at_ms, k->domain);
+	k->changed = sql_run(
+		q->db,
+		"UPDATE recipient SET destination = ?, due_ms = ? WHERE domain = ? AND destination"
+		" <> 'parked' AND route <> 0",
+		"bib", slice_of(key, n), k->at_ms, k->domain);
 	return k->changed < 0 ? k->changed : 0;
 }
 
@@ -66,7 +67,8 @@ static void done(struct queue *q, struct work *w, int err)
 {
 	struct kick *k = container_of(w, struct kick, work);
 	dests_drop_windows(q);
-	ev(EV_INFO, "queue.domain.kicked", KSL("domain", k->domain), KI("recipients", err < 0 ? err : k->changed));
+	ev(EV_INFO, "queue.domain.kicked", KSL("domain", k->domain),
+	   KI("recipients", err < 0 ? err : k->changed));
 	free((void *)k->domain.p);
 	free(k);
 }

@@ -35,8 +35,11 @@ static int open_log(struct queue *q)
 /* A kick may have been missed while the room was down: who waits for a customer's server is asked about again. */
 static int ask_again(struct queue *q)
 {
-	return sql_run(q->db, "UPDATE recipient SET destination = CAST('route ' || CAST(domain AS TEXT) AS BLOB)"
-			      " WHERE route = 1 AND destination <> 'parked'", "");
+	return sql_run(
+		q->db,
+		"UPDATE recipient SET destination = CAST('route ' || CAST(domain AS TEXT) AS BLOB)"
+		" WHERE route = 1 AND destination <> 'parked'",
+		"");
 }
 
 static int init(struct room *room)
@@ -68,7 +71,8 @@ static int init(struct room *room)
 	return 0;
 }
 
-static void on_notice(struct ipc_chan *chan, uint16_t op, const ProtobufCMessage *msg, int fd, void *ctx)
+static void on_notice(struct ipc_chan *chan, uint16_t op, const ProtobufCMessage *msg, int fd,
+		      void *ctx)
 {
 	struct queue *q = ((struct room *)ctx)->state;
 	if (op == POSTERN__QUEUE_OP__QUEUE_KICK)

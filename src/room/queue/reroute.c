@@ -25,31 +25,38 @@ struct reroute {
 	struct answer *answers;
 };
 
-static size_t target_key(char key[QUEUE_KEY_MAX], const Postern__RouteTarget *t, struct slice domain)
+static size_t target_key(char key[QUEUE_KEY_MAX], const Postern__RouteTarget *t,
+			 struct slice domain)
 {
 	if (t->kind == POSTERN__ROUTE_KIND__ROUTE_MAILBOX)
 		return (size_t)snprintf(key, QUEUE_KEY_MAX, "store %u", t->shard);
 	return dest_key(key, t->kind, slice_str(t->host), t->port, t->tls, domain);
 }
 
-static int update_row(struct queue *q, uint64_t id, const Postern__RouteTarget *t, struct slice address,
-		      struct slice domain, struct slice key)
+static int update_row(struct queue *q, uint64_t id, const Postern__RouteTarget *t,
+		      struct slice address, struct slice domain, struct slice key)
 {
 	return sql_run(q->db,
-		       "UPDATE recipient SET address = ?, domain = ?, destination = ?, route = ?, host = ?, port = ?,"
+		       "UPDATE recipient SET address = ?, domain = ?, destination = ?, route = ?, "
+		       "host = ?, port = ?,"
 		       " tls = ?, account = ?, quota = ? WHERE id = ?",
-		       "bbbibiiiii", address, domain, key, (int64_t)t->kind, slice_str(t->host), (int64_t)t->port,
-		       (int64_t)t->tls, (int64_t)t->account_id, (int64_t)t->quota_bytes, (int64_t)id);
+		       "bbbibiiiii", address, domain, key, (int64_t)t->kind, slice_str(t->host),
+		       (int64_t)t->port, (int64_t)t->tls, (int64_t)t->account_id,
+		       (int64_t)t->quota_bytes, (int64_t)id);
 }
 
 /* A further target of the same recipient; the row keeps its history. */
 static int copy_row(struct queue *q, uint64_t id, uint64_t *ret)
 {
 	int err = sql_run(q->db,
-			  "INSERT INTO recipient (message, address, original, orcpt, domain, notify, destination, route,"
-			  " host, port, tls, due_ms, created_ms, attempts, steps, delay_told) SELECT message, address,"
-			  " original, orcpt, domain, notify, destination, route, host, port, tls, due_ms, created_ms,"
-			  " attempts, steps, delay_told FROM recipient WHERE id = ?", "i", (int64_t)id);
+			  "INSERT INTO recipient (message, address, original, orcpt, domain, "
+			  "notify, destination, route,"
+			  " host, port, tls, due_ms, created_ms, attempts, steps, delay_told) "
+			  "SELECT message, address,"
+			  " original, orcpt, domain, notify, destination, route, host, port, tls, "
+			  "due_ms, created_ms,"
+			  " attempts, steps, delay_told FROM recipient WHERE id = ?",
+			  "i", (int64_t)id);
 	*ret = (uint64_t)sql_last_id(q->db);
 	return err;
 }
@@ -67,7 +74,8 @@ static int move_row(struct queue *q, const struct rcpt *row, const Postern__Rout
 		if (i)
 			err = copy_row(q, row->id, &id);
 		if (err >= 0 && t->kind == POSTERN__ROUTE_KIND__ROUTE_DISCARD)
-			err = sql_run(q->db, "DELETE FROM recipient WHERE id = ?", "i", (int64_t)id);
+			err = sql_run(q->db, "DELETE FROM recipient WHERE id = ?", "i",
+				      (int64_t)id);
 		else if (err >= 0)
 			err = update_row(q, id, t, address, domain, slice_of(key, n));
 		if (t->kind != POSTERN__ROUTE_KIND__ROUTE_DISCARD)
@@ -79,9 +87,12 @@ static int move_row(struct queue *q, const struct rcpt *row, const Postern__Rout
 static struct outcome refusal(const Postern__RouteReply *reply)
 {
 	bool later = reply->code / 100 != 5;
-	return (struct outcome){ .what = later ? OUT_LATER : OUT_FAILED,
-		.enhanced = reply->enhanced[0] ? slice_str(reply->enhanced) : later ? SLICE("4.3.0") : SLICE("5.1.1"),
-		.text = slice_str(reply->text), .ask_again = true };
+	return (struct outcome){.what = later ? OUT_LATER : OUT_FAILED,
+				.enhanced = reply->enhanced[0] ? slice_str(reply->enhanced)
+					    : later            ? SLICE("4.3.0")
+							       : SLICE("5.1.1"),
+				.text = slice_str(reply->text),
+				.ask_again = true};
 }
 
 static int apply(struct queue *q, struct work *w)
@@ -169,8 +180,8 @@ static void ask(struct reroute *r, size_t i)
 	req.retry = true;
 	r->answers[i] = (struct answer){ .reroute = r };
 	j->waiting++;
-	room_call(j->q->room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE, &req.base, NULL, 0,
-		  CALL_MS, on_route, &r->answers[i]);
+	room_call(j->q->room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE,
+		  &req.base, NULL, 0, CALL_MS, on_route, &r->answers[i]);
 }
 
 void reroute_start(struct job *j)

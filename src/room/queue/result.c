@@ -27,8 +27,12 @@ struct result {
 
 static struct dsn_rcpt dsn_of(const struct rcpt *r, const struct outcome *o)
 {
-	return (struct dsn_rcpt){ .address = r->original.n ? r->original : r->address, .orcpt = r->orcpt,
-		.enhanced = o->enhanced, .code = o->code, .text = o->text, .server = o->server };
+	return (struct dsn_rcpt){.address = r->original.n ? r->original : r->address,
+				 .orcpt = r->orcpt,
+				 .enhanced = o->enhanced,
+				 .code = o->code,
+				 .text = o->text,
+				 .server = o->server};
 }
 
 static int remove_row(struct result *t, const struct rcpt *r)
@@ -51,8 +55,8 @@ static int failed(struct result *t, const struct rcpt *r, const struct outcome *
 	if (wanted && !(r->notify & NOTIFY_NEVER))
 		t->failed[t->n_failed++] = dsn_of(r, o);
 	t->q->failed++;
-	ev(EV_INFO, "queue.recipient.failed", KI("queue_id", t->env->id), KSL("address", r->address),
-	   KSL("status", o->enhanced), KSL("text", o->text));
+	ev(EV_INFO, "queue.recipient.failed", KI("queue_id", t->env->id),
+	   KSL("address", r->address), KSL("status", o->enhanced), KSL("text", o->text));
 	return remove_row(t, r);
 }
 
@@ -62,9 +66,11 @@ static int unreachable(struct result *t, const struct rcpt *r, const struct outc
 	char key[QUEUE_KEY_MAX];
 	dest_wake(t->q, slice_of(key, route_key(key, r->domain)), t->now);	/* after a kick meanwhile */
 	return sql_run(t->q->db,
-		       "UPDATE recipient SET attempts = attempts + 1, code = ?, enhanced = ?, text = ?, server = ?,"
-		       " tried_ms = ? WHERE id = ?", "ibbbii", (int64_t)o->code, o->enhanced, o->text, o->server,
-		       t->now, (int64_t)r->id);
+		       "UPDATE recipient SET attempts = attempts + 1, code = ?, enhanced = ?, text "
+		       "= ?, server = ?,"
+		       " tried_ms = ? WHERE id = ?",
+		       "ibbbii", (int64_t)o->code, o->enhanced, o->text, o->server, t->now,
+		       (int64_t)r->id);
 }
 
 static int later(struct result *t, const struct rcpt *r, const struct outcome *o)
@@ -73,19 +79,24 @@ static int later(struct result *t, const struct rcpt *r, const struct outcome *o
 	if (t->unreachable)
 		return unreachable(t, r, o);
 	int64_t due = t->now + backoff_retry_ms((int64_t)conf_u64(conf, "queue.retry_first"),
-						(int64_t)conf_u64(conf, "queue.retry_max"), r->steps, rng_u64());
+						(int64_t)conf_u64(conf, "queue.retry_max"),
+						r->steps, rng_u64());
 	char key[QUEUE_KEY_MAX];
 	bool keep = r->route == POSTERN__ROUTE_KIND__ROUTE_MAILBOX && !o->ask_again;
 	size_t n = route_key(key, r->domain);
 	dest_wake(t->q, slice_of(key, n), due);
 	int err = sql_run(t->q->db,
-			  "UPDATE recipient SET attempts = attempts + 1, steps = steps + 1, due_ms = ?, code = ?,"
-			  " enhanced = ?, text = ?, server = ?, tried_ms = ? WHERE id = ?", "iibbbii", due,
-			  (int64_t)o->code, o->enhanced, o->text, o->server, t->now, (int64_t)r->id);
+			  "UPDATE recipient SET attempts = attempts + 1, steps = steps + 1, due_ms "
+			  "= ?, code = ?,"
+			  " enhanced = ?, text = ?, server = ?, tried_ms = ? WHERE id = ?",
+			  "iibbbii", due, (int64_t)o->code, o->enhanced, o->text, o->server, t->now,
+			  (int64_t)r->id);
 	if (err >= 0 && !keep)
-		err = sql_run(t->q->db, "UPDATE recipient SET destination = ?, route = ? WHERE id = ? AND destination"
-					" <> 'parked'", "bii",
-			      slice_of(key, n), (int64_t)QUEUE_ROUTE_ASK, (int64_t)r->id);
+		err = sql_run(t->q->db,
+			      "UPDATE recipient SET destination = ?, route = ? WHERE id = ? AND "
+			      "destination"
+			      " <> 'parked'",
+			      "bii", slice_of(key, n), (int64_t)QUEUE_ROUTE_ASK, (int64_t)r->id);
 	return err;
 }
 
@@ -108,19 +119,27 @@ static int one(struct result *t, const struct rcpt *r, const struct outcome *o)
 static int close_message(struct result *t)
 {
 	int64_t left;
-	int err = sql_get(t->q->db, &left, "SELECT count(*) FROM (SELECT 1 FROM recipient WHERE message = ? LIMIT 1)",
-			  "i", (int64_t)t->env->id);
+	int err =
+		sql_get(t->q->db, &left,
+			"SELECT count(*) FROM (SELECT 1 FROM recipient WHERE message = ? LIMIT 1)",
+			"i", (int64_t)t->env->id);
 	if (err == 0 && !left)
-		err = sql_run(t->q->db, "DELETE FROM message WHERE id = ?", "i", (int64_t)t->env->id);
+		err = sql_run(t->q->db, "DELETE FROM message WHERE id = ?", "i",
+			      (int64_t)t->env->id);
 	else if (err == 0 && t->env->crashes)
-		err = sql_run(t->q->db, "UPDATE message SET crashes = 0 WHERE id = ?", "i", (int64_t)t->env->id);
+		err = sql_run(t->q->db, "UPDATE message SET crashes = 0 WHERE id = ?", "i",
+			      (int64_t)t->env->id);
 	return err;
 }
 
 int result_apply(struct queue *q, const struct envelope *env, const struct rcpt *rcpts, size_t n,
 		 const struct outcome *outcomes, bool unreachable_all, struct arena *a)
 {
-	struct result t = { .q = q, .env = env, .arena = a, .now = clock_wall_ms(), .unreachable = unreachable_all };
+	struct result t = {.q = q,
+			   .env = env,
+			   .arena = a,
+			   .now = clock_wall_ms(),
+			   .unreachable = unreachable_all};
 	bool hosted = n && rcpts[0].route == POSTERN__ROUTE_KIND__ROUTE_MAILBOX;
 	int err = 0;
 	t.failed = ARENA_ARRAY(a, struct dsn_rcpt, n);
@@ -160,7 +179,8 @@ static void done(struct queue *q, struct work *w, int err)
 		job_over(j);
 		return;
 	}
-	ev(EV_ERROR, "queue.result.unwritten", KI("queue_id", j->message), KS("error", err_name(err)));
+	ev(EV_ERROR, "queue.result.unwritten", KI("queue_id", j->message),
+	   KS("error", err_name(err)));
 	list_append(&q->unwritten, &w->node);
 	bug_if(uv_timer_start(&q->again, on_again, QUEUE_PAUSE_MS, 0));
 }

@@ -41,15 +41,19 @@ static size_t read_late(struct sweep *w, struct sql_stmt *s, struct queue *q, st
 		uint64_t id = (uint64_t)sql_int(s, 1);
 		if (map_get(q->flying, map_key_u64(&id)))
 			continue;
-		*l = (struct late){ .message = (uint64_t)sql_int(s, 0),
-			.rcpt = { .id = id, .address = arena_dup(w->arena, sql_blob(s, 2)),
-				  .original = arena_dup(w->arena, sql_blob(s, 3)),
-				  .orcpt = arena_dup(w->arena, sql_blob(s, 4)), .notify = (unsigned)sql_int(s, 5),
-				  .domain = arena_dup(w->arena, sql_blob(s, 6)), .route = QUEUE_ROUTE_ASK },
-			.last = { .what = OUT_LATER, .code = (unsigned)sql_int(s, 7),
-				  .enhanced = arena_dup(w->arena, sql_blob(s, 8)),
-				  .text = arena_dup(w->arena, sql_blob(s, 9)),
-				  .server = arena_dup(w->arena, sql_blob(s, 10)) } };
+		*l = (struct late){.message = (uint64_t)sql_int(s, 0),
+				   .rcpt = {.id = id,
+					    .address = arena_dup(w->arena, sql_blob(s, 2)),
+					    .original = arena_dup(w->arena, sql_blob(s, 3)),
+					    .orcpt = arena_dup(w->arena, sql_blob(s, 4)),
+					    .notify = (unsigned)sql_int(s, 5),
+					    .domain = arena_dup(w->arena, sql_blob(s, 6)),
+					    .route = QUEUE_ROUTE_ASK},
+				   .last = {.what = OUT_LATER,
+					    .code = (unsigned)sql_int(s, 7),
+					    .enhanced = arena_dup(w->arena, sql_blob(s, 8)),
+					    .text = arena_dup(w->arena, sql_blob(s, 9)),
+					    .server = arena_dup(w->arena, sql_blob(s, 10))}};
 		if (!l->last.enhanced.n)
 			l->last.enhanced = SLICE("4.4.7");
 		n++;
@@ -59,13 +63,15 @@ static size_t read_late(struct sweep *w, struct sql_stmt *s, struct queue *q, st
 	return n;
 }
 
-#define LATE_COLUMNS "message, id, address, original, orcpt, notify, domain, code, enhanced, text, server"
+#define LATE_COLUMNS                                                                               \
+	"message, id, address, original, orcpt, notify, domain, code, enhanced, text, server"
 
 static int expire(struct queue *q, struct sweep *w, int64_t now)
 {
 	struct late *late = ARENA_ARRAY(w->arena, struct late, SWEEP_ROWS);
-	struct sql_stmt *s = sql_prepare(q->db, "SELECT " LATE_COLUMNS " FROM recipient WHERE created_ms < ?"
-						" ORDER BY created_ms LIMIT 1000");
+	struct sql_stmt *s =
+		sql_prepare(q->db, "SELECT " LATE_COLUMNS " FROM recipient WHERE created_ms < ?"
+				   " ORDER BY created_ms LIMIT 1000");
 	sql_bind_int(s, 1, now - (int64_t)conf_u64(q->room->conf, "queue.lifetime"));
 	size_t n = read_late(w, s, q, late);
 	int err = 0;
@@ -73,7 +79,8 @@ static int expire(struct queue *q, struct sweep *w, int64_t now)
 		struct envelope env;
 		err = envelope_load(q, w->arena, late[i].message, &env);
 		if (err == 0)	/* later() would be asked of a message that is too old: failed() it is */
-			err = result_apply(q, &env, &late[i].rcpt, 1, &late[i].last, false, w->arena);
+			err = result_apply(q, &env, &late[i].rcpt, 1, &late[i].last, false,
+					   w->arena);
 	}
 	return err;
 }
@@ -84,22 +91,28 @@ static int tell_delays(struct queue *q, struct sweep *w, int64_t now)
 	if (!after)
 		return 0;
 	struct late *late = ARENA_ARRAY(w->arena, struct late, SWEEP_ROWS);
-	struct sql_stmt *s = sql_prepare(q->db, "SELECT " LATE_COLUMNS " FROM recipient WHERE delay_told = 0"
-						" AND (notify & 8) <> 0 AND created_ms < ? ORDER BY created_ms LIMIT 1000");
+	struct sql_stmt *s = sql_prepare(
+		q->db, "SELECT " LATE_COLUMNS " FROM recipient WHERE delay_told = 0"
+		       " AND (notify & 8) <> 0 AND created_ms < ? ORDER BY created_ms LIMIT 1000");
 	sql_bind_int(s, 1, now - (int64_t)after);
 	size_t n = read_late(w, s, q, late);
 	int err = 0;
 	for (size_t i = 0; i < n && err >= 0; i++) {
 		const struct late *l = &late[i];
-		struct dsn_rcpt r = { .address = l->rcpt.original.n ? l->rcpt.original : l->rcpt.address,
-			.orcpt = l->rcpt.orcpt, .enhanced = l->last.enhanced, .code = l->last.code,
-			.text = l->last.text, .server = l->last.server };
+		struct dsn_rcpt r = {.address = l->rcpt.original.n ? l->rcpt.original
+								   : l->rcpt.address,
+				     .orcpt = l->rcpt.orcpt,
+				     .enhanced = l->last.enhanced,
+				     .code = l->last.code,
+				     .text = l->last.text,
+				     .server = l->last.server};
 		struct envelope env;
 		err = envelope_load(q, w->arena, l->message, &env);
 		if (err == 0)
 			err = bounce(q, &env, DSN_DELAYED, &r, 1, w->arena);
 		if (err >= 0)
-			err = sql_run(q->db, "UPDATE recipient SET delay_told = 1 WHERE id = ?", "i", (int64_t)l->rcpt.id);
+			err = sql_run(q->db, "UPDATE recipient SET delay_told = 1 WHERE id = ?",
+				      "i", (int64_t)l->rcpt.id);
 	}
 	return err;
 }
@@ -109,17 +122,20 @@ struct live {
 	struct blob_addr addr;
 };
 
-static size_t live_of(struct queue *q, struct sweep *w, uint32_t segment, struct live *to, size_t max, uint64_t *ret_bytes)
+static size_t live_of(struct queue *q, struct sweep *w, uint32_t segment, struct live *to,
+		      size_t max, uint64_t *ret_bytes)
 {
 	size_t n = 0;
-	struct sql_stmt *s = sql_prepare(q->db, "SELECT id, offset, length FROM message WHERE segment = ?");
+	struct sql_stmt *s =
+		sql_prepare(q->db, "SELECT id, offset, length FROM message WHERE segment = ?");
 	*ret_bytes = 0;
 	sql_bind_int(s, 1, segment);
 	while (sql_step(s) == 1) {
 		*ret_bytes += (uint64_t)sql_int(s, 2);
 		if (n < max)
-			to[n++] = (struct live){ (uint64_t)sql_int(s, 0),
-						 { segment, (uint64_t)sql_int(s, 1), (uint32_t)sql_int(s, 2) } };
+			to[n++] = (struct live){
+				(uint64_t)sql_int(s, 0),
+				{segment, (uint64_t)sql_int(s, 1), (uint32_t)sql_int(s, 2)}};
 	}
 	sql_done(s);
 	return n;
@@ -134,8 +150,11 @@ static int copy_out(struct queue *q, const struct live *live, size_t n)
 		if (err == ERR_CORRUPT)
 			continue;	/* the next attempt tells the sender */
 		if (err == 0)
-			err = sql_run(q->db, "UPDATE message SET segment = ?, offset = ?, length = ? WHERE id = ?", "iiii",
-				      (int64_t)to.segment, (int64_t)to.offset, (int64_t)to.length, (int64_t)live[i].id);
+			err = sql_run(q->db,
+				      "UPDATE message SET segment = ?, offset = ?, length = ? "
+				      "WHERE id = ?",
+				      "iiii", (int64_t)to.segment, (int64_t)to.offset,
+				      (int64_t)to.length, (int64_t)live[i].id);
 	}
 	return err == ERR_CORRUPT ? 0 : err;
 }
@@ -174,8 +193,10 @@ static int apply(struct queue *q, struct work *work)
 	if (err >= 0)
 		err = tell_delays(q, w, now);
 	if (err >= 0)
-		err = sql_run(q->db, "DELETE FROM operation WHERE id IN"
-				     " (SELECT id FROM operation WHERE made_ms < ? LIMIT 2000)", "i", now - OPERATIONS_MS);
+		err = sql_run(q->db,
+			      "DELETE FROM operation WHERE id IN"
+			      " (SELECT id FROM operation WHERE made_ms < ? LIMIT 2000)",
+			      "i", now - OPERATIONS_MS);
 	if (err >= 0)
 		err = make_space(q, w);
 	return err < 0 ? err : 0;
@@ -190,7 +211,8 @@ static void done(struct queue *q, struct work *work, int err)
 	for (size_t i = 0; i < w->n_dead && err >= 0; i++) {
 		int e = blob_segment_remove(q->log, w->dead[i]);
 		if (e < 0)
-			ev(EV_WARN, "queue.segment.stays", KI("segment", w->dead[i]), KS("error", err_name(e)));
+			ev(EV_WARN, "queue.segment.stays", KI("segment", w->dead[i]),
+			   KS("error", err_name(e)));
 	}
 	if (err < 0)
 		ev(EV_WARN, "queue.sweep.failed", KS("error", err_name(err)));

@@ -15,12 +15,13 @@ static void retries(void **state)
 	static const struct {
 		unsigned step;
 		int64_t middle;
-	} cases[] = { { 0, 60000 }, { 1, 120000 }, { 2, 240000 }, { 5, 1920000 }, { 6, 3600000 }, { 7, 3600000 },
-		      { 4000000000u, 3600000 } };
+	} cases[] = {{0, 60000},   {1, 120000},  {2, 240000},           {5, 1920000},
+		     {6, 3600000}, {7, 3600000}, {4000000000u, 3600000}};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int64_t m = cases[i].middle;
 		assert_int_equal(backoff_retry_ms(60000, 3600000, cases[i].step, 0), m - m / 8);
-		assert_int_equal(backoff_retry_ms(60000, 3600000, cases[i].step, (uint64_t)m / 4), m + m / 8);
+		assert_int_equal(backoff_retry_ms(60000, 3600000, cases[i].step, (uint64_t)m / 4),
+				 m + m / 8);
 		for (uint64_t r = 1; r; r *= 3) {
 			int64_t ms = backoff_retry_ms(60000, 3600000, cases[i].step, r);
 			assert_true(ms >= m - m / 8 && ms <= m + m / 8);
@@ -53,7 +54,8 @@ static void keys(void **state)
 	};
 	char key[QUEUE_KEY_MAX];
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		size_t n = dest_key(key, cases[i].route, slice_str(cases[i].host), 2525, 1, slice_str(cases[i].domain));
+		size_t n = dest_key(key, cases[i].route, slice_str(cases[i].host), 2525, 1,
+				    slice_str(cases[i].domain));
 		assert_int_equal(n, strlen(cases[i].key));
 		assert_string_equal(key, cases[i].key);
 	}
@@ -63,7 +65,11 @@ static void domains(void **state)
 {
 	static const struct {
 		const char *address, *domain;
-	} cases[] = { { "a@B.Test", "b.test" }, { "\"a@b\"@c.test", "c.test" }, { "postmaster", "" }, { "", "" }, { "a@", "" } };
+	} cases[] = {{"a@B.Test", "b.test"},
+		     {"\"a@b\"@c.test", "c.test"},
+		     {"postmaster", ""},
+		     {"", ""},
+		     {"a@", ""}};
 	char to[256];
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		assert_true(slice_eq(address_domain(slice_str(cases[i].address), to, sizeof(to)),
@@ -94,10 +100,18 @@ static void write_dsn(struct buf *out, struct dsn *d)
 
 static void bounce_text(void **state)
 {
-	struct dsn_rcpt r = { .address = SLICE("joe@b.test"), .orcpt = SLICE("rfc822;joe+2Bx@b.test"),
-		.enhanced = SLICE("5.1.1"), .code = 550, .text = SLICE("no such user"), .server = SLICE("mx.b.test") };
-	struct dsn d = { .action = DSN_FAILED, .sender = SLICE("s@a.test"), .envid = SLICE("id+3D1"), .rcpts = &r,
-		.n_rcpts = 1, .original = SLICE("Subject: x\r\n\r\nbody\r\n") };
+	struct dsn_rcpt r = {.address = SLICE("joe@b.test"),
+			     .orcpt = SLICE("rfc822;joe+2Bx@b.test"),
+			     .enhanced = SLICE("5.1.1"),
+			     .code = 550,
+			     .text = SLICE("no such user"),
+			     .server = SLICE("mx.b.test")};
+	struct dsn d = {.action = DSN_FAILED,
+			.sender = SLICE("s@a.test"),
+			.envid = SLICE("id+3D1"),
+			.rcpts = &r,
+			.n_rcpts = 1,
+			.original = SLICE("Subject: x\r\n\r\nbody\r\n")};
 	struct buf out = BUF_INIT(100000);
 	write_dsn(&out, &d);
 	assert_string_equal(buf_cstr(&out),
@@ -152,18 +166,33 @@ static void bounce_text(void **state)
 static void hostile_text(void **state)
 {
 	static const char *const texts[] = {
-		"a\nsender: root\n\n--b0undary--", "a\r\nBcc: x@y.test\r\n\r\nbody", "\033[31mred\007",
-		"\xc0\xaf\xff broken", "\xe2\x80\xa8line separator", "<script>alert(1)</script>", "+", "",
+		"a\nsender: root\n\n--b0undary--",
+		"a\r\nBcc: x@y.test\r\n\r\nbody",
+		"\033[31mred\007",
+		"\xc0\xaf\xff broken",
+		"\xe2\x80\xa8line separator",
+		"<script>alert(1)</script>",
+		"+",
+		"",
 	};
 	char big[600];
 	memset(big, 'x', sizeof(big) - 1);
 	big[sizeof(big) - 1] = 0;
 	for (size_t i = 0; i <= ARRAY_SIZE(texts); i++) {
 		const char *text = i < ARRAY_SIZE(texts) ? texts[i] : big;
-		struct dsn_rcpt r = { .address = slice_str(text), .orcpt = slice_str("rfc822;a+0D+0Ab+4"),
-			.enhanced = SLICE("5.0.0"), .code = 550, .text = slice_str(text), .server = slice_str(text) };
-		struct dsn d = { .action = DSN_DELAYED, .sender = SLICE("s@a.test"), .envid = SLICE("+0A+0Ax: y"),
-			.rcpts = &r, .n_rcpts = 1, .original = SLICE("Subject: x\r\n\r\n"), .headers_only = true };
+		struct dsn_rcpt r = {.address = slice_str(text),
+				     .orcpt = slice_str("rfc822;a+0D+0Ab+4"),
+				     .enhanced = SLICE("5.0.0"),
+				     .code = 550,
+				     .text = slice_str(text),
+				     .server = slice_str(text)};
+		struct dsn d = {.action = DSN_DELAYED,
+				.sender = SLICE("s@a.test"),
+				.envid = SLICE("+0A+0Ax: y"),
+				.rcpts = &r,
+				.n_rcpts = 1,
+				.original = SLICE("Subject: x\r\n\r\n"),
+				.headers_only = true};
 		struct buf out = BUF_INIT(100000);
 		write_dsn(&out, &d);
 		struct slice all = buf_view(&out);
@@ -181,8 +210,9 @@ static void hostile_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(retries), cmocka_unit_test(probes),	  cmocka_unit_test(keys),
-		cmocka_unit_test(domains), cmocka_unit_test(bounce_text), cmocka_unit_test(hostile_text),
+		cmocka_unit_test(retries),     cmocka_unit_test(probes),
+		cmocka_unit_test(keys),        cmocka_unit_test(domains),
+		cmocka_unit_test(bounce_text), cmocka_unit_test(hostile_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

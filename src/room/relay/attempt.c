@@ -29,7 +29,8 @@ static struct slice slice_of_bytes(ProtobufCBinaryData b)
 static void fill_mail(struct attempt *a)
 {
 	const Postern__AttemptRequest *req = a->req;
-	struct smtp_client_rcpt *rcpts = ARENA_ARRAY(a->call->arena, struct smtp_client_rcpt, req->n_recipients);
+	struct smtp_client_rcpt *rcpts =
+		ARENA_ARRAY(a->call->arena, struct smtp_client_rcpt, req->n_recipients);
 	for (size_t i = 0; i < req->n_recipients; i++) {
 		rcpts[i].address = slice_of_bytes(req->recipients[i]->address);
 		rcpts[i].notify = req->recipients[i]->notify;
@@ -108,8 +109,8 @@ static void tell(const struct attempt *a, size_t i, const struct smtp_result *r,
 }
 
 /* step 0: the same result for all. */
-static void answer(struct attempt **ap, const struct smtp_result *results, size_t step, const char *server,
-		   bool unreachable)
+static void answer(struct attempt **ap, const struct smtp_result *results, size_t step,
+		   const char *server, bool unreachable)
 {
 	struct attempt *a = *ap;
 	size_t n = a->req->n_recipients;
@@ -140,7 +141,8 @@ void attempt_results(struct attempt **a, const struct smtp_result *results, cons
 	answer(a, results, 1, server, false);
 }
 
-void attempt_fail(struct attempt **a, const struct smtp_result *why, const char *server, bool unreachable)
+void attempt_fail(struct attempt **a, const struct smtp_result *why, const char *server,
+		  bool unreachable)
 {
 	answer(a, why, 0, server, unreachable);
 }

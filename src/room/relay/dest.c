@@ -29,7 +29,8 @@ static bool host_ok(const char *host)
 	if (!host || !*host || strlen(host) >= RELAY_HOST_MAX)
 		return false;
 	for (const char *p = host; *p; p++)
-		if (!ascii_is_alpha((uint8_t)*p) && !ascii_is_digit((uint8_t)*p) && !strchr("-._:", *p))
+		if (!ascii_is_alpha((uint8_t)*p) && !ascii_is_digit((uint8_t)*p) &&
+		    !strchr("-._:", *p))
 			return false;
 	return true;
 }
@@ -45,7 +46,8 @@ static struct slice literal_of(struct slice domain)
 	return inner;
 }
 
-static struct dest *dest_new(struct relay *relay, struct slice key, char *host, const Postern__AttemptRequest *req)
+static struct dest *dest_new(struct relay *relay, struct slice key, char *host,
+			     const Postern__AttemptRequest *req)
 {
 	struct dest *d = calloc(1, sizeof(*d));
 	uint8_t *copy = malloc(key.n);
@@ -55,7 +57,9 @@ static struct dest *dest_new(struct relay *relay, struct slice key, char *host, 
 	d->key = slice_of(copy, key.n);
 	d->host = host;
 	d->mx = !req->host[0];
-	d->port = (uint16_t)(d->mx ? conf_u64(relay->room->conf, "relay.port") : req->port ? req->port : 25);
+	d->port = (uint16_t)(d->mx       ? conf_u64(relay->room->conf, "relay.port")
+			     : req->port ? req->port
+					 : 25);
 	d->tls = (enum smtp_client_tls)req->tls;
 	list_init(&d->waiting);
 	list_init(&d->sessions);
@@ -159,7 +163,8 @@ static bool private_v6(const struct in6_addr *a)
 {
 	const uint8_t *b = a->s6_addr;
 	if (IN6_IS_ADDR_V4MAPPED(a))
-		return private_v4((uint32_t)b[12] << 24 | (uint32_t)b[13] << 16 | (uint32_t)b[14] << 8 | b[15]);
+		return private_v4((uint32_t)b[12] << 24 | (uint32_t)b[13] << 16 |
+				  (uint32_t)b[14] << 8 | b[15]);
 	/* Only global unicast, 2000::/3, is elsewhere. */
 	return b[0] >> 5 != 1;
 }

@@ -95,7 +95,6 @@ void plan_next(struct plan *p);
 void session_start(struct dest *d, struct attempt *a);
 bool session_take(struct dest *d, struct attempt *a);	/* an idle session takes it */
 void session_shut(struct session *s);			/* idle: QUIT; busy: as if the connection were lost */
-struct list *session_node(struct session *s);
 struct session *session_of(struct list *node);
 struct attempt *session_attempt(struct session *s);
 bool session_in_doubt(struct session *s);		/* the message is sent, the answer is not here */

@@ -48,10 +48,6 @@ static const struct stream_ops ops;
 static void session_free(struct session *s);
 static void drive(struct session *s);
 
-struct list *session_node(struct session *s)
-{
-	return &s->node;
-}
 
 struct session *session_of(struct list *node)
 {
@@ -111,7 +107,8 @@ static void connect_to(struct session *s)
 	addr_text(&s->target.addr, address);
 	snprintf(s->server, sizeof(s->server), "%s[%s]:%u", s->host, address, s->dest->port);
 	s->phase = CONNECTING;
-	s->stream = stream_connect(relay_of(s)->room->loop, (struct sockaddr *)&s->target.addr, &ops, s);
+	s->stream = stream_connect(relay_of(s)->room->loop, (struct sockaddr *)&s->target.addr,
+				   &ops, s);
 	stream_deadline(s->stream, (unsigned)conf_u64(relay_of(s)->room->conf, "relay.timeout"));
 }
 
@@ -239,7 +236,8 @@ static void start_tls(struct session *s)
 		ev(EV_WARN, "relay.starttls.injected", KS("server", s->server));
 	send_out(s);
 	stream_deadline(s->stream, (unsigned)conf_u64(relay->room->conf, "relay.timeout"));
-	if (stream_tls_client(s->stream, verified ? relay->tls_verified : relay->tls_any, s->host) < 0)
+	if (stream_tls_client(s->stream, verified ? relay->tls_verified : relay->tls_any, s->host) <
+	    0)
 		smtp_client_lost(s->client, "TLS could not be begun");
 }
 
@@ -309,7 +307,8 @@ static void idle(struct session *s)
 	}
 	s->phase = IDLE;
 	stream_deadline(s->stream, 0);
-	uint64_t keep = worn || d->relay->stopping ? 0 : conf_u64(d->relay->room->conf, "relay.reuse");
+	uint64_t keep =
+		worn || d->relay->stopping ? 0 : conf_u64(d->relay->room->conf, "relay.reuse");
 	bug_if(uv_timer_start(s->total, on_idle_end, keep, 0));
 }
 
@@ -348,7 +347,9 @@ static void drive(struct session *s)
 			on_result(s);
 		} else if (step == SMTP_CLIENT_READY && s->phase == TALKING) {
 			if (!s->greeted && greeted_ourselves(s))
-				smtp_client_lost(s->client, "Mail loops back: the server has this server's name");
+				smtp_client_lost(
+					s->client,
+					"Mail loops back: the server has this server's name");
 			else
 				send_next(s);
 		} else if (step == SMTP_CLIENT_BODY) {
@@ -372,7 +373,8 @@ static size_t on_input(void *ctx, struct slice in)
 {
 	struct session *s = ctx;
 	size_t used = 0;
-	enum smtp_client_step before = smtp_client_step(s->client), after = smtp_client_feed(s->client, in, &used);
+	enum smtp_client_step before = smtp_client_step(s->client),
+			      after = smtp_client_feed(s->client, in, &used);
 	if (used == 0 && before == after)
 		return 0;	/* a begun line: the deadline stays as it was */
 	if (s->phase == IDLE && after != SMTP_CLIENT_CLOSED)
@@ -408,7 +410,8 @@ static void on_drained(void *ctx)
 static void connect_failed(struct session *s, int err)
 {
 	char text[RELAY_SERVER_MAX + 100];
-	snprintf(text, sizeof(text), "Connection to %s: %s", s->server, err ? err_text(err) : err_text(ERR_CLOSED));
+	snprintf(text, sizeof(text), "Connection to %s: %s", s->server,
+		 err ? err_text(err) : err_text(ERR_CLOSED));
 	struct smtp_result r = relay_result(SMTP_LATER, "4.4.1", text);
 	keep_failure(s, &r);
 	try_next(s);
@@ -437,8 +440,10 @@ static void on_end(void *ctx, int err)
 		connect_failed(s, err);
 		return;
 	}
-	if (smtp_client_step(s->client) == SMTP_CLIENT_TLS && d->tls == SMTP_TLS_OPPORTUNISTIC && !s->plain) {
-		ev(EV_INFO, "relay.tls.failed", KS("server", s->server), KS("error", err_name(err)));
+	if (smtp_client_step(s->client) == SMTP_CLIENT_TLS && d->tls == SMTP_TLS_OPPORTUNISTIC &&
+	    !s->plain) {
+		ev(EV_INFO, "relay.tls.failed", KS("server", s->server),
+		   KS("error", err_name(err)));
 		hang_up(s);
 		s->plain = true;
 		connect_to(s);

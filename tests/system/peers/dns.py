@@ -57,8 +57,11 @@ class FakeDns:
                 answer = self._answer(question)
             except (IndexError, struct.error, UnicodeDecodeError):
                 continue
-            if answer:
-                self._socket.sendto(answer, peer)
+            try:
+                if answer:
+                    self._socket.sendto(answer, peer)
+            except OSError:             # closed meanwhile
+                return
 
     def _question(self, packet):
         labels, at = [], 12
