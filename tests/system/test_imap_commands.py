@@ -195,7 +195,7 @@ def test_rename(client):
 
 
 def test_status(inbox):
-    line = inbox.ok("STATUS INBOX (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ SIZE)")[0]
+    line = inbox.ok("STATUS INBOX (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ SIZE)")[-1]   # behind CONDSTORE's OK
     assert re.match(rb'\* STATUS "INBOX" \(MESSAGES 3 RECENT 0 UIDNEXT 4 UIDVALIDITY \d+ UNSEEN 3 HIGHESTMODSEQ \d+ '
                     rb'SIZE \d+\)$', line)
     inbox.no("STATUS Nowhere (MESSAGES)", "NONEXISTENT")
@@ -369,6 +369,13 @@ def test_search(inbox):
     answer = inbox.cmd("UID SEARCH RETURN (MIN MAX COUNT ALL) UNSEEN")
     assert answer.lines[0].endswith(b" UID MIN 1 MAX 4 ALL 1,3:4 COUNT 3")
     assert inbox.ok("SEARCH RETURN () SUBJECT none")[0].endswith(b'")')
+
+
+def test_condstore_switched_on_by_use(inbox):
+    """RFC 7162 3.1: the first command that shows it, with a mailbox selected, tells where to count from; once."""
+    lines = inbox.ok("FETCH 1 (MODSEQ)")
+    assert sum(b"[HIGHESTMODSEQ " in line for line in lines) == 1
+    assert not any(b"[HIGHESTMODSEQ " in line for line in inbox.ok("FETCH 1 (MODSEQ)"))
 
 
 def test_condstore(inbox):

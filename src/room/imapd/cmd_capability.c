@@ -43,7 +43,8 @@ void cmd_enable(struct cmd *cmd)
 		cmd_syntax(cmd);
 		return;
 	}
-	c->condstore |= condstore;
+	if (condstore)
+		conn_condstore(c);
 	c->utf8 |= utf8;
 	conn_printf(c, "* ENABLED%s%s\r\n", condstore ? " CONDSTORE" : "", utf8 ? " UTF8=ACCEPT" : "");
 	cmd_ok(cmd);

@@ -308,7 +308,8 @@ void cmd_fetch(struct cmd *cmd)
 	}
 	if (!cmd_uids(cmd, set, &f->uids))
 		return;
-	cmd->conn->condstore |= f->args.has_changed_since || (f->args.items & IMAP_FETCH_MODSEQ);
+	if (f->args.has_changed_since || (f->args.items & IMAP_FETCH_MODSEQ))
+		conn_condstore(cmd->conn);
 	f->needs = fetch_needs(&f->args);
 	f->set_seen = f->args.sets_seen && !cmd->conn->view->read_only;
 	f->from = 1;

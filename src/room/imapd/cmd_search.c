@@ -280,7 +280,8 @@ void cmd_search(struct cmd *cmd)
 		cmd_done(cmd, "NO [BADCHARSET (US-ASCII UTF-8)] That charset is not supported.");
 		return;
 	}
-	cmd->conn->condstore |= s->program.has_modseq;
+	if (s->program.has_modseq)
+		conn_condstore(cmd->conn);
 	imap_search_resolve(&s->program, (uint32_t)v->told, view_highest_uid(v));
 	s->now_ms = clock_wall_ms();
 	s->told_ms = clock_mono_ms();

@@ -66,7 +66,8 @@ void cmd_status(struct cmd *cmd)
 	s->items = a.items;
 	cmd->state = s;
 	/* RFC 7162 3.1: asking for it says that the client knows MODSEQ. */
-	cmd->conn->condstore |= (a.items & IMAP_STATUS_HIGHESTMODSEQ) != 0;
+	if (a.items & IMAP_STATUS_HIGHESTMODSEQ)
+		conn_condstore(cmd->conn);
 	req.name = (ProtobufCBinaryData){ name.n, (uint8_t *)name.p };
 	shard_call(cmd, POSTERN__SESSION_OP__SESSION_STATUS, &req.base, -1, on_status);
 }

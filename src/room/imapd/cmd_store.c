@@ -166,7 +166,8 @@ void cmd_store(struct cmd *cmd)
 		cmd_done(cmd, "NO [NOPERM] The mailbox is open for reading only.");
 		return;
 	}
-	cmd->conn->condstore |= s->args.conditional;
+	if (s->args.conditional)
+		conn_condstore(cmd->conn);
 	if (!s->uids.n) {
 		cmd_ok(cmd);
 		return;

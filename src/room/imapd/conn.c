@@ -114,6 +114,15 @@ void conn_write(struct conn *c, struct buf *b)
 	buf_clear(b);
 }
 
+void conn_condstore(struct conn *c)
+{
+	if (c->condstore)
+		return;
+	c->condstore = true;
+	if (c->view)
+		conn_printf(c, "* OK [HIGHESTMODSEQ %llu] Highest.\r\n", (unsigned long long)c->view->highestmodseq);
+}
+
 void conn_printf(struct conn *c, const char *fmt, ...)
 {
 	char line[2048];

@@ -116,6 +116,9 @@ struct cmd {
 /* conn.c */
 void imapd_accept(struct imapd *imapd, int fd, const struct sockaddr_storage *peer);
 void conn_write(struct conn *conn, struct buf *b);	/* sends and empties it */
+/* The client showed that it knows MODSEQ (RFC 7162 3.1). The first time, with a mailbox selected, it is told the
+ * mailbox's HIGHESTMODSEQ, from which it can count. */
+void conn_condstore(struct conn *conn);
 void conn_printf(struct conn *conn, const char *fmt, ...) PRINTF_FMT(2, 3);
 void conn_bye(struct conn *conn, const char *text);	/* "* BYE text", then the end */
 void conn_bad_command(struct conn *conn);		/* counts it; BYE past the limit */
