@@ -95,6 +95,20 @@ def test_connections_per_address(house):
         time.sleep(0.2)
 
 
+def test_limits_follow_a_reload(house):
+    house.set_option("limits.per_address", "1")
+    house.cli("reload")
+    try:
+        with RawSmtp(house) as first:
+            assert first.greeting[0] == 220
+            with RawSmtp(house) as second:
+                assert second.greeting[0] == 421
+    finally:
+        house.set_option("limits.per_address", OPTIONS["limits.per_address"])
+        house.cli("reload")
+        time.sleep(0.2)
+
+
 def test_talk_before_the_greeting(house):
     """S08: 554 and the end; whoever waits is greeted."""
     with RawSmtp(house, greet=False) as raw:

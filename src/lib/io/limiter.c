@@ -92,6 +92,13 @@ struct conn_limiter *conn_limiter_new(unsigned per_address, const char *exempt_n
 	return l;
 }
 
+void conn_limiter_set(struct conn_limiter *l, unsigned per_address, const char *exempt_networks)
+{
+	l->per_address = per_address;
+	l->n_exempt = 0;
+	parse_exempt(l, exempt_networks);
+}
+
 void conn_limiter_free(struct conn_limiter **lp)
 {
 	if (!*lp)

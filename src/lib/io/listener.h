@@ -16,6 +16,7 @@ struct conn_limiter;
 
 struct conn_limiter *conn_limiter_new(unsigned per_address, const char *exempt_networks); /* "127.0.0.0/8 ::1/128" */
 void conn_limiter_free(struct conn_limiter **l);
+void conn_limiter_set(struct conn_limiter *l, unsigned per_address, const char *exempt_networks); /* keeps its counts */
 bool conn_limiter_enter(struct conn_limiter *l, const struct sockaddr_storage *addr);	/* false: over the limit */
 void conn_limiter_leave(struct conn_limiter *l, const struct sockaddr_storage *addr);
 bool conn_limiter_exempt(const struct conn_limiter *l, const struct sockaddr_storage *addr);

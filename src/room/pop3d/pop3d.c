@@ -40,6 +40,12 @@ static void on_tls(struct room *room, struct slice pem)
 	me.tls = fresh;
 }
 
+static void on_reload(struct room *room)
+{
+	conn_limiter_set(me.limiter, (unsigned)conf_u64(room->conf, "limits.per_address"),
+			 conf_str(room->conf, "limits.exempt_networks"));
+}
+
 void pop3d_maybe_exit(struct pop3d *d)
 {
 	if (d->room->stopping && list_empty(&d->conns))
@@ -79,6 +85,7 @@ const struct room_ops pop3d_ops = {
 	.init = init,
 	.on_listener = on_listener,
 	.on_tls = on_tls,
+	.on_reload = on_reload,
 	.on_stop = on_stop,
 	.on_stats = on_stats,
 };

@@ -85,10 +85,12 @@ static void on_tls(struct room *room, struct slice pem)
 	me.tls = fresh;
 }
 
-/* Open sessions see the new values too; their certificate and the limits per address stay. */
+/* Open sessions see the new values too; their certificate stays. */
 static void on_reload(struct room *room)
 {
 	configure(&me);
+	conn_limiter_set(me.limiter, (unsigned)conf_u64(room->conf, "limits.per_address"),
+			 conf_str(room->conf, "limits.exempt_networks"));
 }
 
 void smtpd_maybe_exit(struct smtpd *d)
