@@ -338,7 +338,12 @@ def test_connections_per_address(postern):
         Client(postern)
     clients.pop().close()
     time.sleep(0.3)
-    Client(postern)
+    clients.append(Client(postern))
+    postern.set_option("limits.per_address", 6)     # in force with a reload, for who comes next
+    postern.cli("reload")
+    clients.append(Client(postern))
+    with pytest.raises((OSError, EOFError)):
+        Client(postern)
 
 
 @pytest.mark.parametrize("postern", [{"conf": {"imap.max_sessions": "4", "limits.exempt_networks": "10.0.0.0/8"}}],

@@ -53,6 +53,14 @@ static int init(struct room *room)
 	return 0;
 }
 
+static void on_reload(struct room *room)
+{
+	struct imapd *imapd = room->state;
+
+	conn_limiter_set(imapd->limiter, (unsigned)conf_u64(room->conf, "limits.per_address"),
+			 conf_str(room->conf, "limits.exempt_networks"));
+}
+
 static void on_listener(struct room *room, const char *name, int fd)
 {
 	struct imapd *imapd = room->state;
@@ -119,6 +127,7 @@ const struct room_ops imapd_ops = {
 	.init = init,
 	.on_listener = on_listener,
 	.on_tls = on_certificate,
+	.on_reload = on_reload,
 	.on_stop = on_stop,
 	.on_stats = on_stats,
 };
