@@ -103,12 +103,12 @@ void help_noun(const struct cli_noun *noun)
 {
 	struct buf line = BUF_INIT(4096);
 	printf("usage: postern [-d DIR] %s VERB ...\n\n", noun->name);
-	for (size_t i = 0; i < api_n_ops; i++) {
-		if (!is_of(&api_ops[i], noun->name))
+	for (size_t i = 0; api_op_at(i); i++) {
+		if (!is_of(api_op_at(i), noun->name))
 			continue;
 		buf_clear(&line);
-		usage_line(noun, &api_ops[i], &line);
-		printf("  %s\n      %s\n", buf_cstr(&line), api_ops[i].help);
+		usage_line(noun, api_op_at(i), &line);
+		printf("  %s\n      %s\n", buf_cstr(&line), api_op_at(i)->help);
 	}
 	buf_fini(&line);
 }
@@ -225,9 +225,9 @@ void help_man(struct buf *out)
 		buf_str(out, ".SS ");
 		upper(cli_nouns[i]->name, out);
 		buf_str(out, "\n");
-		for (size_t k = 0; k < api_n_ops; k++) {
-			if (is_of(&api_ops[k], cli_nouns[i]->name))
-				man_op(out, cli_nouns[i], &api_ops[k]);
+		for (size_t k = 0; api_op_at(k); k++) {
+			if (is_of(api_op_at(k), cli_nouns[i]->name))
+				man_op(out, cli_nouns[i], api_op_at(k));
 		}
 	}
 	buf_str(out, ".SH EXIT STATUS\n0 done; 1 refused or failed, with the reason on standard "
@@ -268,13 +268,13 @@ static void words(int n, char **given)
 		const struct cli_noun *noun = cli_nouns[i];
 		if (n == 0)
 			puts(noun->name);
-		for (size_t k = 0; n && !strcmp(given[0], noun->name) && k < api_n_ops; k++) {
-			if (!is_of(&api_ops[k], noun->name))
+		for (size_t k = 0; n && !strcmp(given[0], noun->name) && api_op_at(k); k++) {
+			if (!is_of(api_op_at(k), noun->name))
 				continue;
 			if (n == 1)
-				puts(verb_of(&api_ops[k]));
-			else if (!strcmp(given[1], verb_of(&api_ops[k])))
-				word_options(noun, &api_ops[k]);
+				puts(verb_of(api_op_at(k)));
+			else if (!strcmp(given[1], verb_of(api_op_at(k))))
+				word_options(noun, api_op_at(k));
 		}
 	}
 }

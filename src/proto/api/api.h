@@ -71,8 +71,8 @@ struct api_op {
 	size_t n_results;
 };
 
-extern const struct api_op api_ops[];
-extern const size_t api_n_ops;
+/* All operations, by place; NULL behind the last. */
+const struct api_op *api_op_at(size_t i);
 
 enum {
 	API_FIELDS_MAX = 4096,		/* fields of a request, every member of a list counted */

@@ -12,9 +12,9 @@
 
 const struct api_op *api_op_find(struct slice name)
 {
-	for (size_t i = 0; i < api_n_ops; i++) {
-		if (slice_eq(slice_str(api_ops[i].name), name))
-			return &api_ops[i];
+	for (size_t i = 0; api_op_at(i); i++) {
+		if (slice_eq(slice_str(api_op_at(i)->name), name))
+			return api_op_at(i);
 	}
 	return NULL;
 }
@@ -124,19 +124,19 @@ int api_match(struct slice method, struct slice path, struct arena *a, struct ap
 		return ERR_TOO_BIG;
 	if (path.n == 0 || path.p[0] != '/')
 		return ERR_NOT_FOUND;
-	for (size_t i = 0; i < api_n_ops; i++) {
+	for (size_t i = 0; api_op_at(i); i++) {
 		struct api_field fields[API_IN_PATH_MAX];
 		size_t n;
-		if (!path_fits(&api_ops[i], path, fields, &n))
+		if (!path_fits(api_op_at(i), path, fields, &n))
 			continue;
 		found = true;
-		if (!slice_eq(slice_str(api_ops[i].method), method)) {
-			add_allowed(m.allow, sizeof(m.allow), api_ops[i].method);
+		if (!slice_eq(slice_str(api_op_at(i)->method), method)) {
+			add_allowed(m.allow, sizeof(m.allow), api_op_at(i)->method);
 			continue;
 		}
 		if (m.op && m.n_fields <= n)
 			continue;
-		m.op = &api_ops[i];
+		m.op = api_op_at(i);
 		memcpy(m.fields, fields, n * sizeof(fields[0]));
 		m.n_fields = n;
 	}

@@ -164,8 +164,8 @@ static json_t *components(void)
 void api_openapi(const char *version, struct buf *out)
 {
 	json_t *paths = json_object();
-	for (size_t i = 0; i < api_n_ops; i++) {
-		const struct api_op *op = &api_ops[i];
+	for (size_t i = 0; api_op_at(i); i++) {
+		const struct api_op *op = api_op_at(i);
 		char method[16] = "";
 		for (size_t k = 0; op->method[k] && k + 1 < sizeof(method); k++)
 			method[k] = (char)ascii_lower((uint8_t)op->method[k]);

@@ -178,14 +178,14 @@ static void openapi_names_everything(void **state)
 	assert_string_equal(json_string_value(json_object_get(doc, "openapi")), "3.1.0");
 	json_t *paths = json_object_get(doc, "paths");
 	assert_non_null(json_object_get(json_object_get(doc, "components"), "responses"));
-	for (size_t i = 0; i < api_n_ops; i++) {
-		json_t *item = json_object_get(paths, api_ops[i].path);
+	for (size_t i = 0; api_op_at(i); i++) {
+		json_t *item = json_object_get(paths, api_op_at(i)->path);
 		bool found = false;
 		const char *method;
 		json_t *op;
 		json_object_foreach(item, method, op)
 			found |= !strcmp(json_string_value(json_object_get(op, "operationId")),
-					 api_ops[i].name);
+					 api_op_at(i)->name);
 		assert_true(found);
 	}
 	json_decref(doc);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the operation table share: parameters that several operations have, and the words that tie
+ * a block together. One file a noun (ops_NOUN.c); table.c names them all.
+ */
+#ifndef PROTO_API_OPS_H
+#define PROTO_API_OPS_H
+
+#include "proto/api/api.h"
+
+/* Choices of shared parameters. */
+extern const char *const api_modes[];
+extern const char *const api_server_tls[];
+extern const char *const api_recipient_modes[];
+extern const char *const api_down_modes[];
+extern const char *const api_banished_modes[];
+
+/* clang-format off */
+#define TEXT_MAX 1024
+
+/* Parameters that several operations share. */
+#define P_CUSTOMER(...) { "customer", API_NAME, .min = 1, .max = 64, .help = "the customer's short name", __VA_ARGS__ }
+#define P_DOMAIN(...) { "domain", API_DOMAIN, .help = "the mail domain", __VA_ARGS__ }
+#define P_ADDRESS(...) { "address", API_ADDRESS, .help = "the mail address", __VA_ARGS__ }
+#define P_MODE(...) { "mode", API_CHOICE, .choices = api_modes, .help = "gateway: filter and pass on to the old server; hosted: deliver here", __VA_ARGS__ }
+#define P_SERVER { "server", API_HOSTPORT, .help = "the customer's own mail server, HOST:PORT (port 25 where none is named)" }
+#define P_SERVER_TLS { "server_tls", API_CHOICE, .choices = api_server_tls, .help = "TLS towards that server" }
+#define P_RECIPIENTS { "recipients", API_CHOICE, .choices = api_recipient_modes, .help = "gateway, an address that is not known here: ask the old server, refuse it, or accept any" }
+#define P_WHEN_DOWN { "when_down", API_CHOICE, .choices = api_down_modes, .help = "gateway, an unknown address while the old server does not answer: queue the mail, or say later" }
+#define P_BANISHED { "banished", API_CHOICE, .choices = api_banished_modes, .help = "mail to banished addresses: refuse it, or take and drop it" }
+#define P_HOSTED { "hosted", API_BOOL, .help = "lives here even while its domain is forwarded" }
+#define P_SEND_ANY { "send_any", API_BOOL, .help = "may send as any address of its customer's domains" }
+#define P_DRY_RUN { "dry_run", API_BOOL, .help = "only say what would happen" }
+#define P_LIMIT { "limit", API_U64, .min = 1, .max = 1000, .help = "items of one page (100)" }
+#define P_AFTER { "after", API_STR, .min = 1, .max = TEXT_MAX, .help = "cursor of the page before" }
+#define P_PASSWORD(...) { "password", API_SECRET, .min = 1, .max = 1024, __VA_ARGS__ }
+#define P_QUOTA { "quota", API_SIZE, .help = "storage for this mailbox, 0 for none" }
+#define P_QUEUE_ID(...) { "id", API_U64, .min = 1, .max = INT64_MAX, .help = "number of the queued message", __VA_ARGS__ }
+
+#define ROOT "/api/v1"
+
+#define IN(a) .params = a, .n_params = ARRAY_SIZE(a)
+#define OUT(a) .results = a, .n_results = ARRAY_SIZE(a)
+#define PAGE(a) .list = true, OUT(a)
+/* clang-format on */
+
+struct api_group {
+	const struct api_op *ops;
+	size_t n;
+};
+extern const struct api_group api_customer_group;
+extern const struct api_group api_domain_group;
+extern const struct api_group api_mailbox_group;
+extern const struct api_group api_address_group;
+extern const struct api_group api_import_group;
+extern const struct api_group api_move_group;
+extern const struct api_group api_queue_group;
+extern const struct api_group api_instance_group;
+
+#define API_GROUP(noun) const struct api_group api_##noun##_group = { ops, ARRAY_SIZE(ops) }
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Domains and their switch-over. */
+#include "proto/api/ops.h"
+
+/* clang-format off */
+static const struct api_param domain_add[] = {
+	P_DOMAIN(.required = true, .positional = true),
+	P_CUSTOMER(.required = true),
+	P_MODE(.required = true),
+	P_SERVER,
+	P_SERVER_TLS,
+	P_RECIPIENTS,
+	P_WHEN_DOWN,
+	P_BANISHED,
+};
+static const struct api_param domain_list[] = { P_CUSTOMER(), P_LIMIT, P_AFTER };
+static const struct api_param domain_show[] = { P_DOMAIN(.required = true, .positional = true) };
+static const struct api_param domain_set[] = {
+	P_DOMAIN(.required = true, .positional = true),
+	P_SERVER,
+	P_SERVER_TLS,
+	P_RECIPIENTS,
+	P_WHEN_DOWN,
+	P_BANISHED,
+	P_CUSTOMER(),
+};
+static const struct api_param domain_switch[] = {
+	P_DOMAIN(.required = true, .positional = true),
+	P_MODE(.required = true, .positional = true),
+	P_DRY_RUN,
+};
+static const struct api_result domain_is[] = {
+	{ "domain", API_DOMAIN, "the domain" },
+	{ "customer", API_NAME, "whose it is" },
+	{ "mode", API_CHOICE, "gateway or hosted" },
+	{ "server", API_STR, "the customer's own server" },
+	{ "server_tls", API_CHOICE, "TLS towards it" },
+	{ "phase", API_STR, "announced, filtering, copying, hosted or done" },
+	{ "recipients", API_CHOICE, "how unknown addresses are judged while it is forwarded" },
+	{ "when_down", API_CHOICE, "what happens to them while the old server does not answer" },
+	{ "banished", API_CHOICE, "what happens to mail for banished addresses" },
+	{ "mailboxes", API_U64, "how many mailboxes" },
+	{ "addresses", API_U64, "how many aliases, lists and redirects" },
+	{ "created_ms", API_TIME, "when it was added" },
+};
+static const struct api_result switch_is[] = {
+	{ "domain", API_DOMAIN, "the domain" },
+	{ "mode_before", API_CHOICE, "mode until now" },
+	{ "mode", API_CHOICE, "mode from now on" },
+	{ "dry_run", API_BOOL, "nothing was changed" },
+	{ "warnings", API_LIST, "what to look at before" },
+};
+
+static const struct api_op ops[] = {
+	{ "domain.add", "POST", ROOT "/domains", API_DIRECTORY, .help = "adds a domain of a customer", IN(domain_add), OUT(domain_is) },
+	{ "domain.list", "GET", ROOT "/domains", API_DIRECTORY, .help = "lists domains", IN(domain_list), PAGE(domain_is) },
+	{ "domain.show", "GET", ROOT "/domains/{domain}", API_DIRECTORY, .help = "shows a domain", IN(domain_show), OUT(domain_is) },
+	{ "domain.set", "PATCH", ROOT "/domains/{domain}", API_DIRECTORY, .help = "changes a domain's server or customer", IN(domain_set), OUT(domain_is) },
+	{ "domain.switch", "POST", ROOT "/domains/{domain}/switch", API_DIRECTORY, .help = "switches a domain over to here, or back to its old server", IN(domain_switch), OUT(switch_is) },
+	{ "domain.remove", "DELETE", ROOT "/domains/{domain}", API_DIRECTORY, .help = "removes a domain that has no mailboxes", IN(domain_show) },
+};
+/* clang-format on */
+API_GROUP(domain);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Imports. */
+#include "proto/api/ops.h"
+
+/* clang-format off */
+static const struct api_param import_params[] = {
+	{ "file", API_FILE, .required = true, .positional = true, .max = API_FILE_MAX, .help = "the file to import" },
+	P_DOMAIN(.required = true),
+	P_DRY_RUN,
+};
+static const struct api_result import_is[] = {
+	{ "domain", API_DOMAIN, "the domain" },
+	{ "lines", API_U64, "lines that were read" },
+	{ "added", API_U64, "new ones" },
+	{ "unchanged", API_U64, "there already, the same" },
+	{ "changed", API_U64, "there already, brought up to date" },
+	{ "dry_run", API_BOOL, "nothing was changed" },
+	{ "warnings", API_LIST, "what to look at, with the line" },
+};
+
+static const struct api_op ops[] = {
+	{ "import.accounts", "POST", ROOT "/domains/{domain}/import/accounts", API_DIRECTORY, .help = "adds mailboxes from a file, all or none", IN(import_params), OUT(import_is) },
+	{ "import.aliases", "POST", ROOT "/domains/{domain}/import/aliases", API_DIRECTORY, .help = "adds aliases from a file, all or none", IN(import_params), OUT(import_is) },
+};
+/* clang-format on */
+API_GROUP(import);

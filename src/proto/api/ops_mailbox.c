@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mailboxes. */
+#include "proto/api/ops.h"
+
+/* clang-format off */
+static const struct api_param mailbox_add[] = {
+	P_ADDRESS(.required = true, .positional = true),
+	P_PASSWORD(.help = "the login's password; without one nobody can log in"),
+	P_QUOTA,
+	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
+	P_HOSTED,
+	P_SEND_ANY,
+};
+static const struct api_param mailbox_list[] = { P_DOMAIN(), P_CUSTOMER(), P_LIMIT, P_AFTER };
+static const struct api_param mailbox_show[] = { P_ADDRESS(.required = true, .positional = true) };
+static const struct api_param mailbox_set[] = {
+	P_ADDRESS(.required = true, .positional = true),
+	P_QUOTA,
+	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
+	P_HOSTED,
+	P_SEND_ANY,
+};
+static const struct api_param mailbox_password[] = {
+	P_ADDRESS(.required = true, .positional = true),
+	P_PASSWORD(.required = true, .help = "the new password"),
+};
+static const struct api_result mailbox_is[] = {
+	{ "address", API_ADDRESS, "address and login" },
+	{ "name", API_STR, "the person's name" },
+	{ "used_bytes", API_BYTES, "storage used" },
+	{ "quota_bytes", API_LIMIT, "storage allowed, 0 for no limit" },
+	{ "messages", API_U64, "how many messages" },
+	{ "has_password", API_BOOL, "whether somebody can log in" },
+	{ "account_id", API_U64, "number of the account, never given again" },
+	{ "created_ms", API_TIME, "when it was added" },
+};
+
+static const struct api_op ops[] = {
+	{ "mailbox.add", "POST", ROOT "/mailboxes", API_DIRECTORY, .help = "adds a mailbox", IN(mailbox_add), OUT(mailbox_is) },
+	{ "mailbox.list", "GET", ROOT "/mailboxes", API_DIRECTORY, .help = "lists mailboxes", IN(mailbox_list), PAGE(mailbox_is) },
+	{ "mailbox.show", "GET", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "shows a mailbox", IN(mailbox_show), OUT(mailbox_is) },
+	{ "mailbox.set", "PATCH", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "changes a mailbox", IN(mailbox_set), OUT(mailbox_is) },
+	{ "mailbox.password", "PUT", ROOT "/mailboxes/{address}/password", API_DIRECTORY, .help = "sets a mailbox's password and ends its sessions", IN(mailbox_password) },
+	{ "mailbox.remove", "DELETE", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "removes a mailbox with all its mail", IN(mailbox_show) },
+};
+/* clang-format on */
+API_GROUP(mailbox);
