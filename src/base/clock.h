@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two clocks, read in one place. Whoever decides something by the time takes
- * it as a parameter; only the edges of a room call these. The environment
- * variable POSTERN_CLOCK_OFFSET (seconds, tests only) is added to the wall clock.
+ * The two clocks, read in one place. Whoever decides something by the time takes it as a parameter; only the
+ * edges of a room call these.
+ *
+ * Two environment variables, for tests only, move the wall clock: POSTERN_CLOCK_OFFSET is a number of seconds;
+ * POSTERN_CLOCK_FILE names a file of eight bytes, milliseconds as int64_t, that whoever runs the test may write
+ * at any time.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
 #include <stdint.h>
 
+void clock_setup(void);		/* reads the two variables; before a sandbox closes, and never needed elsewhere */
 int64_t clock_wall_ms(void);	/* since 1970-01-01 UTC; may jump */
 int64_t clock_mono_ms(void);	/* since some start; never goes back */
 

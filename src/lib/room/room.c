@@ -6,6 +6,7 @@
  */
 #include "lib/room/room_priv.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/control.pb-c.h"
@@ -325,6 +326,7 @@ int room_main(enum role role, unsigned index)
 	}
 	snprintf(who, sizeof(who), "%s.%u", role_name(role), index);
 	ev_setup(who, false, EV_INFO);
+	clock_setup();
 	me.room.loop = uv_default_loop();
 	me.room.role = role;
 	me.room.index = index;
