@@ -8,6 +8,12 @@ static const struct api_param import_params[] = {
 	P_DOMAIN(.required = true),
 	P_DRY_RUN,
 };
+static const struct api_param import_accounts[] = {
+	{ "file", API_FILE, .required = true, .positional = true, .max = API_FILE_MAX, .help = "the file to import" },
+	P_DOMAIN(.required = true),
+	P_DRY_RUN,
+	{ "check_policy", API_BOOL, .help = "refuse plain passwords in the file that the customer's policy would refuse" },
+};
 static const struct api_result import_is[] = {
 	{ "domain", API_DOMAIN, "the domain" },
 	{ "lines", API_U64, "lines that were read" },
@@ -19,7 +25,7 @@ static const struct api_result import_is[] = {
 };
 
 static const struct api_op ops[] = {
-	{ "import.accounts", "POST", ROOT "/domains/{domain}/import/accounts", API_DIRECTORY, .help = "adds mailboxes from a file, all or none", IN(import_params), OUT(import_is) },
+	{ "import.accounts", "POST", ROOT "/domains/{domain}/import/accounts", API_DIRECTORY, .help = "adds mailboxes from a file, all or none", IN(import_accounts), OUT(import_is) },
 	{ "import.aliases", "POST", ROOT "/domains/{domain}/import/aliases", API_DIRECTORY, .help = "adds aliases from a file, all or none", IN(import_params), OUT(import_is) },
 };
 /* clang-format on */

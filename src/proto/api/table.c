@@ -14,6 +14,7 @@ const char *const api_banished_modes[] = { "refuse", "drop", NULL };
 static const struct api_group *const groups[] = {
 	&api_customer_group,
 	&api_domain_group,
+	&api_policy_group,
 	&api_mailbox_group,
 	&api_address_group,
 	&api_import_group,

@@ -30,6 +30,8 @@ static const struct {
 	{ "domain.set", op_domain_set },
 	{ "domain.switch", op_domain_switch },
 	{ "domain.remove", op_domain_remove },
+	{ "policy.show", op_policy_show },
+	{ "policy.set", op_policy_set },
 	{ "mailbox.add", op_mailbox_add },
 	{ "mailbox.list", op_mailbox_list },
 	{ "mailbox.show", op_mailbox_show },

@@ -218,9 +218,6 @@ NODISCARD int credential_find(struct engine *e, struct arena *a, struct slice lo
 /* May this account write as this address (RFC 5321 reverse-path or an author field); empty is allowed (null sender). */
 NODISCARD int sender_allowed(struct engine *e, struct arena *a, uint64_t account, struct slice address, bool *ret);
 
-/* The policy for new passwords: at least 12 characters with a lower-case and an upper-case letter and a digit (M6). */
-NODISCARD int password_check(struct engine *e, struct slice password, struct problem *why);
-
 /* --- recipients of gateway domains ------------------------------------------------------------------ */
 
 enum known { KNOWN_UNSURE = 0, KNOWN_YES = 1, KNOWN_NO = 2, KNOWN_STALE = 3 /* was good once, ask again if you can */ };

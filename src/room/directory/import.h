@@ -80,6 +80,9 @@ struct import_result {
 NODISCARD int import_check_accounts(struct engine *e, struct arena *a, const struct domain *d,
 				    struct import_account *rows, size_t n, struct import_result *ret,
 				    struct import_errors *errors);
+/* Plain passwords against the customer's policy; hashes cannot be judged. ERR_INVALID with errors. */
+NODISCARD int import_check_policy(struct engine *e, struct arena *a, const struct domain *d,
+				  const struct import_account *rows, size_t n, struct import_errors *errors);
 /* Inside the caller's transaction, after the check: secrets are hashes now. Sets rows' ids. */
 NODISCARD int import_apply_accounts(struct engine *e, struct arena *a, const struct domain *d,
 				    struct import_account *rows, size_t n, unsigned shards, int64_t now_ms,

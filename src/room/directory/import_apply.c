@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "room/directory/policy.h"
 
 /* The local part that a row is about; a full address must be of this domain. */
 static int row_local(struct arena *a, const struct domain *d, struct slice in, size_t line,
@@ -103,6 +104,22 @@ int import_check_accounts(struct engine *e, struct arena *a, const struct domain
 	if (r >= 0 && customer_check_pool(e, a, d->customer, 0, quota, &why) < 0)
 		import_fault(errors, a, 0, "%s", why.text);
 	return r < 0 ? r : errors->total ? ERR_INVALID : 0;
+}
+
+int import_check_policy(struct engine *e, struct arena *a, const struct domain *d,
+			const struct import_account *rows, size_t n, struct import_errors *errors)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct problem why = { 0 };
+		if (rows[i].skip || rows[i].hashed || !rows[i].secret.n)
+			continue;
+		int r = password_check(e, d->customer, "password", rows[i].secret, &why);
+		if (r < 0 && !why.err)
+			return r;
+		if (r < 0)
+			import_fault(errors, a, rows[i].line, "%s", why.text);
+	}
+	return errors->total ? ERR_INVALID : 0;
 }
 
 int import_apply_accounts(struct engine *e, struct arena *a, const struct domain *d,

@@ -200,6 +200,8 @@ void op_import_accounts(struct admin *ad)
 	if (r == 0)
 		r = import_check_accounts(ad->e, ad->a, &m->d, m->rows, m->n, &m->result,
 					  &m->errors);
+	if (r == 0 && admin_flag(ad, "check_policy", false))
+		r = import_check_policy(ad->e, ad->a, &m->d, m->rows, m->n, &m->errors);
 	if (m->errors.total)
 		admin_refuse_lines(ad, "file", &m->errors);
 	else if (r < 0)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "ipc/store.pb-c.h"
 #include "room/directory/name.h"
+#include "room/directory/policy.h"
 
 struct mailbox {
 	struct domain d;
@@ -131,7 +132,8 @@ void op_mailbox_add(struct admin *ad)
 	};
 	int r = check_new(ad, m);
 	if (r == 0 && admin_has(ad, "password"))
-		r = password_check(ad->e, admin_get(ad, "password"), &ad->why);
+		r = password_check(ad->e, m->d.customer, "password", admin_get(ad, "password"),
+				   &ad->why);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else if (admin_has(ad, "password"))
@@ -333,7 +335,8 @@ void op_mailbox_password(struct admin *ad)
 	struct mailbox *m = mailbox_of(ad);
 	int r = admin_mailbox(ad, &m->d, &m->x);
 	if (r == 0)
-		r = password_check(ad->e, admin_get(ad, "password"), &ad->why);
+		r = password_check(ad->e, m->d.customer, "password", admin_get(ad, "password"),
+				   &ad->why);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else

@@ -23,6 +23,8 @@ static const struct {
 	{ "domain.set", P },
 	{ "domain.switch", P | C },
 	{ "domain.remove", P },
+	{ "policy.show", P | C | D | U },
+	{ "policy.set", P | C },
 	{ "mailbox.add", P | C | D },
 	{ "mailbox.list", P | C | D },
 	{ "mailbox.show", P | C | D | U },

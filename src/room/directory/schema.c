@@ -130,5 +130,14 @@ static const char operators[] = "CREATE TABLE operator ("
 				" hash BLOB NOT NULL,"
 				" created INTEGER NOT NULL) STRICT;";
 
-const char *const directory_migrations[] = { first, operators };
+/* What a customer asks of passwords, and how long old user names and links are good. */
+static const char policies[] = "CREATE TABLE policy ("
+			       " customer INTEGER PRIMARY KEY REFERENCES customer(id) ON DELETE CASCADE,"
+			       " length INTEGER NOT NULL,"
+			       " classes INTEGER NOT NULL,"
+			       " old_login_days INTEGER NOT NULL,"
+			       " invitation_hours INTEGER NOT NULL,"
+			       " reset_minutes INTEGER NOT NULL) STRICT;";
+
+const char *const directory_migrations[] = { first, operators, policies };
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

@@ -3,6 +3,7 @@
 
 #include "proto/api/api.h"
 #include "room/directory/name.h"
+#include "room/directory/policy.h"
 #include "room/directory/rights.h"
 #include "room/directory/seal.h"
 
@@ -277,12 +278,44 @@ static void policy(void **state)
 		{ "Abcdefghijk1\n", ERR_INVALID },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		assert_int_equal(password_check(f->e, T(cases[i].in), NULL), cases[i].err);
+		assert_int_equal(password_check(f->e, f->customer.id, "password", T(cases[i].in), NULL), cases[i].err);
 	for (size_t n = 1024; n <= 1025; n++) {
 		char text[1100] = "Aa1";
 		memset(text + 3, 'x', n - 3);
-		assert_int_equal(password_check(f->e, slice_of(text, n), NULL), n <= 1024 ? 0 : ERR_TOO_BIG);
+		assert_int_equal(password_check(f->e, f->customer.id, "password", slice_of(text, n), NULL),
+				 n <= 1024 ? 0 : ERR_TOO_BIG);
 	}
+}
+
+static void own_policy(void **state)
+{
+	struct fixture *f = *state;
+	struct policy p;
+	struct problem why = { 0 };
+	uint64_t c = f->customer.id;
+	assert_int_equal(policy_get(f->e, c, &p), 0);
+	assert_int_equal(p.length, 12);
+	assert_int_equal(p.classes, POLICY_LOWER | POLICY_UPPER | POLICY_DIGIT);
+	assert_int_equal(p.old_login_days, 5);
+	p.length = 20;
+	p.classes = POLICY_SYMBOL;
+	assert_int_equal(policy_put(f->e, c, &p), 0);
+	assert_int_equal(password_check(f->e, c, "new", T("Abcdefghijk1"), &why), ERR_INVALID);
+	assert_string_equal(why.field, "new");
+	assert_string_equal(why.text, "the password has 12 characters, the policy asks for at least 20");
+	why = (struct problem){ 0 };
+	assert_int_equal(password_check(f->e, c, "new", T("abcdefghijklmnopqrst"), &why), ERR_INVALID);
+	assert_non_null(strstr(why.text, "neither letter nor digit"));
+	assert_int_equal(password_check(f->e, c, "new", T("abcdefghijklmnopqrs!"), NULL), 0);
+	assert_int_equal(password_check(f->e, c, "new", T("abcdefghijklmnopqr !"), NULL), 0);
+	/* Another customer's stays as it was. */
+	assert_int_equal(password_check(f->e, c + 1, "new", T("Abcdefghijk1"), NULL), 0);
+	p.classes = 0;
+	assert_int_equal(policy_put(f->e, c, &p), 0);
+	assert_int_equal(password_check(f->e, c, "new", T("aaaaaaaaaaaaaaaaaaaa"), NULL), 0);
+	assert_int_equal(customer_remove(f->e, c, NULL), 0);
+	assert_int_equal(policy_get(f->e, c, &p), 0);
+	assert_int_equal(p.length, 12);
 }
 
 static void senders(void **state)
@@ -408,7 +441,7 @@ int main(void)
 #define WITH(t) cmocka_unit_test_setup_teardown(t, fixture_up, fixture_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names), cmocka_unit_test(name_limits), WITH(customers), WITH(domains), WITH(pool),
-		WITH(address_rules), WITH(credentials), WITH(half_made), WITH(policy), WITH(senders),
+		WITH(address_rules), WITH(credentials), WITH(half_made), WITH(policy), WITH(own_policy), WITH(senders),
 		cmocka_unit_test(rights_matrix), WITH(sealing), WITH(switching), WITH(first_login),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Passwords: what a customer asks of them, and what may be done with one (FEATURES M6 to M8)."""
+import imaplib
+import smtplib
+
+import pytest
+
+PASSWORD = "Correct-horse-1"
+
+
+@pytest.fixture(scope="module")
+def house(shared_postern):
+    shared_postern.add_domain("example.test")
+    shared_postern.add_mailbox("joe@example.test", PASSWORD)
+    return shared_postern
+
+
+def logs_in(postern, user, password):
+    """{protocol: bool}"""
+    answers = {}
+    for name, door in (("imap", postern.imap), ("pop3", postern.pop3), ("submission", postern.submission)):
+        try:
+            session = door(user, password)
+            answers[name] = True
+            session.close() if name == "submission" else session.sock.close()
+        except (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError):
+            answers[name] = False
+        except Exception as e:  # poplib.error_proto
+            assert "-ERR" in str(e), e
+            answers[name] = False
+    return answers
+
+
+EVERY = {"imap": True, "pop3": True, "submission": True}
+NONE = {"imap": False, "pop3": False, "submission": False}
+
+
+# -- the policy (M6) --------------------------------------------------------------------------------------------------
+
+def test_a_customer_has_the_default_policy_until_it_sets_one(house):
+    policy = house.json("policy", "show", "acme")
+    assert policy["length"] == 12 and policy["classes"] == ["lower", "upper", "digit"]
+    assert policy["old_login_days"] == 5
+
+
+def test_a_policy_is_in_force_for_the_next_new_password_and_for_this_customer_alone(house):
+    house.add_customer("strict")
+    house.add_domain("strict.test", customer="strict")
+    house.add_mailbox("before@strict.test", PASSWORD)
+    house.cli("policy", "set", "strict", "--length", "16", "--classes", "lower", "--classes", "symbol")
+    assert house.json("policy", "show", "strict")["classes"] == ["lower", "symbol"]
+    assert "at least 16" in house.refused("mailbox", "add", "a@strict.test", "--password-stdin", stdin=PASSWORD + "\n")
+    assert "neither letter nor digit" in house.refused("mailbox", "password", "before@strict.test", "--password-stdin",
+                                                       stdin="abcdefghijklmnopq\n")
+    house.add_mailbox("a@strict.test", "only lower-case letters")
+    assert logs_in(house, "a@strict.test", "only lower-case letters") == EVERY
+    assert logs_in(house, "before@strict.test", PASSWORD) == EVERY      # what is set stays
+    house.add_mailbox("other@example.test", PASSWORD)                   # another customer's is its own
+    house.cli("policy", "set", "strict", "--classes", "none", "--length", "8")
+    house.cli("mailbox", "password", "a@strict.test", "--password-stdin", stdin="aaaaaaaa\n")
+    assert logs_in(house, "a@strict.test", "aaaaaaaa") == EVERY
+
+
+@pytest.mark.parametrize("option, value", [("--length", "7"), ("--length", "129"), ("--classes", "greek"),
+                                           ("--old-login-days", "366"), ("--reset-minutes", "4")])
+def test_a_policy_has_bounds(house, option, value):
+    done = house.try_cli("policy", "set", "acme", option, value)
+    assert done.returncode == 2 and option in done.stderr and value in done.stderr
+
+
+def test_an_old_password_may_be_used_again(house):
+    for _ in range(2):
+        house.cli("mailbox", "password", "joe@example.test", "--password-stdin", stdin=PASSWORD + "\n")
+        assert logs_in(house, "joe@example.test", PASSWORD) == EVERY
+
+
+def test_imported_passwords_are_kept_unless_the_policy_is_asked_for(house):
+    house.add_domain("import.test")
+    path = house.write_file("weak.txt", "joe short\nmary Long-enough-1\njane {SHA}HX1ZUgMmGVejMF1bp/xZetwqN5o=\nnone\n")
+    error = house.refused("import", "accounts", path, "--domain", "import.test", "--check-policy")
+    assert "line 1" in error and "at least 12" in error and "line 2" not in error and "line 3" not in error
+    assert house.json("mailbox", "list", "--domain", "import.test")["items"] == []
+    house.cli("import", "accounts", path, "--domain", "import.test")
+    assert logs_in(house, "joe@import.test", "short") == EVERY
