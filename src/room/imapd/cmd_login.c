@@ -18,7 +18,7 @@ static bool too_many_sessions(const struct conn *c, uint64_t account)
 {
 	uint64_t n = 0;
 
-	if (conn_limiter_exempt(c->imapd->limiter, &c->peer))
+	if (conn_limiter_exempt(c->imapd->front.limiter, &c->peer))
 		return false;
 	list_each(other, &c->imapd->conns, struct conn, node)
 		n += other->session && other->account_id == account;

@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
-#include "lib/tls/tls.h"
 
 #include <stdarg.h>
 
@@ -27,12 +26,9 @@ static const struct stream_ops ops = {
 
 void imapd_accept(struct imapd *imapd, int fd, const struct sockaddr_storage *peer)
 {
-	if (!imapd->tls || imapd->n_conns >= conf_u64(imapd->room->conf, "imap.max_connections")) {
-		ev(EV_WARN, "imap.connection.refused", KS("reason", imapd->tls ? "too many" : "no certificate"));
-		close(fd);
-		return;
-	}
-	if (!conn_limiter_enter(imapd->limiter, peer)) {
+	const char *why = front_enter(&imapd->front, peer, "imap.max_connections", true);
+	if (why) {
+		ev(EV_WARN, "imap.connection.refused", KS("reason", why));
 		close(fd);
 		return;
 	}
@@ -44,10 +40,9 @@ void imapd_accept(struct imapd *imapd, int fd, const struct sockaddr_storage *pe
 	c->fresh = true;
 	imap_reader_init(&c->reader, &imap_limits_login);
 	list_append(&imapd->conns, &c->node);
-	imapd->n_conns++;
 	c->stream = stream_new(imapd->room->loop, fd, &ops, c);
 	conn_deadline(c);
-	if (stream_tls_server(c->stream, imapd->tls) < 0)
+	if (stream_tls_server(c->stream, imapd->front.tls) < 0)
 		stream_close(c->stream);
 }
 
@@ -58,7 +53,7 @@ static void on_tls(void *ctx)
 }
 
 /* What it holds beside the stream. */
-void conn_forget(struct conn *c)
+static void conn_forget(struct conn *c)
 {
 	cmd_free(c);
 	append_free(&c->append);
@@ -69,19 +64,13 @@ void conn_forget(struct conn *c)
 
 static void conn_free(struct conn *c)
 {
+	struct imapd *imapd = c->imapd;
 	conn_forget(c);
 	list_remove(&c->node);
-	c->imapd->n_conns--;
-	conn_limiter_leave(c->imapd->limiter, &c->peer);
+	front_leave(&imapd->front, &c->peer);
 	stream_free(&c->stream);
 	free(c);
-}
-
-void conn_free_all(struct imapd *imapd)
-{
-	struct conn *c;
-	while ((c = list_first(&imapd->conns, struct conn, node)))
-		conn_free(c);
+	imapd_maybe_exit(imapd);
 }
 
 static void on_end(void *ctx, int err)

@@ -7,8 +7,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/event.h"
-#include "lib/tls/tls.h"
 #include "proto/mail/charset.h"
 
 enum {
@@ -42,8 +40,7 @@ static int init(struct room *room)
 	bug_if(!imapd);
 	imapd->room = room;
 	list_init(&imapd->conns);
-	imapd->limiter = conn_limiter_new((unsigned)conf_u64(room->conf, "limits.per_address"),
-					  conf_str(room->conf, "limits.exempt_networks"));
+	front_init(&imapd->front, room);
 	charset_preload();
 	bug_if(uv_timer_init(room->loop, &imapd->tick) < 0);
 	imapd->tick.data = imapd;
@@ -57,63 +54,43 @@ static void on_reload(struct room *room)
 {
 	struct imapd *imapd = room->state;
 
-	conn_limiter_set(imapd->limiter, (unsigned)conf_u64(room->conf, "limits.per_address"),
-			 conf_str(room->conf, "limits.exempt_networks"));
+	front_reload(&imapd->front);
 }
 
 static void on_listener(struct room *room, const char *name, int fd)
 {
 	struct imapd *imapd = room->state;
 
-	if (strcmp(name, "imaps") != 0 || imapd->n_listeners == ARRAY_SIZE(imapd->listeners)) {
-		close(fd);
-		return;
-	}
-	imapd->listeners[imapd->n_listeners++] = listener_new(room->loop, fd, on_conn, imapd);
+	front_listen(&imapd->front, fd, on_conn, imapd);
 }
 
 static void on_certificate(struct room *room, struct slice pem)
 {
 	struct imapd *imapd = room->state;
-	struct tls_ctx *ctx;
-	int err = tls_server_new(pem, &ctx);
-
-	if (err < 0) {
-		ev(EV_ERROR, "imap.certificate.refused", KS("reason", err_name(err)));
-		return;
-	}
-	/* Sessions that are open keep the context that they began with. */
-	tls_unref(&imapd->tls);
-	imapd->tls = ctx;
+	front_certificate(&imapd->front, pem);
 }
 
-static void on_stop_timer(uv_timer_t *timer)
+void imapd_maybe_exit(struct imapd *imapd)
 {
-	struct imapd *imapd = timer->data;
-
-	conn_free_all(imapd);
-	room_exit(imapd->room, 0);
+	if (imapd->room->stopping && list_empty(&imapd->conns))
+		room_exit(imapd->room, 0);
 }
 
 static void on_stop(struct room *room)
 {
 	struct imapd *imapd = room->state;
 
-	for (size_t i = 0; i < imapd->n_listeners; i++)
-		listener_free(&imapd->listeners[i]);
-	imapd->n_listeners = 0;
+	front_stop(&imapd->front, STOP_MS);
 	list_each(c, &imapd->conns, struct conn, node)
 		conn_bye(c, "Server is shutting down");
-	uv_timer_stop(&imapd->tick);
-	bug_if(uv_timer_start(&imapd->tick, on_stop_timer, imapd->n_conns ? STOP_MS : 0, 0) < 0);
-	uv_ref((uv_handle_t *)&imapd->tick);
+	imapd_maybe_exit(imapd);
 }
 
 static void on_stats(struct room *room, struct stats *stats)
 {
 	const struct imapd *imapd = room->state;
 
-	stats_add(stats, "connections", (int64_t)imapd->n_conns);
+	front_stats(&imapd->front, stats);
 	stats_add(stats, "sessions", (int64_t)imapd->n_sessions);
 	stats_add(stats, "idle", (int64_t)imapd->n_idle);
 	stats_add(stats, "logins", (int64_t)imapd->n_logins);

@@ -16,9 +16,8 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "ipc/session.pb-c.h"
-#include "lib/io/listener.h"
 #include "lib/io/stream.h"
-#include "lib/room/room.h"
+#include "lib/room/front.h"
 #include "proto/imap/reader.h"
 #include "proto/imap/scan.h"
 #include "room/imapd/view.h"
@@ -36,12 +35,9 @@ enum {
 
 struct imapd {
 	struct room *room;
-	struct tls_ctx *tls;
-	struct conn_limiter *limiter;
-	struct listener *listeners[8];
-	size_t n_listeners;
+	struct front front;
 	struct list conns;
-	size_t n_conns, n_sessions, n_idle;
+	size_t n_sessions, n_idle;
 	uint64_t n_logins, n_commands;
 	uint64_t appending;		/* bytes */
 	uv_timer_t tick;
@@ -124,8 +120,9 @@ void conn_bye(struct conn *conn, const char *text);	/* "* BYE text", then the en
 void conn_bad_command(struct conn *conn);		/* counts it; BYE past the limit */
 void conn_resume(struct conn *conn);			/* a command is over: read on */
 void conn_deadline(struct conn *conn);
-void conn_forget(struct conn *conn);			/* before its memory goes */
-void conn_free_all(struct imapd *imapd);
+
+/* imapd.c */
+void imapd_maybe_exit(struct imapd *imapd);		/* once stopping and nobody is left */
 
 /* command.c */
 void command_run(struct conn *conn);			/* the reader holds a whole command */

@@ -17,7 +17,7 @@ struct conn {
 	struct maildrop *maildrop;
 	uv_timer_t timer;
 	struct sockaddr_storage peer;
-	bool limited;
+	bool counted;		/* by front */
 	struct peer_call *question;
 	uint64_t account_id;
 };
@@ -197,10 +197,9 @@ static void on_end(void *ctx, int err)
 	pop3_server_free(&c->server);
 	maildrop_free(&c->maildrop);
 	stream_free(&c->stream);
-	if (c->limited)
-		conn_limiter_leave(d->limiter, &c->peer);
+	if (c->counted)
+		front_leave(&d->front, &c->peer);
 	list_remove(&c->node);
-	d->n_conns--;
 	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 	pop3d_maybe_exit(d);
 }
@@ -210,15 +209,14 @@ static const struct stream_ops stream_ops = { on_input, on_drained, on_tls, NULL
 static void begin(struct conn *c)
 {
 	struct pop3d *d = c->d;
-	c->limited = conn_limiter_enter(d->limiter, &c->peer);
-	bool full = d->n_conns > conf_u64(d->room->conf, "pop3.max_connections");
-	if (c->limited && !full && d->tls && stream_tls_server(c->stream, d->tls) == 0) {
+	const char *why = front_enter(&d->front, &c->peer, "pop3.max_connections", true);
+	c->counted = !why;
+	if (!why && stream_tls_server(c->stream, d->front.tls) == 0) {
 		uint64_t idle_ms = conf_u64(d->room->conf, "pop3.timeout");
 		op_timer(c, idle_ms < POP3_TLS_MS ? (unsigned)idle_ms : POP3_TLS_MS);
 		return;
 	}
-	d->count.refused_connections++;
-	ev(EV_INFO, "pop3.connection.refused", KS("peer", stream_peer(c->stream)));
+	ev(EV_INFO, "pop3.connection.refused", KS("peer", stream_peer(c->stream)), KS("reason", why ? why : "tls"));
 	stream_close(c->stream);
 }
 
@@ -234,8 +232,6 @@ void pop3_conn_accept(struct pop3d *d, int fd, const struct sockaddr_storage *pe
 	stream_set_in_max(c->stream, 2 * SASL_LINE_MAX);
 	c->server = pop3_server_new((unsigned)conf_u64(d->room->conf, "pop3.timeout"), &server_ops, c);
 	list_append(&d->conns, &c->node);
-	d->n_conns++;
-	d->count.connections++;
 	begin(c);
 }
 

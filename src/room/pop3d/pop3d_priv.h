@@ -4,10 +4,8 @@
 #define ROOM_POP3D_PRIV_H
 
 #include "base/list.h"
-#include "lib/io/listener.h"
 #include "lib/io/stream.h"
-#include "lib/room/room.h"
-#include "lib/tls/tls.h"
+#include "lib/room/front.h"
 #include "proto/pop3/server.h"
 
 enum {
@@ -18,13 +16,10 @@ enum {
 
 struct pop3d {
 	struct room *room;
-	struct tls_ctx *tls;
-	struct conn_limiter *limiter;
-	struct listener *listener;
+	struct front front;
 	struct list conns;
-	unsigned n_conns;
 	struct {
-		int64_t connections, refused_connections, logins, failed_logins, messages, expunged;
+		int64_t logins, failed_logins, messages, expunged;
 	} count;
 };
 

@@ -23,7 +23,8 @@ struct conn {
 	struct smtp_server *server;
 	uv_timer_t timer;
 	struct sockaddr_storage peer;
-	bool submission, limited, waits, congested;
+	bool submission, waits, congested;
+	bool counted;			/* by front */
 	struct peer_call *question;
 	struct envelope envelope;
 	struct body body;
@@ -86,7 +87,7 @@ static void op_start_tls(void *ctx)
 {
 	struct conn *c = ctx;
 	c->d->count.starttls++;
-	if (stream_tls_server(c->stream, c->d->tls) < 0)
+	if (stream_tls_server(c->stream, c->d->front.tls) < 0)
 		stream_close(c->stream);
 }
 
@@ -303,10 +304,9 @@ static void conn_free(struct conn *c)
 	body_fini(&c->body);
 	smtp_server_free(&c->server);
 	stream_free(&c->stream);
-	if (c->limited)
-		conn_limiter_leave(d->limiter, &c->peer);
+	if (c->counted)
+		front_leave(&d->front, &c->peer);
 	list_remove(&c->node);
-	d->n_conns--;
 	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 	smtpd_maybe_exit(d);
 }
@@ -325,11 +325,10 @@ static void begin(struct conn *c)
 {
 	static const struct smtp_status busy = { 421, "4.7.0", "Too many connections" };
 	struct smtpd *d = c->d;
-	c->limited = conn_limiter_enter(d->limiter, &c->peer);
-	bool full = d->n_conns > conf_u64(d->room->conf, "smtp.max_connections");
-	if (!c->limited || full) {
-		d->count.refused_connections++;
-		ev(EV_INFO, "smtp.connection.refused", KS("peer", stream_peer(c->stream)), KS("reason", full ? "room" : "address"));
+	const char *why = front_enter(&d->front, &c->peer, "smtp.max_connections", c->submission);
+	c->counted = !why;
+	if (why) {
+		ev(EV_INFO, "smtp.connection.refused", KS("peer", stream_peer(c->stream)), KS("reason", why));
 		if (c->submission)	/* no word can be said before the handshake, and none is worth one */
 			stream_close(c->stream);
 		else
@@ -338,7 +337,7 @@ static void begin(struct conn *c)
 	}
 	if (!c->submission)
 		smtp_server_start(c->server);
-	else if (!d->tls || stream_tls_server(c->stream, d->tls) < 0)
+	else if (stream_tls_server(c->stream, d->front.tls) < 0)
 		stream_close(c->stream);
 	else
 		op_timer(c, d->submission.idle_ms < SMTP_TLS_MS ? d->submission.idle_ms : SMTP_TLS_MS);
@@ -355,14 +354,12 @@ void conn_accept(struct smtpd *d, bool submission, int fd, const struct sockaddr
 	bug_if(uv_timer_init(d->room->loop, &c->timer) < 0);
 	c->timer.data = c;
 	const struct smtp_server_config *cfg = submission ? &d->submission : &d->mx;
-	if (!submission && conn_limiter_exempt(d->limiter, peer))
+	if (!submission && conn_limiter_exempt(d->front.limiter, peer))
 		cfg = &d->trusted;
 	c->stream = stream_new(d->room->loop, fd, &stream_ops, c);
 	stream_set_in_max(c->stream, SMTP_AUTH_LINE_MAX * 2);
-	c->server = smtp_server_new(cfg, &server_ops, c, d->tls != NULL);
+	c->server = smtp_server_new(cfg, &server_ops, c, d->front.tls != NULL);
 	list_append(&d->conns, &c->node);
-	d->n_conns++;
-	d->count.connections++;
 	begin(c);
 }
 

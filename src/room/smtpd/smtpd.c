@@ -6,8 +6,6 @@
  */
 #include "room/smtpd/smtpd_priv.h"
 
-#include "base/event.h"
-
 enum {
 	TARPIT_MS = 1000,
 	DATA_MS = 60000,
@@ -52,8 +50,7 @@ static int init(struct room *room)
 	list_init(&me.conns);
 	list_init(&me.deliveries);
 	configure(&me);
-	me.limiter = conn_limiter_new((unsigned)conf_u64(room->conf, "limits.per_address"),
-				      conf_str(room->conf, "limits.exempt_networks"));
+	front_init(&me.front, room);
 	return 0;
 }
 
@@ -70,27 +67,19 @@ static void on_submission_conn(void *ctx, int fd, const struct sockaddr_storage 
 static void on_listener(struct room *room, const char *name, int fd)
 {
 	bool submission = strcmp(name, "submission") == 0;
-	me.listeners[submission] = listener_new(room->loop, fd, submission ? on_submission_conn : on_mx_conn, &me);
+	front_listen(&me.front, fd, submission ? on_submission_conn : on_mx_conn, &me);
 }
 
 static void on_tls(struct room *room, struct slice pem)
 {
-	struct tls_ctx *fresh;
-	int r = tls_server_new(pem, &fresh);
-	if (r < 0) {
-		ev(EV_ERROR, "smtp.certificate.refused", KI("error", r));
-		return;
-	}
-	tls_unref(&me.tls);	/* sessions hold their own reference */
-	me.tls = fresh;
+	front_certificate(&me.front, pem);
 }
 
 /* Open sessions see the new values too; their certificate stays. */
 static void on_reload(struct room *room)
 {
 	configure(&me);
-	conn_limiter_set(me.limiter, (unsigned)conf_u64(room->conf, "limits.per_address"),
-			 conf_str(room->conf, "limits.exempt_networks"));
+	front_reload(&me.front);
 }
 
 void smtpd_maybe_exit(struct smtpd *d)
@@ -99,27 +88,16 @@ void smtpd_maybe_exit(struct smtpd *d)
 		room_exit(d->room, 0);
 }
 
-static void on_stop_timeout(uv_timer_t *timer)
-{
-	room_exit(me.room, 0);
-}
-
 static void on_stop(struct room *room)
 {
-	static uv_timer_t timer;
-	listener_free(&me.listeners[0]);
-	listener_free(&me.listeners[1]);
+	front_stop(&me.front, STOP_MS);
 	conn_stop_all(&me);
-	if (uv_timer_init(room->loop, &timer) == 0)
-		uv_timer_start(&timer, on_stop_timeout, STOP_MS, 0);
 	smtpd_maybe_exit(&me);
 }
 
 static void on_stats(struct room *room, struct stats *stats)
 {
-	stats_add(stats, "connections.open", me.n_conns);
-	stats_add(stats, "connections", me.count.connections);
-	stats_add(stats, "connections.refused", me.count.refused_connections);
+	front_stats(&me.front, stats);
 	stats_add(stats, "messages", me.count.messages);
 	stats_add(stats, "octets", me.count.octets);
 	stats_add(stats, "messages.refused", me.count.refused_messages);

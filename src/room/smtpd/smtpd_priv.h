@@ -8,10 +8,8 @@
 
 #include "base/list.h"
 #include "ipc/directory.pb-c.h"
-#include "lib/io/listener.h"
 #include "lib/io/stream.h"
-#include "lib/room/room.h"
-#include "lib/tls/tls.h"
+#include "lib/room/front.h"
 #include "proto/smtp/server.h"
 
 enum {
@@ -24,16 +22,13 @@ enum {
 
 struct smtpd {
 	struct room *room;
-	struct tls_ctx *tls;		/* NULL: no certificate yet */
-	struct conn_limiter *limiter;
-	struct listener *listeners[2];
+	struct front front;
 	struct smtp_server_config mx, trusted, submission;	/* trusted: the exchanger's, without its pauses */
 	struct list conns, deliveries;
-	unsigned n_conns;
 	uint64_t body_octets, body_max;	/* of all messages under way */
 	uint8_t gather[GATHER];		/* of the body that takes input just now */
 	struct {
-		int64_t connections, refused_connections, messages, octets, refused_messages, deferred_messages,
+		int64_t messages, octets, refused_messages, deferred_messages,
 			refused_recipients, logins, failed_logins, starttls;
 	} count;
 };
