@@ -34,9 +34,10 @@ def client(server, user):
 
 @pytest.fixture
 def inbox(client):
-    """INBOX selected, with three messages."""
+    """INBOX selected, with three messages that are not \\Recent any more."""
     for subject in ("one", "two", "three"):
         client.append(message(subject, f"body of {subject}\r\n"))
+    client.ok("SELECT INBOX")
     client.ok("SELECT INBOX")
     return client
 
@@ -195,6 +196,9 @@ def test_rename(client):
 
 
 def test_status(inbox):
+    assert inbox.ok("STATUS Sent (RECENT)") == [b'* STATUS "Sent" (RECENT 0)']
+    inbox.append(message("kept"), "Sent", "(\\Seen)")
+    assert inbox.ok("STATUS Sent (RECENT)") == [b'* STATUS "Sent" (RECENT 1)']
     line = inbox.ok("STATUS INBOX (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ SIZE)")[-1]   # behind CONDSTORE's OK
     assert re.match(rb'\* STATUS "INBOX" \(MESSAGES 3 RECENT 0 UIDNEXT 4 UIDVALIDITY \d+ UNSEEN 3 HIGHESTMODSEQ \d+ '
                     rb'SIZE \d+\)$', line)
@@ -247,7 +251,7 @@ def test_append(client):
     client.ok("SELECT INBOX")
     line = client.ok(f"UID FETCH {uid} (FLAGS INTERNALDATE RFC822.SIZE)")[0]
     assert b'INTERNALDATE "01-Jan-2020 09:00:00 +0000"' in line
-    assert b"FLAGS (\\Seen $Work)" in line
+    assert b"FLAGS (\\Seen \\Recent $Work)" in line
     assert f"RFC822.SIZE {len(message('dated'))}".encode() in line
     tag = client.begin("APPEND Nowhere {3+}")
     client.send("abc\r\n")
@@ -311,7 +315,7 @@ def test_fetch_sections(client):
             assert line == f"* 1 FETCH (BODY[{section}]<{start}> {{{len(piece)}}}\r\n{piece})".encode()
     assert client.ok("FETCH 1 BODY.PEEK[7]")[0] == b"* 1 FETCH (BODY[7] NIL)"
     assert b"\\Seen" not in client.ok("FETCH 1 FLAGS")[0]
-    assert b"FLAGS (\\Seen)" in client.ok("FETCH 1 RFC822.TEXT")[0]
+    assert b"FLAGS (\\Seen \\Recent)" in client.ok("FETCH 1 RFC822.TEXT")[0]
     structure = client.ok("FETCH 1 BODYSTRUCTURE")[0]
     assert b'"mixed"' in structure.lower() and b'"rfc822"' in structure.lower()
 
@@ -354,7 +358,7 @@ def test_search(inbox):
         "NOT SUBJECT two": "1 3 4", "OR SUBJECT one SUBJECT three": "1 3", "2:* UNSEEN": "3 4", "UID 1,3": "1 3",
         "SENTON 2-Jan-2009": "4", "SENTBEFORE 3-Jan-2009": "4", "SENTSINCE 1-Jan-2020": "1 2 3",
         "BEFORE 1-Jan-2010": "4", "ON 5-Feb-2009": "4", "HEADER Content-Type plain": "4", "HEADER Content-Type \"\"": "4",
-        "LARGER 100 SMALLER 100000": "1 2 3 4", "NEW": "", "OLD": "1 2 3 4", "(SEEN KEYWORD $Work)": "2",
+        "LARGER 100 SMALLER 100000": "1 2 3 4", "NEW": "4", "RECENT": "4", "OLD": "1 2 3", "(SEEN KEYWORD $Work)": "2",
         "CHARSET UTF-8 SUBJECT {7+}\r\ngrüß": "4", "CHARSET US-ASCII SUBJECT two": "2",
         "CHARSET UTF-8 BODY {4+}\r\nFÜR": "4", "SUBJECT gr": "4", "YOUNGER 3600": "1 2 3", "OLDER 3600": "4",
     }

@@ -105,6 +105,8 @@ class Model:
         self.hear(lines, False)
         got = [(int(u), frozenset(f.split())) for u, f in
                (re.match(rb"\* \d+ FETCH \(UID (\d+) FLAGS \(([^)]*)\)\)", x).groups() for x in lines)]
+        self.recent = {u for u, f in got if b"\\Recent" in f}
+        got = [(u, f - {b"\\Recent"}) for u, f in got]
         assert [u for u, _ in got] == self.uids
         return got
 
@@ -127,5 +129,8 @@ def test_random_sessions(shared_postern):
             done.result()
     finals = [s.final() for s in sessions]
     assert all(f == finals[0] for f in finals)
+    # Each message was \\Recent for one of them, and only for one.
+    recent = [u for s in sessions for u in s.recent]
+    assert sorted(recent) == [u for u, _ in finals[0]]
     fresh = Model(shared_postern, "joe@random.test", rng).final()
     assert fresh == finals[0]

@@ -44,6 +44,62 @@ def test_new_mail_is_told(pair):
     assert b"\\Flagged" in b.ok("FETCH 4 FLAGS")[0]
 
 
+def recent(lines):
+    """The last "* N RECENT", None where there is none."""
+    found = [int(m.group(1)) for m in (re.match(rb"\* (\d+) RECENT$", x) for x in lines) if m]
+    return found[-1] if found else None
+
+
+def test_recent_is_told_once(server, user):
+    a, b, c = (Client(server, user, PASSWORD) for _ in range(3))
+    for n in range(2):
+        a.append(message(f"m{n}"))
+    # EXAMINE sees them and leaves them to the next; the first that may write takes them.
+    assert recent(a.ok("EXAMINE INBOX")) == 2
+    assert a.ok("SEARCH RECENT") == [b"* SEARCH 1 2"]
+    lines = b.ok("SELECT INBOX")
+    assert recent(lines) == 2 and b"* 2 EXISTS" in lines
+    assert recent(c.ok("SELECT INBOX")) == 0
+    assert b"RECENT 0" in c.ok("STATUS INBOX (RECENT)")[0]
+    # What comes now is the first one's that has it open for writing; an examining one hears of it as old.
+    c.append(message("third"), options="(\\Seen)")
+    assert [recent(x.ok("NOOP")) for x in (a, b)] == [2, 3]
+    assert recent(c.ok("EXAMINE INBOX")) == 0
+    assert b.ok("SEARCH RECENT") == [b"* SEARCH 1 2 3"]
+    assert b.ok("SEARCH NEW") == [b"* SEARCH 1 2"]
+    assert c.ok("SEARCH OLD") == [b"* SEARCH 1 2 3"]
+    assert b.ok("FETCH 3 FLAGS") == [b"* 3 FETCH (FLAGS (\\Seen \\Recent))"]
+    assert b.ok("STORE 1 FLAGS (\\Deleted)") == [b"* 1 FETCH (UID 1 FLAGS (\\Deleted \\Recent))"]
+    assert b.ok("EXPUNGE") == [b"* 1 EXPUNGE", b"* 2 RECENT"]
+    # When it leaves, the next one that may write is first.
+    b.ok("UNSELECT")
+    c.ok("SELECT INBOX")
+    b.append(message("fourth"))
+    assert recent(c.ok("NOOP")) == 1
+    assert recent(b.ok("SELECT INBOX")) == 0
+    for x in (a, b, c):
+        x.close()
+
+
+def test_recent_of_a_copy_and_after_a_restart(server, user):
+    a = Client(server, user, PASSWORD)
+    a.append(message("one"))
+    assert recent(a.ok("SELECT INBOX")) == 1
+    a.ok("COPY 1 Trash")
+    assert b"RECENT 1" in a.ok("STATUS Trash (RECENT)")[0]
+    pop = server.pop3(user, PASSWORD)
+    assert pop.stat()[0] == 1                       # POP3 takes nothing
+    pop.quit()
+    a.append(message("two"))
+    assert a.ok("SEARCH RECENT") == [b"* SEARCH 1 2"]
+    a.close()
+    server.restart()                                # who was told is kept
+    a = Client(server, user, PASSWORD)
+    assert recent(a.ok("SELECT INBOX")) == 0
+    assert recent(a.ok("SELECT Trash")) == 1
+    a.close()
+
+
 def test_flags_are_told(pair):
     a, b = pair
     a.ok("STORE 2 +FLAGS (\\Answered Fresh)")
@@ -57,7 +113,7 @@ def test_flags_are_told(pair):
 def test_expunge_waits_for_its_turn(pair):
     a, b = pair
     a.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
-    assert a.ok("EXPUNGE") == [b"* 1 EXPUNGE"]
+    assert a.ok("EXPUNGE") == [b"* 1 EXPUNGE", b"* 2 RECENT"]
     # RFC 3501 7.4.1: not during FETCH, STORE, SEARCH; numbers stay as they were.
     lines = b.ok("FETCH 1:3 (UID)")
     assert not any(b"EXPUNGE" in x for x in lines)

@@ -17,6 +17,8 @@ enum {
 	IMAP_SEARCH_SETS_MAX = 60000,	/* ranges of all sequence sets */
 };
 
+enum { IMAP_RECENT = 1 << 8 };	/* among the flags that a program is asked about */
+
 enum imap_search_return {
 	IMAP_RETURN_MIN = 1,
 	IMAP_RETURN_MAX = 2,

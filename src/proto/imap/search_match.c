@@ -77,8 +77,8 @@ static enum imap_search_answer by_entry(const struct imap_search_key *k, const s
 	switch (k->kind) {
 	case SEARCH_ALL:
 		return IMAP_SEARCH_YES;
-	case SEARCH_NEVER:
-		return IMAP_SEARCH_NO;
+	case SEARCH_NEW:
+		return answer((m->flags & (IMAP_RECENT | IMAP_SEEN)) == IMAP_RECENT);
 	case SEARCH_FLAG:
 		return answer(m->flags & (unsigned)k->number);
 	case SEARCH_NO_FLAG:

@@ -13,7 +13,7 @@ enum search_kind {
 	SEARCH_FLAG,	/* number: bit */
 	SEARCH_NO_FLAG,
 	SEARCH_KEYWORD,	/* text */
-	SEARCH_NEVER,	/* RECENT, NEW: nothing is recent */
+	SEARCH_NEW,	/* recent and not seen */
 	SEARCH_SEQ,	/* set */
 	SEARCH_UID,
 	SEARCH_BEFORE,	/* number: ms of that day's midnight */

@@ -99,6 +99,29 @@ static void matches(void **state)
 	arena_free(&a);
 }
 
+static void recent(void **state)
+{
+	static const struct {
+		const char *in;
+		unsigned flags;
+		bool yes;
+	} cases[] = {
+		{ "RECENT", IMAP_RECENT | IMAP_SEEN, true }, { "RECENT", IMAP_DELETED, false },
+		{ "NEW", IMAP_RECENT, true },		     { "NEW", IMAP_RECENT | IMAP_SEEN, false },
+		{ "NEW", 0, false },			     { "OLD", IMAP_RECENT, false },
+		{ "OLD", IMAP_SEEN, true },		     { "NOT RECENT", IMAP_RECENT, false },
+	};
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct imap_search s;
+		struct imap_search_msg m = { .seq = 3, .uid = 30, .flags = cases[i].flags };
+		assert_int_equal(scan(a, cases[i].in, &s), 0);
+		assert_int_equal(imap_search_match(&s, &m), cases[i].yes ? IMAP_SEARCH_YES : IMAP_SEARCH_NO);
+	}
+	arena_free(&a);
+}
+
 static void refused(void **state)
 {
 	static const char *const bad[] = {
@@ -151,7 +174,7 @@ static void limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(matches),
+		cmocka_unit_test(matches), cmocka_unit_test(recent),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(limits),
 	};

@@ -52,13 +52,18 @@ static bool ask_text(void *ctx, bool with_header, struct slice folded)
 	return search_content_text(&((struct subject *)ctx)->content, with_header, folded);
 }
 
+static unsigned message_flags(const struct view_msg *m)
+{
+	return (m->bits & VIEW_FLAGS) | (m->bits & VIEW_RECENT ? IMAP_RECENT : 0);
+}
+
 static struct imap_search_msg message_of(const struct search *s, struct subject *subject, size_t at)
 {
 	const struct view_msg *m = &subject->view->msgs[at];
 
 	subject->msg = m;
 	return (struct imap_search_msg){
-		.seq = (uint32_t)at + 1, .uid = m->uid, .flags = m->bits & VIEW_FLAGS,
+		.seq = (uint32_t)at + 1, .uid = m->uid, .flags = message_flags(m),
 		.date_ms = view_date_ms(m), .size = m->size, .modseq = m->modseq, .now_ms = s->now_ms,
 		.keyword = ask_keyword, .ctx = subject,
 	};

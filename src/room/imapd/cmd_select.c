@@ -143,8 +143,10 @@ static void tell(struct cmd *cmd)
 	struct buf out = BUF_INIT(4 << 20);
 	size_t unseen = first_unseen(v);
 
+	v->told = v->n;
+	v->recent = view_recent(v);
 	sync_flags(c, &out);
-	buf_printf(&out, "* %zu EXISTS\r\n* 0 RECENT\r\n", v->n);
+	buf_printf(&out, "* %zu EXISTS\r\n* %zu RECENT\r\n", v->n, v->recent);
 	if (unseen)
 		buf_printf(&out, "* OK [UNSEEN %zu] First unseen message.\r\n", unseen);
 	buf_printf(&out, "* OK [UIDVALIDITY %u] UIDs valid.\r\n* OK [UIDNEXT %u] Predicted next UID.\r\n",
@@ -153,7 +155,6 @@ static void tell(struct cmd *cmd)
 	conn_write(c, &out);
 	buf_fini(&out);
 	c->state = CONN_SELECTED;
-	v->told = v->n;
 	cmd_done(cmd, "OK [%s] %s completed.", v->read_only ? "READ-ONLY" : "READ-WRITE", cmd->def->verb);
 }
 
@@ -165,6 +166,7 @@ static void on_open(struct cmd *cmd, int err, const ProtobufCMessage *msg, int f
 
 	if (err == 0) {
 		v = view_new(s->name, s->read_only);
+		v->first_recent = r->first_recent;
 		view_set_names(v, r->keywords, r->n_keywords);
 		if (fd >= 0)
 			err = take_list_fd(v, fd);

@@ -16,7 +16,7 @@ void status_write(struct conn *c, struct buf *out, const Postern__MailboxInfo *m
 		const char *name;
 		uint64_t value;
 	} all[] = {
-		{ "MESSAGES", m->messages },	   { "RECENT", 0 },
+		{ "MESSAGES", m->messages },	   { "RECENT", m->recent },
 		{ "UIDNEXT", m->uidnext },	   { "UIDVALIDITY", m->uidvalidity },
 		{ "UNSEEN", m->unseen },	   { "HIGHESTMODSEQ", m->highestmodseq },
 		{ "SIZE", m->size },		   { "DELETED", m->deleted },

@@ -115,6 +115,7 @@ static void on_changed(struct conn *c, const Postern__ChangedNotice *m)
 		return;
 	}
 	view_set_names(v, m->keywords, m->n_keywords);
+	v->first_recent = m->first_recent;
 	for (size_t i = 0; i < m->n_changed; i++)
 		IGNORE(view_put(v, m->changed[i], true), "one that is gone already");
 	for (size_t i = 0; i < m->n_expunged; i++) {

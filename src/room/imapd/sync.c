@@ -16,6 +16,8 @@ void sync_put_flags(const struct view *v, const struct view_msg *m, struct buf *
 
 	buf_str(out, "FLAGS (");
 	imap_put_flags(out, m->bits & VIEW_FLAGS);
+	if (m->bits & VIEW_RECENT)
+		imap_put_flag(out, SLICE("\\Recent"));
 	for (uint32_t i = 0; set && i < set->n; i++) {
 		if (set->index[i] < v->n_names)
 			imap_put_flag(out, v->names[set->index[i]]);
@@ -90,18 +92,32 @@ static void write_changes(struct conn *c, struct buf *out)
 	v->changed = false;
 }
 
+/* RFC 3501 7.3.1, 7.3.2: how many there are, and how many of them this session heard of first. */
+static void write_size(struct conn *c, struct buf *out)
+{
+	struct view *v = c->view;
+	bool more = v->n > v->told;
+
+	v->told = v->n;
+	size_t recent = view_recent(v);
+	if (more)
+		buf_printf(out, "* %zu EXISTS\r\n", v->told);
+	if (more || recent != v->recent)
+		buf_printf(out, "* %zu RECENT\r\n", recent);
+	v->recent = recent;
+}
+
 void sync_write(struct conn *c, bool expunge)
 {
 	struct view *v = c->view;
 	struct buf out = BUF_INIT(SYNC_MAX);
+	size_t told = v->told;
 
 	view_drop_untold(v);
 	if (expunge)
 		write_expunges(c, &out);
-	if (v->n > v->told) {
-		v->told = v->n;
-		buf_printf(&out, "* %zu EXISTS\r\n* 0 RECENT\r\n", v->told);
-	}
+	if (v->n > v->told || v->told < told)
+		write_size(c, &out);
 	if (v->names_grew)
 		sync_flags(c, &out);
 	if (v->changed)

@@ -46,6 +46,25 @@ static void entries(void **state)
 	view_free(&v);
 }
 
+static void recent(void **state)
+{
+	struct view *v = view_of(2);
+	v->first_recent = 30;
+	put(v, 25, 0, 9, true);
+	put(v, 30, 0, 9, true);
+	put(v, 40, 1, 10, true);
+	assert_int_equal(view_recent(v), 0);	/* not told yet */
+	v->told = v->n;
+	assert_int_equal(view_recent(v), 2);
+	put(v, 40, 3, 11, true);
+	assert_int_equal(v->msgs[4].bits, 3 | VIEW_CHANGED | VIEW_RECENT);
+	v->first_recent = 0;			/* somebody else heard first */
+	put(v, 50, 0, 12, true);
+	v->told = v->n;
+	assert_int_equal(view_recent(v), 2);
+	view_free(&v);
+}
+
 static void dates_of_other_centuries(void **state)
 {
 	static const struct {
@@ -182,7 +201,7 @@ static void sets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(entries), cmocka_unit_test(dates_of_other_centuries), cmocka_unit_test(changes),
+		cmocka_unit_test(entries), cmocka_unit_test(recent), cmocka_unit_test(dates_of_other_centuries), cmocka_unit_test(changes),
 		cmocka_unit_test(expunges), cmocka_unit_test(keywords), cmocka_unit_test(sets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,8 @@ static ptrdiff_t append(struct view *v, const Postern__MessageMeta *m)
 		.bits = m->flags & VIEW_FLAGS,
 		.modseq = m->modseq,
 	};
+	if (v->first_recent && m->uid >= v->first_recent)
+		msg->bits |= VIEW_RECENT;
 	msg->keywords = keywords_id(v, m->keywords, m->n_keywords) & 0xffffff;
 	v->last_uid = m->uid;
 	if (m->uid >= v->uidnext)
@@ -187,6 +189,15 @@ void view_expunge(struct view *v, uint32_t first, uint32_t last)
 			v->gone++;
 		v->msgs[i].bits |= VIEW_GONE;
 	}
+}
+
+size_t view_recent(const struct view *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->told; i++)
+		n += !!(v->msgs[i].bits & VIEW_RECENT);
+	return n;
 }
 
 void view_drop_untold(struct view *v)

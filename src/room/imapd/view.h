@@ -5,6 +5,7 @@
  *
  *   msgs:  | told to the client, numbered 1..told ...... | new ones, not told |
  *            bits: VIEW_CHANGED  its flags changed, not told
+ *                  VIEW_RECENT   this session was the first to hear of it
  *                  VIEW_GONE     expunged, not told: it keeps its number until then (RFC 3501 7.4.1)
  */
 #ifndef ROOM_IMAPD_VIEW_H
@@ -15,14 +16,14 @@
 #include "ipc/session.pb-c.h"
 #include "proto/imap/seqset.h"
 
-enum { VIEW_FLAGS = 31, VIEW_CHANGED = 32, VIEW_GONE = 64 };
+enum { VIEW_FLAGS = 31, VIEW_CHANGED = 32, VIEW_GONE = 64, VIEW_RECENT = 128 };
 
 struct view_msg {
 	uint32_t uid;
 	uint32_t date;		/* seconds since 1950, see view_date_ms */
 	uint32_t size;
 	uint32_t keywords : 24;	/* which set of keywords; 0 is the empty one */
-	uint32_t bits : 8;	/* flags of session.proto, VIEW_CHANGED, VIEW_GONE */
+	uint32_t bits : 8;	/* flags of session.proto, VIEW_* */
 	uint64_t modseq;
 };
 _Static_assert(sizeof(struct view_msg) == 24, "a view is large enough as it is");
@@ -41,6 +42,8 @@ struct view {
 	struct view_msg *msgs;
 	size_t n, cap;
 	size_t told;		/* how many of msgs the client knows */
+	uint32_t first_recent;	/* new ones from this uid on get VIEW_RECENT; 0: none do */
+	size_t recent;		/* what the client was told of those */
 	size_t gone;		/* how many of msgs have VIEW_GONE */
 	bool changed;		/* some of them have VIEW_CHANGED */
 	bool names_grew;	/* the client has not been told the new keywords */
@@ -64,6 +67,8 @@ void view_expunge(struct view *v, uint32_t first, uint32_t last);
 /* Index of the message with this uid, or -1. VIEW_GONE ones are found too. */
 ptrdiff_t view_find(const struct view *v, uint32_t uid);
 size_t view_lower(const struct view *v, uint32_t uid);	/* index of the first uid that is not below */
+
+size_t view_recent(const struct view *v);	/* how many of those told are recent */
 
 /* Takes the new messages that went before anyone was told of them out. */
 void view_drop_untold(struct view *v);

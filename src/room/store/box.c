@@ -54,6 +54,7 @@ static int load_head(struct store *st, struct box *b)
 	b->account = m.account;
 	b->uidnext = m.uidnext;
 	b->uidvalidity = m.uidvalidity;
+	b->recent_from = recent_from(st, &m);
 	b->highestmodseq = m.highestmodseq;
 	memcpy(b->name, m.name, b->name_n = m.name_n);
 	return 0;
@@ -189,10 +190,14 @@ static void sweep(struct box *b)
 	b->n = n;
 }
 
-static void tell_sessions(struct box *b, const struct change *const *changes, size_t n, bool keywords)
+static void tell_sessions(struct store *st, struct box *b, const struct change *const *changes, size_t n, bool keywords)
 {
+	uint32_t from = b->recent_from;
+	bool fresh = from < b->uidnext;
+	const struct session *first = fresh ? recent_new(st, b) : NULL;
+
 	list_each(s, &b->sessions, struct session, box_node)
-		wire_notice(s, changes, n, keywords);
+		wire_notice(s, changes, n, keywords, fresh && (!first || first == s) ? from : 0);
 }
 
 /* The box is gone: its sessions are told and look at nothing any more. */
@@ -231,7 +236,7 @@ static void apply_box(struct store *st, uint64_t mailbox, const struct change *a
 	if (head && load_head(st, b) == ERR_NOT_FOUND)
 		gone = true;
 	b->gone = gone;
-	tell_sessions(b, mine, k, keywords);
+	tell_sessions(st, b, mine, k, keywords);
 	free(mine);
 	if (gone)
 		bury(st, b);

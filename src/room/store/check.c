@@ -21,6 +21,9 @@ static const struct {
 	  " sum(flags & 8 != 0) AS d, sum(size) AS s FROM message GROUP BY mailbox) m ON m.mailbox = b.id"
 	  " WHERE b.messages != ifnull(n, 0) OR b.unseen != ifnull(u, 0) OR b.deleted != ifnull(d, 0)"
 	  " OR b.size != ifnull(s, 0)" },
+	{ "mailboxes with a wrong number of recent messages",
+	  "SELECT count(*) FROM mailbox b WHERE b.recent_from > b.uidnext OR b.recent !="
+	  " (SELECT count(*) FROM message m WHERE m.mailbox = b.id AND m.uid >= b.recent_from)" },
 	{ "accounts with wrong counters",
 	  "SELECT count(*) FROM account a LEFT JOIN (SELECT account, sum(messages) AS n, sum(size) AS s FROM mailbox"
 	  " GROUP BY account) m ON m.account = a.id"

@@ -96,6 +96,7 @@ struct mailbox {
 	uint8_t name[MAILBOX_NAME_MAX];
 	size_t name_n;
 	uint32_t uidvalidity, uidnext, special_use, messages, unseen, deleted;
+	uint32_t recent_from, recent;	/* no session was told of uids from recent_from on; how many these are */
 	uint64_t highestmodseq, size;
 	bool subscribed, no_select;
 	bool exists;			/* false: only subscribed to */
@@ -115,6 +116,10 @@ NODISCARD int shard_create(struct shard *e, uint64_t account, struct slice name,
 NODISCARD int shard_delete(struct shard *e, uint64_t account, struct slice name);
 NODISCARD int shard_rename(struct shard *e, uint64_t account, struct slice from, struct slice to);
 NODISCARD int shard_subscribe(struct shard *e, uint64_t account, struct slice name, bool on);
+/* A session has been told of all below uid: they are not \Recent for anybody else. 0 also where the mailbox is gone. */
+NODISCARD int shard_claim_recent(struct shard *e, uint64_t mailbox, uint32_t uid);
+/* Messages with this uid or a higher one. */
+NODISCARD int shard_count_from(struct shard *e, uint64_t mailbox, uint32_t uid, uint32_t *ret);
 /* The keyword table, in order; slices live as long as the arena. */
 NODISCARD int shard_keywords(struct shard *e, uint64_t mailbox, struct arena *a, struct slice **ret, size_t *ret_n);
 

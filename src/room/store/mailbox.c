@@ -11,7 +11,7 @@
 
 #define COLUMNS                                                                                    \
 	"id, account, name, uidvalidity, uidnext, highestmodseq, special_use, subscribed, no_select," \
-	" messages, unseen, deleted, size"
+	" messages, unseen, deleted, size, recent_from, recent"
 /* Names below a name: "a/" <= x < "a0". Kept as BLOB, since || makes TEXT of it. */
 #define CHILDREN                                                                                   \
 	", EXISTS (SELECT 1 FROM mailbox c WHERE c.account = m.account"                            \
@@ -33,6 +33,8 @@ static void load(struct sql_stmt *s, struct mailbox *m)
 			       .unseen = (uint32_t)sql_int(s, 10),
 			       .deleted = (uint32_t)sql_int(s, 11),
 			       .size = (uint64_t)sql_int(s, 12),
+			       .recent_from = (uint32_t)sql_int(s, 13),
+			       .recent = (uint32_t)sql_int(s, 14),
 			       .exists = true };
 	m->name_n = name.n < MAILBOX_NAME_MAX ? name.n : MAILBOX_NAME_MAX;
 	memcpy(m->name, name.p, m->name_n);
@@ -51,7 +53,7 @@ int shard_mailbox(struct shard *e, uint64_t account, struct slice name, struct m
 	err = sql_step(s);
 	if (err == 1) {
 		load(s, ret);
-		ret->has_children = sql_int(s, 13);
+		ret->has_children = sql_int(s, 15);
 	}
 	sql_done(s);
 	return err == 1 ? 0 : err < 0 ? err : ERR_NOT_FOUND;
@@ -74,7 +76,7 @@ int shard_list(struct shard *e, uint64_t account, struct slice after,
 {
 	struct sql_stmt *s = sql_prepare(
 		e->db, "SELECT * FROM (SELECT " COLUMNS CHILDREN " FROM mailbox m WHERE account = ?1 AND name > ?2"
-		       " UNION ALL SELECT 0, account, name, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0 FROM subscription"
+		       " UNION ALL SELECT 0, account, name, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0 FROM subscription"
 		       " WHERE account = ?1 AND name > ?2) ORDER BY name LIMIT 501");
 	int err, n = 0;
 
@@ -87,7 +89,7 @@ int shard_list(struct shard *e, uint64_t account, struct slice after,
 		n++;
 		load(s, &m);
 		m.exists = m.id != 0;
-		m.has_children = sql_int(s, 13);
+		m.has_children = sql_int(s, 15);
 		err = on_mailbox(ctx, &m);
 		if (err < 0)
 			break;
@@ -100,11 +102,40 @@ int shard_mailbox_save(struct shard *e, const struct mailbox *m)
 {
 	int n = sql_run(e->db,
 			"UPDATE mailbox SET uidnext = ?2, highestmodseq = ?3, messages = ?4, unseen = ?5, deleted = ?6,"
-			" size = ?7 WHERE id = ?1",
-			"iiiiiii", (int64_t)m->id, (int64_t)m->uidnext, (int64_t)m->highestmodseq, (int64_t)m->messages,
-			(int64_t)m->unseen, (int64_t)m->deleted, (int64_t)m->size);
+			" size = ?7, recent_from = ?8, recent = ?9 WHERE id = ?1",
+			"iiiiiiiii", (int64_t)m->id, (int64_t)m->uidnext, (int64_t)m->highestmodseq, (int64_t)m->messages,
+			(int64_t)m->unseen, (int64_t)m->deleted, (int64_t)m->size, (int64_t)m->recent_from,
+			(int64_t)m->recent);
 
 	return n < 0 ? n : 0;
+}
+
+/* Not in the journal: after a rebuild all messages are \Recent again (RFC 3501 2.3.2 wants that where it is not known). */
+int shard_claim_recent(struct shard *e, uint64_t mailbox, uint32_t uid)
+{
+	struct mailbox m;
+	int err = shard_mailbox_by_id(e, mailbox, &m);
+
+	if (err)
+		return err == ERR_NOT_FOUND ? 0 : err;
+	if (uid > m.uidnext)
+		uid = m.uidnext;
+	if (uid <= m.recent_from)
+		return 0;
+	m.recent_from = uid;
+	err = shard_count_from(e, mailbox, uid, &m.recent);
+	return err ? err : shard_mailbox_save(e, &m);
+}
+
+int shard_count_from(struct shard *e, uint64_t mailbox, uint32_t uid, uint32_t *ret)
+{
+	int64_t n;
+	int err = sql_get(e->db, &n, "SELECT count(*) FROM message WHERE mailbox = ?1 AND uid >= ?2", "ii",
+			  (int64_t)mailbox, (int64_t)uid);
+
+	if (!err)
+		*ret = (uint32_t)n;
+	return err;
 }
 
 int shard_mailbox_journal(struct shard *e, const struct mailbox *m)
@@ -136,6 +167,7 @@ int shard_mailbox_insert(struct shard *e, struct account *a, struct slice name, 
 			     .account = a->id,
 			     .uidvalidity = a->next_uidvalidity,
 			     .uidnext = 1,
+			     .recent_from = 1,
 			     .highestmodseq = 1,
 			     .special_use = special_use,
 			     .subscribed = subscribed,

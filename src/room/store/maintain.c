@@ -92,6 +92,7 @@ void maintain_tick(struct store *st)
 	struct compactor *c = &st->compactor;
 	int64_t now = clock_mono_ms();
 
+	recent_save(st, false);
 	if (list_empty(&st->work))
 		shard_idle(st->engine);
 	if (now - st->pruned_at > PRUNE_MS && !shard_fatal(st->engine)) {

@@ -42,6 +42,7 @@ int shard_message_insert(struct shard *e, struct mailbox *mb, struct account *a,
 	mb->size += m->size;
 	mb->unseen += !(m->flags & FLAG_SEEN);
 	mb->deleted += !!(m->flags & FLAG_DELETED);
+	mb->recent++;
 	a->used_bytes += m->size;
 	a->used_messages++;
 	shard_note_change(e, CHANGE_NEW, mb, m);
@@ -60,6 +61,7 @@ int shard_message_remove(struct shard *e, struct mailbox *mb, struct account *a,
 	mb->size -= m->size;
 	mb->unseen -= !(m->flags & FLAG_SEEN);
 	mb->deleted -= !!(m->flags & FLAG_DELETED);
+	mb->recent -= m->uid >= mb->recent_from;
 	a->used_bytes -= m->size;
 	a->used_messages--;
 	return unref ? shard_blob_unref(e, m->blob) : 0;

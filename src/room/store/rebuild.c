@@ -213,7 +213,8 @@ static int finish(struct rebuild *r)
 		" (SELECT count(*) FROM message WHERE mailbox = m.id),"
 		" (SELECT count(*) FROM message WHERE mailbox = m.id AND NOT flags & 1),"
 		" (SELECT count(*) FROM message WHERE mailbox = m.id AND flags & 8),"
-		" ifnull((SELECT sum(size) FROM message WHERE mailbox = m.id), 0) FROM re_mailbox m",
+		" ifnull((SELECT sum(size) FROM message WHERE mailbox = m.id), 0),"
+		" 1, (SELECT count(*) FROM message WHERE mailbox = m.id) FROM re_mailbox m",
 		"DELETE FROM subscription WHERE EXISTS (SELECT 1 FROM mailbox m WHERE m.account = subscription.account"
 		" AND m.name = subscription.name)",
 		"UPDATE account SET used_bytes = ifnull((SELECT sum(size) FROM mailbox WHERE account = account.id), 0),"

@@ -39,6 +39,9 @@ struct store {
 	struct map *boxes;		/* by mailbox id */
 	struct list unused_boxes;	/* least recently used first */
 	size_t n_unused;
+	struct map *claims;		/* mailbox id -> uid: what sessions were told of, not in the index yet */
+	bool claims_written;		/* in the batch that is not committed yet */
+	int64_t claimed_at;
 	struct map *accounts;		/* struct account_sessions by account id */
 	size_t n_sessions;
 	struct compactor {
@@ -88,6 +91,7 @@ struct box {
 	uint8_t name[MAILBOX_NAME_MAX];
 	size_t name_n;
 	uint32_t uidnext, uidvalidity;
+	uint32_t recent_from;		/* with the claims that wait */
 	uint64_t highestmodseq;
 	struct list sessions;
 	bool gone;			/* deleted; freed when the last session leaves */
@@ -99,6 +103,17 @@ void boxes_apply(struct store *st);	/* what the batch changed, and the notices t
 void boxes_free(struct store *st);
 /* Index of the first message with a uid >= this. */
 size_t box_find(const struct box *b, uint32_t uid);
+
+/* ---- recent.c: who was told first ---- */
+/* The first uid that is \Recent for a session which opens the box; it takes them where it may (imapd, read-write). */
+uint32_t recent_open(struct store *st, struct box *b, const struct session *s);
+/* New messages from uid `from` on came into the box: whose they are. NULL: every reader's, nobody took them. */
+const struct session *recent_new(struct store *st, struct box *b);
+uint32_t recent_from(const struct store *st, const struct mailbox *m);
+uint32_t recent_count(struct store *st, const struct mailbox *m);
+void recent_flush(struct store *st);	/* inside a batch: writes what waits */
+void recent_written(struct store *st);	/* it is committed */
+void recent_save(struct store *st, bool now);	/* a batch of its own, where they have waited long or now */
 
 /* ---- session.c ---- */
 
@@ -127,8 +142,9 @@ void store_session_unref(struct session *s);
 void wire_meta_encode(struct buf *out, const struct msg *m);
 NODISCARD int wire_list_fd(const struct box *b, int *ret_fd);
 Postern__MessageMeta *wire_meta(struct arena *a, const struct msg *m);
-Postern__MailboxInfo *wire_mailbox(struct arena *a, const struct mailbox *m);
-void wire_notice(struct session *s, const struct change *const *changes, size_t n, bool keywords);
+Postern__MailboxInfo *wire_mailbox(struct store *st, struct arena *a, const struct mailbox *m);
+/* first_recent: new messages from this uid on are \Recent for this session; 0: none are. */
+void wire_notice(struct session *s, const struct change *const *changes, size_t n, bool keywords, uint32_t first_recent);
 struct uid_range *wire_ranges(struct arena *a, Postern__UidRange *const *in, size_t n, const struct box *b, size_t *ret_n);
 Postern__UidRange **wire_ranges_back(struct arena *a, const struct uid_range *in, size_t n);
 ProtobufCBinaryData wire_bytes(struct slice s);

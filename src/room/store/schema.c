@@ -47,6 +47,11 @@ const char *const store_schema[] = {
 	" uidvalidity INTEGER NOT NULL, target_uid INTEGER NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
 
 	"CREATE TABLE segment (id INTEGER PRIMARY KEY, state_bytes INTEGER NOT NULL, damaged INTEGER NOT NULL DEFAULT 0);",
+
+	/* \Recent: what was there before has been told to somebody. */
+	"ALTER TABLE mailbox ADD COLUMN recent_from INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE mailbox ADD COLUMN recent INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE mailbox SET recent_from = uidnext;",
 };
 /* clang-format on */
 const size_t store_schema_n = ARRAY_SIZE(store_schema);

@@ -11,7 +11,7 @@
 #include "base/event.h"
 #include "lib/ipc/memfd.h"
 
-enum { SESSION_KIND_POP3 = 1, INLINE_METAS = 500 };
+enum { INLINE_METAS = 500 };
 
 void store_session_unref(struct session *s)
 {
@@ -138,6 +138,7 @@ static int do_info(struct work *w)
 }
 
 struct listing {
+	struct store *st;
 	struct arena *a;
 	Postern__ListReply *r;
 	size_t bytes;
@@ -150,14 +151,14 @@ static int list_one(void *ctx, const struct mailbox *m)
 	l->bytes += m->name_n + 96;
 	if (l->bytes > REPLY_BYTES)
 		return ERR_TOO_BIG;
-	l->r->mailboxes[l->r->n_mailboxes++] = wire_mailbox(l->a, m);
+	l->r->mailboxes[l->r->n_mailboxes++] = wire_mailbox(l->st, l->a, m);
 	return 0;
 }
 
 static int do_list(struct work *w)
 {
 	const Postern__ListRequest *req = (const Postern__ListRequest *)w->call->req;
-	struct listing l = { w->call->arena, ARENA_NEW(w->call->arena, Postern__ListReply), 0 };
+	struct listing l = { w->store, w->call->arena, ARENA_NEW(w->call->arena, Postern__ListReply), 0 };
 
 	postern__list_reply__init(l.r);
 	l.r->mailboxes = ARENA_ARRAY(l.a, Postern__MailboxInfo *, LIST_PAGE);
@@ -176,7 +177,7 @@ static int do_status(struct work *w)
 	int err = shard_mailbox(w->store->engine, w->session->account, wire_slice(req->name), &m);
 
 	if (!err)
-		w->reply = &wire_mailbox(w->call->arena, &m)->base;
+		w->reply = &wire_mailbox(w->store, w->call->arena, &m)->base;
 	return err;
 }
 
@@ -188,7 +189,7 @@ static int do_create(struct work *w)
 				req->subscribe, &m);
 
 	if (!err)
-		w->reply = &wire_mailbox(w->call->arena, &m)->base;
+		w->reply = &wire_mailbox(w->store, w->call->arena, &m)->base;
 	return err;
 }
 
@@ -256,15 +257,16 @@ static int do_open(struct work *w)
 	if (err)
 		return err;
 	postern__open_reply__init(r);
-	r->mailbox = wire_mailbox(w->call->arena, &m);
+	r->mailbox = wire_mailbox(w->store, w->call->arena, &m);
 	r->keywords = wire_keywords(w->call->arena, b);
 	r->n_keywords = b->n_keywords;
 	first_unseen(b, r);
 	err = fill_list(w, b, r);
 	if (err)
 		return err;
-	box_enter(b, s);
 	s->read_only = req->read_only;
+	r->first_recent = recent_open(w->store, b, s);
+	box_enter(b, s);
 	w->reply = &r->base;
 	return 0;
 }

@@ -25,6 +25,7 @@ struct store *store_new(uv_loop_t *loop, struct room *room, struct shard *engine
 	st->engine = engine;
 	st->boxes = map_new();
 	st->accounts = map_new();
+	st->claims = map_new();
 	list_init(&st->unused_boxes);
 	store_work_init(st);
 	return st;
@@ -37,6 +38,7 @@ void store_free(struct store **store)
 
 	boxes_free(st);
 	map_free(&st->accounts);
+	map_free(&st->claims);
 	free(st);
 	*store = NULL;
 }
@@ -252,6 +254,7 @@ static void on_stop(struct room *room)
 
 	sessions_end(st, 0, "the server is shutting down");
 	if (list_empty(&st->work)) {
+		recent_save(st, true);
 		shard_close(&st->engine);
 		st->dead = true;
 		uv_timer_stop(&st->timer);

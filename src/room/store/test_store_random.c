@@ -101,6 +101,15 @@ static int collect(void *ctx, const struct msg *m)
 	return compare_one(ctx, m);
 }
 
+static void must_count_recent(const struct mailbox *m, const struct model_box *b)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		n += b->m[i].uid >= m->recent_from;
+	assert_int_equal(m->recent, n);
+}
+
 static void must_match(struct shard *e)
 {
 	for (unsigned b = 0; b < BOXES; b++) {
@@ -115,6 +124,7 @@ static void must_match(struct shard *e)
 		assert_int_equal(shard_messages(e, m.id, collect, &c), 0);
 		assert_int_equal(c.at, model[b].n);
 		assert_int_equal(m.messages, model[b].n);
+		must_count_recent(&m, &model[b]);
 		for (size_t i = 0; i < n_fetched; i++) {
 			struct buf out = BUF_INIT(4096);
 			struct fetched f;
@@ -243,6 +253,18 @@ static void do_rename(struct shard *e)
 	model[5] = t;
 }
 
+static void do_claim(struct shard *e)
+{
+	unsigned b = existing();
+	struct mailbox before, m;
+
+	assert_int_equal(shard_mailbox(e, 1, slice_str(box_names[b]), &before), 0);
+	uint32_t uid = pick(before.uidnext + 2), want = uid < before.uidnext ? uid : before.uidnext;
+	assert_int_equal(OP(e, shard_claim_recent(e, before.id, uid)), 0);
+	assert_int_equal(shard_mailbox(e, 1, slice_str(box_names[b]), &m), 0);
+	assert_int_equal(m.recent_from, want > before.recent_from ? want : before.recent_from);
+}
+
 static void do_compact(struct shard *e)
 {
 	uint32_t segment = shard_compact_pick(e, true, 0);
@@ -258,7 +280,7 @@ static void one_step(struct shard *e)
 {
 	struct arena *a = arena_new();
 
-	switch (pick(12)) {
+	switch (pick(13)) {
 	case 0: case 1: case 2: case 3:
 		do_append(e);
 		break;
@@ -281,6 +303,9 @@ static void one_step(struct shard *e)
 		do_rename(e);
 		break;
 	case 11:
+		do_claim(e);
+		break;
+	case 12:
 		if (pick(4) == 0)
 			do_compact(e);
 		break;

@@ -85,7 +85,7 @@ ProtobufCBinaryData wire_bytes(struct slice s)
 	return (ProtobufCBinaryData){ s.n, (uint8_t *)s.p };
 }
 
-Postern__MailboxInfo *wire_mailbox(struct arena *a, const struct mailbox *m)
+Postern__MailboxInfo *wire_mailbox(struct store *st, struct arena *a, const struct mailbox *m)
 {
 	Postern__MailboxInfo *w = ARENA_NEW(a, Postern__MailboxInfo);
 
@@ -101,6 +101,7 @@ Postern__MailboxInfo *wire_mailbox(struct arena *a, const struct mailbox *m)
 	w->highestmodseq = m->highestmodseq;
 	w->messages = m->messages;
 	w->unseen = m->unseen;
+	w->recent = recent_count(st, m);
 	w->size = m->size;
 	w->deleted = m->deleted;
 	w->has_children = m->has_children;
@@ -173,6 +174,7 @@ struct notice {
 	Postern__MessageMeta *metas[NOTICE_METAS];
 	struct uid_range runs[NOTICE_RUNS];
 	size_t n_metas, n_runs, meta_bytes;
+	uint32_t first_recent;
 	bool keywords, deleted, sent;
 };
 
@@ -192,6 +194,7 @@ static void send_notice(struct notice *t)
 	}
 	w.highestmodseq = b->highestmodseq;
 	w.uidnext = b->uidnext;
+	w.first_recent = t->first_recent;
 	w.deleted = t->deleted;
 	ipc_notify(t->s->chan, POSTERN__SESSION_OP__SESSION_CHANGED, &w.base, -1);
 	t->n_metas = t->n_runs = t->meta_bytes = 0;
@@ -224,7 +227,8 @@ static void add_change(struct notice *t, const struct change *c)
 	t->meta_bytes += META_BYTES + m->n_keywords;
 }
 
-void wire_notice(struct session *s, const struct change *const *changes, size_t n, bool keywords)
+void wire_notice(struct session *s, const struct change *const *changes, size_t n, bool keywords,
+		 uint32_t first_recent)
 {
 	if (!s->chan)
 		return;
@@ -233,6 +237,7 @@ void wire_notice(struct session *s, const struct change *const *changes, size_t 
 	t->s = s;
 	t->arena = arena_new();
 	t->keywords = keywords;
+	t->first_recent = first_recent;
 	for (size_t i = 0; i < n; i++)
 		add_change(t, changes[i]);
 	if (t->n_metas || t->n_runs || t->keywords || t->deleted)

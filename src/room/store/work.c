@@ -101,6 +101,7 @@ static int try_batch(struct store *st, struct list *batch)
 
 	if (err)
 		return err;
+	recent_flush(st);
 	err = run_changes(st, batch);
 	if (err) {
 		shard_rollback(st->engine);
@@ -166,6 +167,8 @@ static void on_check(uv_check_t *check)
 	if (err)
 		fail_all(&batch, err);
 	else
+		recent_written(st);
+	if (!err)
 		boxes_apply(st);
 	list_each(w, &batch, struct work, node) {
 		if (w->changes)
