@@ -14,6 +14,7 @@
 #include "ipc/relay.pb-c.h"
 #include "ipc/session.pb-c.h"
 #include "ipc/store.pb-c.h"
+#include "ipc/timer.pb-c.h"
 
 #define SUPERVISOR ROLE_BIT(ROLE_SUPERVISOR)
 #define SMTPD ROLE_BIT(ROLE_SMTPD)
@@ -73,6 +74,7 @@ static const struct ipc_op store_ops_table[] = {
 	[POSTERN__STORE_OP__STORE_REVOKE] = { "store.revoke", REQ(account_id), REQ(store_nothing), IPC_RETRY, DIRECTORY },
 	[POSTERN__STORE_OP__STORE_CHECK] = { "store.check", REQ(store_nothing), REQ(store_check_reply), IPC_RETRY, DIRECTORY },
 	[POSTERN__STORE_OP__STORE_COMPACT] = { "store.compact", REQ(store_nothing), REQ(store_compact_reply), IPC_RETRY, DIRECTORY },
+	[POSTERN__STORE_OP__STORE_TIMER] = { "store.timer", REQ(timer_request), REQ(timer_reply), IPC_RETRY, DIRECTORY },
 };
 
 /* The session's end at the shard is the server. A dead session is not taken up again: no IPC_RETRY here. */
@@ -101,6 +103,7 @@ static const struct ipc_op queue_ops_table[] = {
 	[POSTERN__QUEUE_OP__QUEUE_ENQUEUE] = { "queue.enqueue", REQ(enqueue_request), REQ(enqueue_reply), IPC_RETRY | IPC_REQUEST_FD, SMTPD | DIRECTORY },
 	[POSTERN__QUEUE_OP__QUEUE_ADMIN] = { "queue.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD, HTTPD },
 	[POSTERN__QUEUE_OP__QUEUE_KICK] = { "queue.kick", REQ(kick_notice), NULL, IPC_NOTIFY, DIRECTORY },
+	[POSTERN__QUEUE_OP__QUEUE_TIMER] = { "queue.timer", REQ(timer_request), REQ(timer_reply), IPC_RETRY, DIRECTORY },
 };
 
 static const struct ipc_op relay_ops_table[] = {

@@ -117,6 +117,9 @@ const struct conf_option conf_options[] = {
 	{ "store.segment_size", CONF_SIZE, "64M", 1 * MIB, 1 * GIB, CONF_RESTART,
 	  "size at which a new segment file begins" },
 
+	{ "audit.keep", CONF_DURATION, "400d", 1 * DAY, 36500 * DAY, CONF_RELOAD,
+	  "how long it is kept who changed what" },
+
 	{ "auth.argon2_memory", CONF_SIZE, "19M", 8 * KIB, 1 * GIB, CONF_RELOAD, "memory of one Argon2id hash" },
 	{ "auth.argon2_passes", CONF_U64, "2", 1, 100, CONF_RELOAD, "passes of one Argon2id hash" },
 };

@@ -56,6 +56,7 @@ extern const struct api_group api_address_group;
 extern const struct api_group api_import_group;
 extern const struct api_group api_move_group;
 extern const struct api_group api_queue_group;
+extern const struct api_group api_timer_group;
 extern const struct api_group api_instance_group;
 
 #define API_GROUP(noun) const struct api_group api_##noun##_group = { ops, ARRAY_SIZE(ops) }

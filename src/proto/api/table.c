@@ -20,6 +20,7 @@ static const struct api_group *const groups[] = {
 	&api_import_group,
 	&api_move_group,
 	&api_queue_group,
+	&api_timer_group,
 	&api_instance_group,
 };
 

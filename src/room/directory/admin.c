@@ -47,6 +47,8 @@ static const struct {
 	{ "move.status", op_move_status },
 	{ "move.proof", op_move_proof },
 	{ "move.stop", op_move_stop },
+	{ "timer.list", op_timer_list },
+	{ "timer.run", op_timer_run },
 	{ "store.check", op_store_check },
 	{ "store.compact", op_store_compact },
 	{ "overview", op_overview },

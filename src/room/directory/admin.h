@@ -37,6 +37,7 @@ admin_fn op_mailbox_add, op_mailbox_list, op_mailbox_show, op_mailbox_set, op_ma
 admin_fn op_address_add, op_address_list, op_address_remove;
 admin_fn op_import_accounts, op_import_aliases;
 admin_fn op_move_start, op_move_status, op_move_proof, op_move_stop;
+admin_fn op_timer_list, op_timer_run;
 admin_fn op_store_check, op_store_compact, op_overview;
 
 /* Fields; they were checked against the table before. */

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "lib/sql/sql.h"
+#include "room/directory/timer.h"
 
 void directory_check_disk(struct directory *d)
 {
@@ -22,10 +23,7 @@ void directory_check_disk(struct directory *d)
 static void on_tick(uv_timer_t *t)
 {
 	struct directory *d = t->data;
-	finish_accounts(d);
-	move_expire(d, clock_wall_ms());
-	IGNORE(sql_checkpoint(engine_sql(d->e)), "tried again at the next tick");
-	directory_check_disk(d);
+	timer_tick(d, clock_wall_ms());
 }
 
 static int init(struct room *room)
@@ -44,6 +42,7 @@ static int init(struct room *room)
 		r = seal_open("seal.key", &d->seal);
 	if (r < 0)
 		return r;
+	timer_init(d);
 	bug_if(uv_timer_init(room->loop, &d->due) < 0);
 	bug_if(uv_timer_init(room->loop, &d->tick) < 0);
 	d->due.data = d->tick.data = d;

@@ -24,11 +24,14 @@ enum {
 	PLAN_IDLE_MS = 14 * 24 * 3600 * 1000,	/* then its passwords go */
 };
 
+struct timers;
+
 struct directory {
 	struct room *room;
 	struct engine *e;
 	struct seal *seal;
 	uv_timer_t tick, due;
+	struct timers *timers;	/* timer.c */
 	unsigned probes;
 	struct map *silent;		/* "host:port" -> struct silent */
 	struct list movers;		/* struct waiter: MOVE_NEXT that wait for work */

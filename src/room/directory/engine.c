@@ -125,3 +125,15 @@ int audit_add(struct engine *e, const struct audit *row)
 			row->detail, (int64_t)row->status);
 	return r < 0 ? r : 0;
 }
+
+/* Ids grow with time, so the oldest rows are the first ones. */
+int audit_trim(struct engine *e, int64_t before_ms, size_t limit, uint64_t *ret)
+{
+	int r = sql_run(e->db,
+			"DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY id LIMIT ?2)",
+			"ii", before_ms, (int64_t)limit);
+	if (r < 0)
+		return r;
+	*ret = (uint64_t)r;
+	return 0;
+}

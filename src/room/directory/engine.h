@@ -44,6 +44,8 @@ struct audit {
 	unsigned status;
 };
 NODISCARD int audit_add(struct engine *e, const struct audit *row);
+/* Removes at most limit rows of before that time; how many. */
+NODISCARD int audit_trim(struct engine *e, int64_t before_ms, size_t limit, uint64_t *ret);
 
 /* A part of a list, ordered by name: what comes behind after, at most limit rows (0: all). */
 struct page {

@@ -44,6 +44,8 @@ static const struct {
 	{ "queue.show", P },
 	{ "queue.flush", P },
 	{ "queue.remove", P },
+	{ "timer.list", P },
+	{ "timer.run", P },
 	{ "store.check", P },
 	{ "store.compact", P },
 	{ "overview", P },

@@ -57,10 +57,8 @@ static void dest_free(struct dest *d)
 
 static void set_timer(struct queue *q);
 
-static void on_wake(uv_timer_t *t)
+void dests_wake(struct queue *q, int64_t now)
 {
-	struct queue *q = t->data;
-	int64_t now = clock_wall_ms();
 	list_each(d, &q->sleeping, struct dest, node) {
 		if (d->wake_ms > now)
 			break;
@@ -69,6 +67,11 @@ static void on_wake(uv_timer_t *t)
 	}
 	dests_run(q);
 	set_timer(q);
+}
+
+static void on_wake(uv_timer_t *t)
+{
+	dests_wake(t->data, clock_wall_ms());
 }
 
 static void set_timer(struct queue *q)

@@ -16,6 +16,7 @@ static ipc_handler_fn *const handlers[] = {
 	[POSTERN__QUEUE_OP__QUEUE_ENQUEUE] = enqueue_handle,
 	[POSTERN__QUEUE_OP__QUEUE_ADMIN] = admin_handle,
 	[POSTERN__QUEUE_OP__QUEUE_KICK] = NULL,
+	[POSTERN__QUEUE_OP__QUEUE_TIMER] = sweep_handle,
 };
 
 static const struct sandbox_policy sandbox = { .allow = SANDBOX_DISK, .nofile = 8192 };

@@ -55,6 +55,8 @@ struct queue {
 	int64_t relay_away_ms;	/* until then no attempt begins */
 	unsigned active;	/* jobs that run */
 	bool suspect_active, stopping;
+	struct timers *timers;	/* sweep.c */
+	bool sweeping;
 	bool scheduling;	/* dests_run runs, or must not yet */
 	uint64_t enqueued, delivered, failed, bounced, hosted;
 };
@@ -114,6 +116,7 @@ void dest_pause(struct dest *d, int64_t until_ms);
 void dest_unblock_all(struct queue *q);
 void dests_drop_windows(struct queue *q);		/* rows that were read ahead are read again */
 void dests_run(struct queue *q);
+void dests_wake(struct queue *q, int64_t now);	/* those whose time has come */
 void dest_job_over(struct dest *d);
 
 /* job.c */
@@ -183,6 +186,7 @@ NODISCARD int bounce(struct queue *q, const struct envelope *env, enum dsn_actio
 
 /* sweep.c: expiry, delay notices, old operation ids, space */
 void sweep_start(struct queue *q);
+void sweep_handle(struct ipc_call *call, void *ctx);	/* QUEUE_TIMER */
 
 /* admin.c */
 void admin_handle(struct ipc_call *call, void *ctx);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "lib/room/timers.h"
 
 enum {
 	SWEEP_ROWS = 200,	/* a turn; the next one comes at once when there were so many */
@@ -219,20 +220,54 @@ static void done(struct queue *q, struct work *work, int err)
 	IGNORE(sql_checkpoint(q->db), "tried again with the next sweep");
 	if (clock_mono_ms() - q->loaded_ms > SWEEP_LONGEST_MS)
 		dests_load(q);	/* a wake that was lost, by whatever fault, is not lost for good */
+	q->sweeping = false;
 	arm(q, err >= 0 && w->more);
 	arena_free(&w->arena);
 	free(w);
 }
 
-static void on_sweep(uv_timer_t *t)
+static void sweep(void *ctx, int64_t now_ms)
 {
-	struct queue *q = t->data;
+	struct queue *q = ctx;
+	if (q->sweeping || q->stopping)
+		return;
 	struct sweep *w = calloc(1, sizeof(*w));
 	bug_if(!w);
+	q->sweeping = true;
 	w->arena = arena_new();
 	w->work.apply = apply;
 	w->work.done = done;
 	batch_add(q, &w->work);
+}
+
+static void wake(void *ctx, int64_t now_ms)
+{
+	struct queue *q = ctx;
+	if (!q->stopping)
+		dests_wake(q, now_ms);
+}
+
+static const struct timer_job jobs[] = {
+	{ "queue.sweep", "sends back what waited too long, tells of delays, gives space back", 0, sweep },
+	{ "queue.wake", "begins attempts whose time has come", 0, wake },
+};
+
+static void on_sweep(uv_timer_t *t)
+{
+	struct queue *q = t->data;
+	timers_tick(q->timers, clock_wall_ms());
+}
+
+void sweep_handle(struct ipc_call *call, void *ctx)
+{
+	struct queue *q = ((struct room *)ctx)->state;
+	Postern__TimerReply *reply = NULL;
+	int err = timers_answer(q->timers, (const Postern__TimerRequest *)call->req, clock_wall_ms(), call->arena,
+				&reply);
+	if (err < 0)
+		ipc_fail(call, err, NULL);
+	else
+		ipc_reply(call, &reply->base, -1);
 }
 
 static void arm(struct queue *q, bool soon)
@@ -249,6 +284,7 @@ static void arm(struct queue *q, bool soon)
 void sweep_start(struct queue *q)
 {
 	q->sweep.data = q;
+	q->timers = timers_new(jobs, ARRAY_SIZE(jobs), NULL, q);
 	bug_if(uv_timer_init(q->room->loop, &q->sweep));
 	arm(q, false);
 }

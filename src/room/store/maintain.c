@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a shard does when it has time: checkpoints, forgetting old operation ids, and compaction slice by slice. */
+/*
+ * What a shard does when it has time: checkpoints and compaction slice by slice; and what it does by the clock
+ * (the table of jobs at the end).
+ */
 #include "room/store/room.h"
 
 #include "base/clock.h"
@@ -74,9 +77,10 @@ void maintain_compact(struct store *st, struct ipc_call *call)
 		reply_compact(st, 0);
 }
 
-static void prune(struct store *st)
+static void prune(void *ctx, int64_t now_ms)
 {
-	int err = shard_begin(st->engine, store_now());
+	struct store *st = ctx;
+	int err = shard_fatal(st->engine) ? ERR_INTERNAL : shard_begin(st->engine, now_ms);
 
 	if (err)
 		return;
@@ -87,23 +91,36 @@ static void prune(struct store *st)
 		IGNORE(shard_commit(st->engine), "what matters is shard_fatal");
 }
 
+static void look_for_space(void *ctx, int64_t now_ms)
+{
+	struct store *st = ctx;
+	struct compactor *c = &st->compactor;
+
+	if (c->segment || shard_fatal(st->engine))
+		return;
+	c->offset = 0;
+	c->segment = shard_compact_pick(st->engine, false, 0);
+}
+
+static const struct timer_job jobs[] = {
+	{ "store.forget", "forgets operation ids that are too old to come again", PRUNE_MS, prune },
+	{ "store.space", "begins to compact a segment that is mostly deleted mail", LOOK_MS, look_for_space },
+};
+
+void maintain_init(struct store *st)
+{
+	st->timers = timers_new(jobs, ARRAY_SIZE(jobs), NULL, st);
+}
+
 void maintain_tick(struct store *st)
 {
 	struct compactor *c = &st->compactor;
-	int64_t now = clock_mono_ms();
 
 	recent_save(st, false);
 	if (list_empty(&st->work))
 		shard_idle(st->engine);
-	if (now - st->pruned_at > PRUNE_MS && !shard_fatal(st->engine)) {
-		st->pruned_at = now;
-		prune(st);
-	}
-	if (!c->segment && now - c->looked_at > LOOK_MS && !shard_fatal(st->engine)) {
-		c->looked_at = now;
-		c->offset = 0;
-		c->segment = shard_compact_pick(st->engine, false, 0);
-	}
+	if (!shard_fatal(st->engine))
+		timers_tick(st->timers, store_now());
 	if (c->segment && !shard_fatal(st->engine))
 		compact_on(st);
 }

@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "lib/room/room.h"
+#include "lib/room/timers.h"
 #include "room/store/engine.h"
 
 #include "ipc/session.pb-c.h"
@@ -49,9 +50,8 @@ struct store {
 		uint64_t offset;
 		struct ipc_call *call;		/* who asked for all of it */
 		struct shard_space before;
-		int64_t looked_at;
 	} compactor;
-	int64_t pruned_at;
+	struct timers *timers;		/* maintain.c */
 	uint64_t batches, ops;		/* counters for status */
 };
 
@@ -157,9 +157,10 @@ static inline struct slice wire_slice(ProtobufCBinaryData d)
 /* fetch.c, maintain.c */
 int store_session_fetch(struct work *w);
 void maintain_tick(struct store *st);
+void maintain_init(struct store *st);
 void maintain_compact(struct store *st, struct ipc_call *call);
 int64_t store_now(void);
 
-extern ipc_handler_fn *const store_handlers[POSTERN__STORE_OP__STORE_COMPACT + 1];
+extern ipc_handler_fn *const store_handlers[POSTERN__STORE_OP__STORE_TIMER + 1];
 
 #endif

@@ -28,6 +28,7 @@ struct store *store_new(uv_loop_t *loop, struct room *room, struct shard *engine
 	st->claims = map_new();
 	list_init(&st->unused_boxes);
 	store_work_init(st);
+	maintain_init(st);
 	return st;
 }
 
@@ -39,6 +40,7 @@ void store_free(struct store **store)
 	boxes_free(st);
 	map_free(&st->accounts);
 	map_free(&st->claims);
+	timers_free(&st->timers);
 	free(st);
 	*store = NULL;
 }
@@ -206,10 +208,24 @@ static void h_compact(struct ipc_call *call, void *ctx)
 		maintain_compact(store_of(ctx), call);
 }
 
+static void h_timer(struct ipc_call *call, void *ctx)
+{
+	struct store *st = store_of(ctx);
+	Postern__TimerReply *reply = NULL;
+
+	if (st->dead)
+		return;
+	int err = timers_answer(st->timers, (const Postern__TimerRequest *)call->req, store_now(), call->arena, &reply);
+	if (err)
+		ipc_fail(call, err, NULL);
+	else
+		ipc_reply(call, &reply->base, -1);
+}
+
 static const struct {
 	int (*run)(struct work *w);
 	bool changes, takes_space;
-} operations[POSTERN__STORE_OP__STORE_COMPACT + 1] = {
+} operations[POSTERN__STORE_OP__STORE_TIMER + 1] = {
 	[POSTERN__STORE_OP__STORE_DELIVER] = { do_deliver, true, true },
 	[POSTERN__STORE_OP__STORE_ACCOUNT_PUT] = { do_put, true, true },
 	[POSTERN__STORE_OP__STORE_ACCOUNT_REMOVE] = { do_remove, true, false },
@@ -229,7 +245,7 @@ static void h_request(struct ipc_call *call, void *ctx)
 }
 
 #define R h_request
-ipc_handler_fn *const store_handlers[ARRAY_SIZE(operations)] = { NULL, R, R, R, R, R, R, R, h_compact };
+ipc_handler_fn *const store_handlers[ARRAY_SIZE(operations)] = { NULL, R, R, R, R, R, R, R, h_compact, h_timer };
 
 /* ---- the room ---- */
 

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postern timer: jobs as a table. */
+#include "cli/cli.h"
+
+const struct cli_noun noun_timer = { .name = "timer", .help = "what happens by the clock" };

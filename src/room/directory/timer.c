@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of this room's jobs by time, and where their last runs are kept: settings "timer.NAME". */
+#include "room/directory/timer.h"
+
+#include "base/err.h"
+#include "base/event.h"
+#include "room/directory/engine_priv.h"
+
+#define MINUTE_MS (60 * 1000LL)
+#define HOUR_MS (60 * MINUTE_MS)
+
+enum { TRIM_ROWS = 5000 };
+
+static void finish(void *ctx, int64_t now_ms)
+{
+	finish_accounts(ctx);
+}
+
+static void expire(void *ctx, int64_t now_ms)
+{
+	move_expire(ctx, now_ms);
+}
+
+static void checkpoint(void *ctx, int64_t now_ms)
+{
+	struct directory *d = ctx;
+	IGNORE(sql_checkpoint(engine_sql(d->e)), "tried again at the next tick");
+}
+
+static void trim(void *ctx, int64_t now_ms)
+{
+	struct directory *d = ctx;
+	int64_t before = now_ms - (int64_t)conf_u64(d->room->conf, "audit.keep");
+	uint64_t n = 0, some;
+	int r;
+	do {
+		r = audit_trim(d->e, before, TRIM_ROWS, &some);
+		n += r < 0 ? 0 : some;
+	} while (r == 0 && some == TRIM_ROWS);
+	if (r < 0)
+		ev(EV_WARN, "directory.audit.untrimmed", KS("error", err_name(r)));
+	else if (n)
+		ev(EV_INFO, "directory.audit.trimmed", KI("rows", n));
+}
+
+static const struct timer_job jobs[] = {
+	{ "accounts.finish", "completes what a crash left of new and removed mailboxes", 0, finish },
+	{ "moves.expire", "forgets passwords of copies that nobody goes on with", 0, expire },
+	{ "database.checkpoint", "brings the log of changes into the database", 0, checkpoint },
+	{ "audit.trim", "removes audit rows older than audit.keep", HOUR_MS, trim },
+};
+
+static void keep(void *ctx, const struct timer_job *job, int64_t ran_ms)
+{
+	struct directory *d = ctx;
+	char name[64];
+	if (!job->period_ms)
+		return;
+	snprintf(name, sizeof(name), "timer.%s", job->name);
+	IGNORE(setting_put(d->e, name, ran_ms), "runs again after a restart");
+}
+
+void timer_init(struct directory *d)
+{
+	d->timers = timers_new(jobs, ARRAY_SIZE(jobs), keep, d);
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+		char name[64];
+		snprintf(name, sizeof(name), "timer.%s", jobs[i].name);
+		timers_restore(d->timers, slice_str(jobs[i].name), setting_get(d->e, name, 0));
+	}
+}
+
+void timer_tick(struct directory *d, int64_t now_ms)
+{
+	timers_tick(d->timers, now_ms);
+	directory_check_disk(d);
+}
