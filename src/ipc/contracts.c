@@ -75,6 +75,12 @@ static const struct ipc_op store_ops_table[] = {
 	[POSTERN__STORE_OP__STORE_CHECK] = { "store.check", REQ(store_nothing), REQ(store_check_reply), IPC_RETRY, DIRECTORY },
 	[POSTERN__STORE_OP__STORE_COMPACT] = { "store.compact", REQ(store_nothing), REQ(store_compact_reply), IPC_RETRY, DIRECTORY },
 	[POSTERN__STORE_OP__STORE_TIMER] = { "store.timer", REQ(timer_request), REQ(timer_reply), IPC_RETRY, DIRECTORY },
+	[POSTERN__STORE_OP__STORE_FOLDERS] = { "store.folders", REQ(folders_request), REQ(folders_reply), IPC_RETRY, DIRECTORY },
+	[POSTERN__STORE_OP__STORE_CLOSE] = { "store.close", REQ(folder_request), REQ(store_nothing), IPC_RETRY, DIRECTORY },
+	[POSTERN__STORE_OP__STORE_READ] = { "store.read", REQ(read_request), REQ(read_reply), IPC_RETRY | IPC_REPLY_FD, DIRECTORY },
+	[POSTERN__STORE_OP__STORE_PUT] = { "store.put", REQ(put_request), REQ(put_reply), IPC_RETRY | IPC_REQUEST_FD, DIRECTORY },
+	[POSTERN__STORE_OP__STORE_DROP] = { "store.drop", REQ(folder_request), REQ(drop_reply), IPC_RETRY, DIRECTORY },
+	[POSTERN__STORE_OP__STORE_PRUNE] = { "store.prune", REQ(prune_request), REQ(drop_reply), IPC_RETRY, DIRECTORY },
 };
 
 /* The session's end at the shard is the server. A dead session is not taken up again: no IPC_RETRY here. */

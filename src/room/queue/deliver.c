@@ -91,6 +91,8 @@ static void deliver_one(struct job *j, size_t i, ProtobufCBinaryData digest)
 	to.account_id = r->account;
 	to.address = pb_of_slice(r->address);
 	to.quota_bytes = r->quota;
+	to.mailbox = pb_of_slice(r->mailbox);
+	to.create = r->mailbox.n;
 	req.operation_id = pb_of_slice(slice_of(id, sizeof(id)));
 	req.recipients = &list;
 	req.n_recipients = 1;

@@ -57,7 +57,8 @@ void job_add_row(struct job *j, struct sql_stmt *s)
 		QUOTA,
 		ATTEMPTS,
 		STEPS,
-		TOLD
+		TOLD,
+		MAILBOX
 	};
 	grow(j);
 	struct rcpt *r = &j->rcpts[j->n++];
@@ -77,6 +78,7 @@ void job_add_row(struct job *j, struct sql_stmt *s)
 		.attempts = (unsigned)sql_int(s, ATTEMPTS),
 		.steps = (unsigned)sql_int(s, STEPS),
 		.delay_told = sql_int(s, TOLD),
+		.mailbox = arena_dup(j->arena, sql_blob(s, MAILBOX)),
 	};
 	j->dest->rows++;
 	map_put(j->q->flying, map_key_u64(&r->id), j);

@@ -125,6 +125,7 @@ struct rcpt {
 	struct slice address, original, orcpt, host, domain;
 	unsigned notify, route, port, tls;
 	uint64_t account, quota;
+	struct slice mailbox;	/* of the account; empty: INBOX */
 	unsigned attempts, steps;
 	bool delay_told;
 };
@@ -167,7 +168,7 @@ void job_free(struct job **j);		/* its rows are free again */
 void job_over(struct job *j);		/* ends a running one and schedules */
 void job_pause(struct job *j, const char *why, int err);	/* a room of ours failed: later, nothing is written */
 #define ROW_COLUMNS                                                                                \
-	"id, address, original, orcpt, host, domain, notify, route, port, tls, account, quota, attempts, steps, delay_told"
+	"id, address, original, orcpt, host, domain, notify, route, port, tls, account, quota, attempts, steps, delay_told, mailbox"
 
 /* attempt.c, deliver.c, reroute.c: what a job does; each ends in result_add, reroute's batch, or job_pause */
 void attempt_start(struct job *j);

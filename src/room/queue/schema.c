@@ -36,5 +36,7 @@ const char *const queue_migrations[] = {
 	"CREATE TABLE log_end (only INTEGER PRIMARY KEY CHECK (only = 1), segment INTEGER NOT NULL,"
 	" offset INTEGER NOT NULL);"
 	"INSERT INTO log_end VALUES (1, 0, 0);",
+	/* Which mailbox of the account, where it is not INBOX. */
+	"ALTER TABLE recipient ADD COLUMN mailbox BLOB NOT NULL DEFAULT x'';",
 };
 const size_t queue_n_migrations = ARRAY_SIZE(queue_migrations);

@@ -239,7 +239,9 @@ static void fill_store_rcpt(const struct delivery *dl, Postern__DeliverRecipient
 	r->account_id = t->account_id;
 	r->address = bytes_of(t->address);
 	r->quota_bytes = t->quota_bytes;
-	r->mailbox = bytes_of(dl->junk ? SLICE("Junk") : SLICE(""));
+	r->create = t->mailbox.n;
+	r->mailboxes_max = t->mailboxes_max;
+	r->mailbox = bytes_of(t->mailbox.n ? t->mailbox : dl->junk ? SLICE("Junk") : SLICE(""));
 }
 
 static void store_shard(struct delivery *dl, uint32_t shard, Postern__DeliverRecipient *rcpts,
@@ -249,14 +251,14 @@ static void store_shard(struct delivery *dl, uint32_t shard, Postern__DeliverRec
 	list_each(t, dl->e.targets, struct target, node) {
 		if (t->way != TO_STORE || t->shard != shard)
 			continue;
-		if (n && cost + t->address.n + 64 > frame_room(dl)) {
+		if (n && cost + t->address.n + t->mailbox.n + 64 > frame_room(dl)) {
 			send_store(dl, shard, list, n);
 			n = cost = 0;
 		}
 		fill_store_rcpt(dl, &rcpts[n], t);
 		list[n] = &rcpts[n];
 		n++;
-		cost += t->address.n + 64;
+		cost += t->address.n + t->mailbox.n + 64;
 	}
 	if (n)
 		send_store(dl, shard, list, n);

@@ -31,11 +31,12 @@ void envelope_clear(struct envelope *e)
 	*e = (struct envelope){ 0 };
 }
 
-/* What makes two targets one: the account, or route, host and address. */
+/* What makes two targets one: account and mailbox, or route, host and address. */
 static void target_key(struct buf *key, const Postern__RouteTarget *r)
 {
 	if (r->kind == POSTERN__ROUTE_KIND__ROUTE_MAILBOX) {
-		buf_printf(key, "m%llu", (unsigned long long)r->account_id);
+		buf_printf(key, "m%llu ", (unsigned long long)r->account_id);
+		buf_append(key, r->mailbox.data, r->mailbox.len);
 		return;
 	}
 	buf_printf(key, "%d %s %u ", r->kind, r->host, r->port);
@@ -58,6 +59,8 @@ static void add(struct envelope *e, const struct smtp_rcpt *rcpt, const Postern_
 	t->account_id = r->account_id;
 	t->shard = r->shard;
 	t->quota_bytes = r->quota_bytes;
+	t->mailbox = arena_dup(e->arena, slice_of(r->mailbox.data, r->mailbox.len));
+	t->mailboxes_max = r->mailboxes_max;
 	t->address = arena_dup(e->arena, slice_of(r->address.data, r->address.len));
 	t->route = r->kind;
 	t->host = arena_str(e->arena, slice_str(r->host));

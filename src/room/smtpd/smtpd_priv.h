@@ -41,6 +41,8 @@ struct target {
 	uint64_t account_id;		/* TO_STORE */
 	uint32_t shard;
 	uint64_t quota_bytes;
+	struct slice mailbox;		/* TO_STORE: a folder of a domain's area; empty: INBOX, or Junk */
+	uint32_t mailboxes_max;
 	struct slice address;		/* behind aliases and lists */
 	uint32_t route;			/* TO_QUEUE: RouteKind */
 	const char *host;

@@ -82,7 +82,7 @@ static int insert(struct shard *e, struct account *a)
 			" VALUES (?1, ?2, ?3, ?4, ?5)",
 			"ibiii", (int64_t)a->id, slice_of(a->address, a->address_n), (int64_t)a->quota_bytes,
 			(int64_t)a->quota_messages, (int64_t)a->next_uidvalidity);
-	int err = n < 0 ? n : make_folders(e, a);
+	int err = n < 0 ? n : account_is_area(a) ? 0 : make_folders(e, a);
 
 	if (!err)
 		err = shard_account_save(e, a);

@@ -94,7 +94,7 @@ int shard_fetch(struct shard *e, uint64_t blob, unsigned want, struct fetched *r
 		err = blob_meta_decode(r.meta, &meta);
 	if (err)
 		return err;
-	*ret = (struct fetched){ meta.digest, r.header_length, r.body_length, { 0 } };
+	*ret = (struct fetched){ meta.digest, r.header_length, r.body_length, { 0 }, meta.packed_text };
 	memcpy(ret->sha256, r.sha256, 32);
 	return 0;
 }

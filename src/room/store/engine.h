@@ -127,6 +127,8 @@ NODISCARD int shard_keywords(struct shard *e, uint64_t mailbox, struct arena *a,
 struct delivery {
 	uint64_t account;
 	struct slice mailbox;
+	bool create;			/* make the mailbox where it is missing, else INBOX takes it */
+	uint32_t mailboxes_max;		/* with create: ERR_QUOTA where the account has so many; 0: no limit */
 	int err;			/* out: 0, ERR_QUOTA, ERR_NOT_FOUND; where one fails nobody gets it */
 	uint32_t uid, uidvalidity;	/* out */
 };
@@ -141,6 +143,7 @@ struct incoming {
 	struct slice source_folder;
 	uint32_t source_uidvalidity, source_uid;
 	uint32_t same_uid;		/* not 0: the mailbox holds it under this uid already, only its source is noted */
+	bool no_quota;			/* it was accepted once, and only moves */
 };
 /* 0 also where a recipient failed: look at each err. */
 NODISCARD int shard_deliver(struct shard *e, struct delivery *to, size_t n, const struct incoming *m);
@@ -198,14 +201,38 @@ NODISCARD int shard_copied(struct shard *e, uint64_t account, uint64_t source_id
 			    uint32_t uidvalidity, uint32_t after_uid,
 			    void (*on_pair)(void *ctx, uint32_t source_uid, uint32_t uid), void *ctx);
 
+/* ---- areas, and mail that moves to another account: area.c ---- */
+static inline bool account_is_area(const struct account *a)
+{
+	return a->address_n && a->address[0] == '@';
+}
+/* No delivery goes there any more: ERR_NOT_FOUND is their answer. name empty: the whole account. Twice is harmless. */
+NODISCARD int shard_close_folder(struct shard *e, uint64_t account, struct slice name);
+/* When the first and the last message came; 0 where there is none. */
+NODISCARD int shard_folder_dates(struct shard *e, uint64_t mailbox, int64_t *ret_first, int64_t *ret_last);
+/* As shard_append; the mailbox is made where it is missing. */
+NODISCARD int shard_put(struct shard *e, uint64_t account, struct slice mailbox, const struct incoming *m,
+			struct appended *ret);
+struct dropped {
+	uint64_t messages, bytes;
+	bool more;			/* call again */
+};
+/* A folder with what is in it; a closed one stays as an empty name. */
+NODISCARD int shard_drop_folder(struct shard *e, uint64_t account, struct slice name, struct dropped *ret);
+/* Messages of an area that came before a moment; folders that are empty then go. A slice a call. */
+NODISCARD int shard_prune_area(struct shard *e, uint64_t account, int64_t before, struct dropped *ret);
+
 /* All messages of a mailbox, uid ascending. */
 NODISCARD int shard_messages(struct shard *e, uint64_t mailbox, int (*on_msg)(void *ctx, const struct msg *m),
 			      void *ctx);
+NODISCARD int shard_messages_after(struct shard *e, uint64_t mailbox, uint32_t uid,
+				   int (*on_msg)(void *ctx, const struct msg *m), void *ctx);
 /* want: BLOB_WANT_*; digest points into the engine until the next call. out gets header and body as wanted. */
 struct fetched {
 	struct slice digest;
 	uint64_t header_length, body_length;
 	uint8_t sha256[32];
+	struct slice packed_text;	/* as digest */
 };
 NODISCARD int shard_fetch(struct shard *e, uint64_t blob, unsigned want, struct fetched *ret, struct buf *out);
 

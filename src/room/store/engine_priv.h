@@ -72,6 +72,11 @@ NODISCARD int shard_mailbox_clear(struct shard *e, struct account *a, struct mai
 NODISCARD int shard_mailbox_fresh(struct shard *e, struct account *a, struct mailbox *m);
 NODISCARD int mailbox_name_check(struct slice in, uint8_t out[MAILBOX_NAME_MAX], struct slice *ret);
 
+/* area.c: the mailbox for a delivery that may make it; ERR_NOT_FOUND where it is closed, ERR_QUOTA where the account has
+ * max already. make false: only whether it could be had. */
+NODISCARD int shard_make_target(struct shard *e, const struct account *a, struct slice name, uint32_t max,
+				bool make, struct mailbox *ret);
+
 /* keyword.c */
 NODISCARD int shard_keywords_find(struct shard *e, struct mailbox *m, const struct slice *names, size_t n, bool add,
 			    struct kwset *ret, bool *ret_grew);

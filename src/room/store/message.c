@@ -69,10 +69,18 @@ int shard_message_remove(struct shard *e, struct mailbox *mb, struct account *a,
 
 int shard_messages(struct shard *e, uint64_t mailbox, int (*on_msg)(void *ctx, const struct msg *m), void *ctx)
 {
-	struct sql_stmt *s = sql_prepare(e->db, "SELECT " MESSAGE_COLUMNS " FROM message WHERE mailbox = ?1 ORDER BY uid");
+	return shard_messages_after(e, mailbox, 0, on_msg, ctx);
+}
+
+int shard_messages_after(struct shard *e, uint64_t mailbox, uint32_t uid, int (*on_msg)(void *ctx, const struct msg *m),
+			 void *ctx)
+{
+	struct sql_stmt *s = sql_prepare(e->db, "SELECT " MESSAGE_COLUMNS
+						" FROM message WHERE mailbox = ?1 AND uid > ?2 ORDER BY uid");
 	int err;
 
 	sql_bind_int(s, 1, (int64_t)mailbox);
+	sql_bind_int(s, 2, (int64_t)uid);
 	while ((err = sql_step(s)) == 1) {
 		struct msg m;
 		shard_message_row(s, &m);
@@ -91,8 +99,25 @@ struct target {
 	struct mailbox mailbox;
 };
 
+static int find_in_area(struct shard *e, const struct delivery *d, bool make, struct target *ret)
+{
+	int err = shard_make_target(e, &ret->account, d->mailbox, d->mailboxes_max, make, &ret->mailbox);
+
+	return err ? err : shard_account(e, d->account, &ret->account);
+}
+
+/* A name that cannot be made is as one that is not there. */
+static int make_mailbox(struct shard *e, const struct delivery *d, bool make, struct target *ret)
+{
+	int err = shard_make_target(e, &ret->account, d->mailbox, d->mailboxes_max, make, &ret->mailbox);
+
+	if (err == ERR_INVALID || err == ERR_QUOTA || err == ERR_TOO_BIG)
+		return ERR_NOT_FOUND;
+	return err ? err : shard_account(e, d->account, &ret->account);
+}
+
 /* Where it goes: the mailbox by name, else the one of that special use, else INBOX. */
-static int find_target(struct shard *e, const struct delivery *d, struct target *ret)
+static int find_target(struct shard *e, const struct delivery *d, bool make, struct target *ret)
 {
 	static const struct {
 		const char *name;
@@ -102,8 +127,16 @@ static int find_target(struct shard *e, const struct delivery *d, struct target 
 	int64_t id;
 	int err = shard_account(e, d->account, &ret->account);
 
+	if (!err && account_is_area(&ret->account))
+		return d->create ? find_in_area(e, d, make, ret) : ERR_NOT_FOUND;
+	if (!err && d->mailbox.n)	/* INBOX is closed: so is the account */
+		err = shard_mailbox(e, d->account, SLICE("INBOX"), &ret->mailbox);
+	if (!err && d->mailbox.n && ret->mailbox.no_select)
+		return ERR_NOT_FOUND;
 	if (!err)
 		err = shard_mailbox(e, d->account, name, &ret->mailbox);
+	if (err == ERR_NOT_FOUND && d->create)
+		err = make_mailbox(e, d, make, ret);
 	if (!err && ret->mailbox.no_select)
 		err = ERR_NOT_FOUND;
 	if (err != ERR_NOT_FOUND)
@@ -116,7 +149,8 @@ static int find_target(struct shard *e, const struct delivery *d, struct target 
 		if (!err)
 			return shard_mailbox_by_id(e, (uint64_t)id, &ret->mailbox);
 	}
-	return shard_mailbox(e, d->account, SLICE("INBOX"), &ret->mailbox);
+	err = shard_mailbox(e, d->account, SLICE("INBOX"), &ret->mailbox);
+	return !err && ret->mailbox.no_select ? ERR_NOT_FOUND : err;
 }
 
 /* The same mailbox a second time among the recipients (an alias and its target): one copy. */
@@ -135,7 +169,7 @@ static int judge(struct shard *e, struct delivery *to, size_t n, uint64_t size)
 
 	for (size_t i = 0; i < n; i++) {
 		struct target t;
-		int err = find_target(e, &to[i], &t);
+		int err = find_target(e, &to[i], false, &t);
 		if (err && err != ERR_NOT_FOUND)
 			return err;
 		if (!err && !shard_account_fits(&t.account, size, 1))
@@ -150,8 +184,11 @@ static int deliver_one(struct shard *e, struct delivery *d, const struct msg *li
 {
 	struct target t;
 	struct msg m = *like;
-	int err = find_target(e, d, &t);
+	int err = find_target(e, d, true, &t);
 
+	/* Several folders of one area in one message: together they may be too much. */
+	if (!err && account_is_area(&t.account) && !shard_account_fits(&t.account, like->size, 1))
+		err = ERR_QUOTA;
 	if (err)
 		return err;
 	m.modseq = ++t.mailbox.highestmodseq;

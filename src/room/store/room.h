@@ -161,6 +161,14 @@ void maintain_init(struct store *st);
 void maintain_compact(struct store *st, struct ipc_call *call);
 int64_t store_now(void);
 
-extern ipc_handler_fn *const store_handlers[POSTERN__STORE_OP__STORE_TIMER + 1];
+/* area_wire.c */
+int store_folders(struct work *w);
+int store_close(struct work *w);
+int store_read(struct work *w);
+int store_put(struct work *w);
+int store_drop(struct work *w);
+int store_prune(struct work *w);
+
+extern ipc_handler_fn *const store_handlers[POSTERN__STORE_OP__STORE_PRUNE + 1];
 
 #endif

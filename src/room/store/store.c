@@ -67,6 +67,8 @@ static int do_deliver(struct work *w)
 	for (size_t i = 0; i < req->n_recipients; i++) {
 		to[i].account = req->recipients[i]->account_id;
 		to[i].mailbox = wire_slice(req->recipients[i]->mailbox);
+		to[i].create = req->recipients[i]->create;
+		to[i].mailboxes_max = req->recipients[i]->mailboxes_max;
 	}
 	err = shard_deliver(w->store->engine, to, req->n_recipients, &m);
 	memfd_unmap(&m.message);
@@ -130,10 +132,13 @@ static int do_usage(struct work *w)
 
 static int do_remove(struct work *w)
 {
-	uint64_t id = ((const Postern__AccountId *)w->call->req)->account_id;
+	const Postern__AccountId *req = (const Postern__AccountId *)w->call->req;
+	uint64_t id = req->account_id;
 	struct account a = { 0 };
 	int err = shard_account(w->store->engine, id, &a);
 
+	if (!err && req->only_empty && a.used_messages)
+		return ERR_CONFLICT;
 	if (!err || err == ERR_NOT_FOUND)
 		err = shard_account_remove(w->store->engine, id);
 	if (err)
@@ -225,7 +230,7 @@ static void h_timer(struct ipc_call *call, void *ctx)
 static const struct {
 	int (*run)(struct work *w);
 	bool changes, takes_space;
-} operations[POSTERN__STORE_OP__STORE_TIMER + 1] = {
+} operations[POSTERN__STORE_OP__STORE_PRUNE + 1] = {
 	[POSTERN__STORE_OP__STORE_DELIVER] = { do_deliver, true, true },
 	[POSTERN__STORE_OP__STORE_ACCOUNT_PUT] = { do_put, true, true },
 	[POSTERN__STORE_OP__STORE_ACCOUNT_REMOVE] = { do_remove, true, false },
@@ -233,6 +238,12 @@ static const struct {
 	[POSTERN__STORE_OP__STORE_GRANT] = { do_grant, false, false },
 	[POSTERN__STORE_OP__STORE_REVOKE] = { do_revoke, false, false },
 	[POSTERN__STORE_OP__STORE_CHECK] = { do_check, false, false },
+	[POSTERN__STORE_OP__STORE_FOLDERS] = { store_folders, false, false },
+	[POSTERN__STORE_OP__STORE_CLOSE] = { store_close, true, false },
+	[POSTERN__STORE_OP__STORE_READ] = { store_read, false, false },
+	[POSTERN__STORE_OP__STORE_PUT] = { store_put, true, true },
+	[POSTERN__STORE_OP__STORE_DROP] = { store_drop, true, false },
+	[POSTERN__STORE_OP__STORE_PRUNE] = { store_prune, true, false },
 };
 
 static void h_request(struct ipc_call *call, void *ctx)
@@ -244,8 +255,11 @@ static void h_request(struct ipc_call *call, void *ctx)
 			 operations[call->op].takes_space);
 }
 
-#define R h_request
-ipc_handler_fn *const store_handlers[ARRAY_SIZE(operations)] = { NULL, R, R, R, R, R, R, R, h_compact, h_timer };
+#define R(op) [POSTERN__STORE_OP__STORE_##op] = h_request
+ipc_handler_fn *const store_handlers[ARRAY_SIZE(operations)] = {
+	R(DELIVER), R(ACCOUNT_PUT), R(ACCOUNT_REMOVE), R(ACCOUNT_USAGE), R(GRANT), R(REVOKE), R(CHECK), R(FOLDERS), R(CLOSE),
+	R(READ), R(PUT), R(DROP), R(PRUNE), [POSTERN__STORE_OP__STORE_COMPACT] = h_compact, [POSTERN__STORE_OP__STORE_TIMER] = h_timer,
+};
 
 /* ---- the room ---- */
 
