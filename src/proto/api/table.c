@@ -16,6 +16,7 @@ static const struct api_group *const groups[] = {
 	&api_domain_group,
 	&api_policy_group,
 	&api_mailbox_group,
+	&api_login_group,
 	&api_address_group,
 	&api_import_group,
 	&api_move_group,

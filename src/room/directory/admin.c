@@ -12,6 +12,7 @@
 #include "ipc/auth.pb-c.h"
 #include "lib/ipc/memfd.h"
 #include "room/directory/name.h"
+#include "room/directory/old_login.h"
 #include "room/directory/rights.h"
 
 enum { JSON_INLINE_MAX = 128 * 1024, HASH_MS = 30 * 1000, LINES_IN_DETAIL = 20 };
@@ -38,6 +39,9 @@ static const struct {
 	{ "mailbox.set", op_mailbox_set },
 	{ "mailbox.password", op_mailbox_password },
 	{ "mailbox.remove", op_mailbox_remove },
+	{ "login.add", op_login_add },
+	{ "login.list", op_login_list },
+	{ "login.remove", op_login_remove },
 	{ "address.add", op_address_add },
 	{ "address.list", op_address_list },
 	{ "address.remove", op_address_remove },
@@ -343,7 +347,9 @@ int admin_commit(struct admin *ad, struct slice object)
 		.detail = detail_of(ad),
 		.status = 200,
 	};
-	int r = audit_add(ad->e, &row);
+	int r = old_login_settle(ad->e, ad->a, ad->now_ms);
+	if (r == 0)
+		r = audit_add(ad->e, &row);
 	if (r < 0) {
 		engine_rollback(ad->e);
 		return r;

@@ -7,6 +7,7 @@
 #include "room/directory/engine_priv.h"
 
 #include "base/err.h"
+#include "room/directory/old_login.h"
 
 int credential_set(struct engine *e, uint64_t account, struct slice hash, bool must_change,
 		   int64_t now_ms, uint64_t *ret_version)
@@ -60,14 +61,17 @@ static int mailbox_of(struct engine *e, struct arena *a, const struct name *name
 	return ERR_NOT_FOUND;
 }
 
-int credential_find(struct engine *e, struct arena *a, struct slice login, struct account *ret)
+int credential_find(struct engine *e, struct arena *a, struct slice login, int64_t now_ms,
+		    struct account *ret)
 {
 	struct name name;
 	struct account x;
 	uint64_t id = 0;
-	if (name_parse(a, login, &name) < 0 || name.literal)
-		return ERR_NOT_FOUND;
-	int r = mailbox_of(e, a, &name, &id);
+	int r = ERR_NOT_FOUND;
+	if (name_parse(a, login, &name) == 0 && !name.literal)
+		r = mailbox_of(e, a, &name, &id);
+	if (r == ERR_NOT_FOUND)
+		r = old_login_find(e, a, login, now_ms, &id);
 	if (r == 0)
 		r = account_by_id(e, a, id, &x);
 	if (r < 0)

@@ -215,8 +215,10 @@ NODISCARD int credential_set(struct engine *e, uint64_t account, struct slice ha
 /* Today's form of the same password: only if version is still the one. Keeps the version's meaning for caches
  * and grants, so the version stays. ERR_CONFLICT else. */
 NODISCARD int credential_rehash(struct engine *e, uint64_t account, uint64_t version, struct slice hash);
-/* By any address that leads to one mailbox: its own, or an alias of it. ERR_NOT_FOUND; ERR_UNAVAILABLE while MADE. */
-NODISCARD int credential_find(struct engine *e, struct arena *a, struct slice login, struct account *ret);
+/* By any address that leads to one mailbox (its own, or an alias of it), or by an old user name that still works.
+ * ERR_NOT_FOUND; ERR_UNAVAILABLE while MADE. */
+NODISCARD int credential_find(struct engine *e, struct arena *a, struct slice login, int64_t now_ms,
+			      struct account *ret);
 /* May this account write as this address (RFC 5321 reverse-path or an author field); empty is allowed (null sender). */
 NODISCARD int sender_allowed(struct engine *e, struct arena *a, uint64_t account, struct slice address, bool *ret);
 

@@ -37,6 +37,7 @@ struct import_account {
 	struct slice secret;	/* empty: none */
 	bool hashed;		/* secret is a hash of a known scheme */
 	struct slice person;
+	struct slice old_logins;	/* old user names, blanks between them */
 	uint64_t quota;
 	/* Filled in while it is applied: */
 	struct slice local, address;

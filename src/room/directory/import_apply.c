@@ -64,6 +64,7 @@ static int check_account(struct engine *e, struct arena *a, const struct domain 
 			return r;
 		if (!row->secret.n || (row->hashed && slice_eq(row->secret, account.hash))) {
 			row->skip = true;
+			row->id = account.id;
 			result->unchanged++;
 			return 0;
 		}
@@ -100,6 +101,8 @@ int import_check_accounts(struct engine *e, struct arena *a, const struct domain
 			quota = INT64_MAX;
 	}
 	map_free(&names);
+	if (r >= 0)
+		r = import_check_old_logins(e, a, rows, n, errors);
 	struct problem why = { 0 };
 	if (r >= 0 && customer_check_pool(e, a, d->customer, 0, quota, &why) < 0)
 		import_fault(errors, a, 0, "%s", why.text);
@@ -135,8 +138,12 @@ int import_apply_accounts(struct engine *e, struct arena *a, const struct domain
 			.pool_checked = true,
 			.shard = shards > 1 ? (uint32_t)(i % shards) : 0,
 		};
-		if (rows[i].skip)
+		if (rows[i].skip) {
+			int old = import_apply_old_logins(e, a, &rows[i], now_ms, errors);
+			if (old < 0)
+				return old;
 			continue;
+		}
 		int r = account_add(e, a, d, rows[i].local, &account, now_ms, &why);
 		if (r < 0 && !why.err)
 			return r;
@@ -145,6 +152,10 @@ int import_apply_accounts(struct engine *e, struct arena *a, const struct domain
 		rows[i].id = account.id;
 		rows[i].shard = account.shard;
 		rows[i].address = account.address;
+		if (r == 0)
+			r = import_apply_old_logins(e, a, &rows[i], now_ms, errors);
+		if (r < 0 && !why.err)
+			return r;
 	}
 	return errors->total ? ERR_INVALID : 0;
 }

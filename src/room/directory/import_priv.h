@@ -35,4 +35,10 @@ bool import_header(struct arena *a, struct slice line, const struct import_colum
 /* A CSV row by column id; ret_by_id has IMPORT_CELLS_MAX places. false: told as an error. */
 bool import_row(struct import_reader *r, struct slice line, const struct import_csv *csv, struct slice *ret_by_id);
 
+/* Old user names of accounts' rows, import_logins.c. The check looks at the whole file, the other one at one row. */
+NODISCARD int import_check_old_logins(struct engine *e, struct arena *a, const struct import_account *rows, size_t n,
+				      struct import_errors *errors);
+NODISCARD int import_apply_old_logins(struct engine *e, struct arena *a, const struct import_account *row, int64_t now_ms,
+				      struct import_errors *errors);
+
 #endif

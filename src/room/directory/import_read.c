@@ -10,13 +10,14 @@
 #include "proto/api/api.h"
 #include "proto/pass/scheme.h"
 
-enum { COL_ADDRESS, COL_PASSWORD, COL_QUOTA, COL_PERSON, COL_TO, COL_TYPE };
+enum { COL_ADDRESS, COL_PASSWORD, COL_QUOTA, COL_PERSON, COL_TO, COL_TYPE, COL_OLD_LOGIN };
 
 static const struct import_column account_columns[] = {
 	{ "address", COL_ADDRESS },   { "email", COL_ADDRESS }, { "user", COL_ADDRESS },
 	{ "username", COL_ADDRESS },  { "login", COL_ADDRESS }, { "mailbox", COL_ADDRESS },
 	{ "password", COL_PASSWORD }, { "hash", COL_PASSWORD }, { "quota", COL_QUOTA },
-	{ "name", COL_PERSON },
+	{ "name", COL_PERSON },       { "old_login", COL_OLD_LOGIN },
+	{ "old_user", COL_OLD_LOGIN }, { "old_username", COL_OLD_LOGIN },
 };
 
 static const struct import_column alias_columns[] = {
@@ -68,6 +69,7 @@ static bool account_csv(struct import_reader *r, struct slice line, const struct
 		return false;
 	row->name = cell[COL_ADDRESS];
 	row->person = cell[COL_PERSON];
+	row->old_logins = cell[COL_OLD_LOGIN];
 	if (cell[COL_QUOTA].n && api_size(cell[COL_QUOTA], &row->quota) < 0) {
 		import_fault(r->errors, r->a, r->line,
 			     "the quota \"" SLICE_FMT "\" is not a size such as 500M or 2G",

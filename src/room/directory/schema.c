@@ -139,5 +139,35 @@ static const char policies[] = "CREATE TABLE policy ("
 			       " invitation_hours INTEGER NOT NULL,"
 			       " reset_minutes INTEGER NOT NULL) STRICT;";
 
-const char *const directory_migrations[] = { first, operators, policies };
+/*
+ * Old user names. state 0 waits for the first modification of its account, 1 was modified in this transaction
+ * (old_login_settle makes 2 of it), 2 has a deadline, 3 is over. What counts as a modification of an account is here, so
+ * that no operation can forget it.
+ */
+#define TOUCH "UPDATE login SET state = 1 WHERE state = 0 AND account "
+static const char logins[] =
+	"CREATE TABLE login ("
+	" name BLOB PRIMARY KEY,"
+	" account INTEGER NOT NULL REFERENCES account(id) ON DELETE CASCADE,"
+	" state INTEGER NOT NULL,"
+	" deadline INTEGER NOT NULL,"
+	" created INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX login_account ON login(account);"
+	"CREATE INDEX login_touched ON login(state) WHERE state = 1;"
+	"CREATE TRIGGER login_leaves AFTER UPDATE OF state ON account WHEN new.state = 2 BEGIN"
+	" DELETE FROM login WHERE account = new.id; END;"
+	"CREATE TRIGGER login_account_set AFTER UPDATE OF quota, person, send_any ON account"
+	" WHEN new.quota <> old.quota OR new.person <> old.person OR new.send_any <> old.send_any BEGIN " TOUCH
+	"= new.id; END;"
+	"CREATE TRIGGER login_password_new AFTER INSERT ON credential BEGIN " TOUCH "= new.account; END;"
+	"CREATE TRIGGER login_password_set AFTER UPDATE OF version ON credential WHEN new.version <> old.version BEGIN " TOUCH
+	"= new.account; END;"
+	"CREATE TRIGGER login_alias_new AFTER INSERT ON target"
+	" WHEN (SELECT type FROM address WHERE id = new.address) = 1 BEGIN " TOUCH
+	"IN (SELECT id FROM account WHERE address = new.name AND state <> 2); END;"
+	"CREATE TRIGGER login_alias_gone BEFORE DELETE ON address WHEN old.type = 1 BEGIN " TOUCH
+	"IN (SELECT account.id FROM target JOIN account ON account.address = target.name"
+	" WHERE target.address = old.id AND account.state <> 2); END;";
+
+const char *const directory_migrations[] = { first, operators, policies, logins };
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

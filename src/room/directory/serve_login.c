@@ -7,6 +7,7 @@
  */
 #include "room/directory/directory_priv.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/store.pb-c.h"
@@ -21,7 +22,7 @@ void serve_credential(struct ipc_call *call, void *ctx)
 	const Postern__CredentialRequest *req = (const Postern__CredentialRequest *)call->req;
 	Postern__CredentialReply reply = POSTERN__CREDENTIAL_REPLY__INIT;
 	struct account account;
-	int r = credential_find(d->e, call->arena, bytes_of(&req->login), &account);
+	int r = credential_find(d->e, call->arena, bytes_of(&req->login), clock_wall_ms(), &account);
 	if (r < 0 && r != ERR_NOT_FOUND) {
 		ipc_fail(call, ERR_UNAVAILABLE, NULL);
 		return;

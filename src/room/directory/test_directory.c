@@ -216,13 +216,13 @@ static void credentials(void **state)
 	struct account joe = make_mailbox(f, &d, "joe"), got;
 	make_address(f, &d, "info", ADDRESS_ALIAS, TO("joe"));
 	make_address(f, &d, "all", ADDRESS_LIST, TO("joe"));
-	assert_int_equal(credential_find(f->e, f->a, T("JOE@example.test"), &got), 0);
+	assert_int_equal(credential_find(f->e, f->a, T("JOE@example.test"), 1, &got), 0);
 	assert_int_equal(got.id, joe.id);
 	assert_slice(got.address, "joe@example.test");
-	assert_int_equal(credential_find(f->e, f->a, T("info@example.test"), &got), 0);
+	assert_int_equal(credential_find(f->e, f->a, T("info@example.test"), 1, &got), 0);
 	assert_int_equal(got.id, joe.id);
-	assert_int_equal(credential_find(f->e, f->a, T("all@example.test"), &got), ERR_NOT_FOUND);
-	assert_int_equal(credential_find(f->e, f->a, T("joe"), &got), ERR_NOT_FOUND);
+	assert_int_equal(credential_find(f->e, f->a, T("all@example.test"), 1, &got), ERR_NOT_FOUND);
+	assert_int_equal(credential_find(f->e, f->a, T("joe"), 1, &got), ERR_NOT_FOUND);
 	uint64_t before = got.version, version = 0;
 	assert_int_equal(credential_rehash(f->e, joe.id, before, T("$argon2id$x")), 0);
 	assert_int_equal(credential_set(f->e, joe.id, T("{PLAIN}new"), false, 2, &version), 0);
@@ -231,7 +231,7 @@ static void credentials(void **state)
 	assert_int_equal(account_by_id(f->e, f->a, joe.id, &got), 0);
 	assert_slice(got.hash, "{PLAIN}new");
 	assert_int_equal(account_retire(f->e, joe.id), 0);
-	assert_int_equal(credential_find(f->e, f->a, T("joe@example.test"), &got), ERR_NOT_FOUND);
+	assert_int_equal(credential_find(f->e, f->a, T("joe@example.test"), 1, &got), ERR_NOT_FOUND);
 	/* A version never comes again, even behind a removed account; nor does an id. */
 	struct account again = make_mailbox(f, &d, "joe");
 	assert_true(again.version > version && again.id > joe.id);
@@ -248,12 +248,12 @@ static void half_made(void **state)
 	assert_int_equal(engine_commit(f->e), 0);
 	engine_close(&f->e);
 	assert_int_equal(engine_open("directory.db", &f->e), 0);
-	assert_int_equal(credential_find(f->e, f->a, T("joe@example.test"), &got), ERR_UNAVAILABLE);
+	assert_int_equal(credential_find(f->e, f->a, T("joe@example.test"), 1, &got), ERR_UNAVAILABLE);
 	assert_int_equal(account_in_state(f->e, f->a, ACCOUNT_MADE, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(rows[0].id, x.id);
 	assert_int_equal(account_set_state(f->e, x.id, ACCOUNT_LIVE), 0);
-	assert_int_equal(credential_find(f->e, f->a, T("joe@example.test"), &got), 0);
+	assert_int_equal(credential_find(f->e, f->a, T("joe@example.test"), 1, &got), 0);
 	assert_int_equal(account_retire(f->e, x.id), 0);
 	assert_int_equal(account_in_state(f->e, f->a, ACCOUNT_REMOVING, &rows, &n), 0);
 	assert_int_equal(n, 1);

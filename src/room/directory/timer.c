@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "room/directory/engine_priv.h"
+#include "room/directory/old_login.h"
 
 #define MINUTE_MS (60 * 1000LL)
 #define HOUR_MS (60 * MINUTE_MS)
@@ -43,9 +44,20 @@ static void trim(void *ctx, int64_t now_ms)
 		ev(EV_INFO, "directory.audit.trimmed", KI("rows", n));
 }
 
+static void end_old_logins(void *ctx, int64_t now_ms)
+{
+	struct directory *d = ctx;
+	int n = old_login_expire(d->e, now_ms);
+	if (n < 0)
+		ev(EV_WARN, "directory.old-logins.untouched", KS("error", err_name(n)));
+	else if (n)
+		ev(EV_INFO, "directory.old-logins.ended", KI("names", n));
+}
+
 static const struct timer_job jobs[] = {
 	{ "accounts.finish", "completes what a crash left of new and removed mailboxes", 0, finish },
 	{ "moves.expire", "forgets passwords of copies that nobody goes on with", 0, expire },
+	{ "logins.expire", "ends old user names whose grace is over", MINUTE_MS, end_old_logins },
 	{ "database.checkpoint", "brings the log of changes into the database", 0, checkpoint },
 	{ "audit.trim", "removes audit rows older than audit.keep", HOUR_MS, trim },
 };

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postern login: old user names. */
+#include "cli/cli.h"
+
+const struct cli_noun noun_login = { .name = "login",
+				     .help = "old user names of mailboxes, and until when they work" };

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Old user names: they work until their account is modified, and for a grace behind that (FEATURES M4, M5)."""
+import imaplib
+import smtplib
+
+import pytest
+
+PASSWORD = "Correct-horse-1"
+NEW = "Another-horse-2"
+EVERY = {"imap": True, "pop3": True, "submission": True}
+NONE = {"imap": False, "pop3": False, "submission": False}
+
+
+def logs_in(postern, user, password=PASSWORD):
+    """{protocol: bool}"""
+    answers = {}
+    for name, door in (("imap", postern.imap), ("pop3", postern.pop3), ("submission", postern.submission)):
+        try:
+            session = door(user, password)
+            answers[name] = True
+            session.close() if name == "submission" else session.sock.close()
+        except (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError):
+            answers[name] = False
+        except Exception as e:  # poplib.error_proto
+            assert "-ERR" in str(e), e
+            answers[name] = False
+    return answers
+
+
+def state(postern, name):
+    return next(x for x in postern.json("login", "list")["items"] if x["name"] == name)
+
+
+@pytest.fixture
+def house(postern):
+    postern.add_domain("example.test")
+    accounts = postern.write_file("accounts.csv", "address;password;old_login\njoe;%s;custo1 joe.example.test\n"
+                                                  "mary;%s;CUSTO2\n" % (PASSWORD, PASSWORD))
+    postern.cli("import", "accounts", accounts, "--domain", "example.test")
+    postern.accounts = accounts
+    return postern
+
+
+def test_an_old_name_works_until_five_days_behind_the_first_change(house):
+    for name in ("custo1", "CUSTO1", "joe.example.test", "joe@example.test"):
+        assert logs_in(house, name) == EVERY, name
+    house.travel(days=400)                                  # nothing happens by itself
+    assert logs_in(house, "custo1") == EVERY
+    assert state(house, "custo1") | {"deadline_ms": None, "state": "waiting"} == state(house, "custo1")
+
+    changed = house.now()
+    house.cli("mailbox", "password", "joe@example.test", "--password-stdin", stdin=NEW + "\n")
+    row = state(house, "custo1")
+    assert row["state"] == "grace" and row["address"] == "joe@example.test"
+    assert abs(row["deadline_ms"] / 1000 - changed - 5 * 86400) < 60
+    assert logs_in(house, "custo1", NEW) == EVERY           # the new password, under both names
+    assert logs_in(house, "custo1", PASSWORD) == NONE
+    assert logs_in(house, "joe@example.test", NEW) == EVERY
+
+    house.travel(days=3)
+    house.cli("mailbox", "set", "joe@example.test", "--name", "Joe Doe")
+    assert state(house, "custo1")["deadline_ms"] == row["deadline_ms"]      # a second change extends nothing
+    house.travel(days=1, hours=23)
+    assert logs_in(house, "custo1", NEW) == EVERY
+    house.travel(hours=1, minutes=2)
+    assert logs_in(house, "custo1", NEW) == NONE
+    assert logs_in(house, "joe.example.test", NEW) == NONE
+    assert logs_in(house, "joe@example.test", NEW) == EVERY
+    assert state(house, "custo1")["state"] == "ended"
+    house.cli("timer", "run")
+    house.wait_log("directory.old-logins.ended names=2")
+    assert state(house, "custo1")["state"] == "ended"
+    assert logs_in(house, "custo2") == EVERY                # another account's is its own
+    house.restart()
+    assert logs_in(house, "custo1", NEW) == NONE
+
+
+@pytest.mark.parametrize("change", [
+    ("mailbox", "set", "joe@example.test", "--quota", "1G"),
+    ("address", "add", "info@example.test", "--type", "alias", "--to", "joe@example.test")])
+def test_every_modification_starts_the_grace(house, change):
+    house.cli(*change)
+    assert state(house, "custo1")["state"] == "grace"
+    assert state(house, "custo2")["state"] == "waiting"
+
+
+def test_a_login_is_no_modification(house):
+    assert logs_in(house, "custo1") == EVERY                # puts the imported hash into today's form
+    assert logs_in(house, "custo1") == EVERY
+    house.cli("mailbox", "set", "joe@example.test", "--quota", "0")
+    assert state(house, "custo1")["state"] == "waiting"
+
+
+def test_the_grace_is_the_customers(house):
+    house.cli("policy", "set", "acme", "--old-login-days", "0")
+    house.cli("mailbox", "set", "joe@example.test", "--name", "Joe")
+    assert logs_in(house, "custo1") == NONE
+    assert state(house, "custo1")["state"] == "ended"
+
+
+def test_a_name_is_one_accounts_only(house):
+    error = house.refused("login", "add", "mary@example.test", "Custo1")
+    assert "custo1" in error and "another account" in error
+    assert "not a user name" in house.refused("login", "add", "mary@example.test", "two words")
+    assert "address of a domain" in house.refused("login", "add", "mary@example.test", "x@example.test")
+    assert house.json("login", "add", "mary@example.test", "custo2")["state"] == "waiting"     # is there already
+    house.cli("login", "add", "mary@example.test", "m.doe")
+    assert logs_in(house, "M.Doe") == EVERY
+    assert [x["name"] for x in house.json("login", "list", "--address", "mary@example.test")["items"]] == ["custo2",
+                                                                                                           "m.doe"]
+    house.cli("login", "remove", "mary@example.test", "M.DOE")
+    assert logs_in(house, "m.doe") == NONE
+    assert "no old user name" in house.refused("login", "remove", "mary@example.test", "m.doe")
+    house.cli("mailbox", "remove", "joe@example.test")
+    assert logs_in(house, "custo1") == NONE
+    house.cli("login", "add", "mary@example.test", "custo1")
+    assert logs_in(house, "custo1") == EVERY
+
+
+def test_an_import_says_which_name_is_taken_and_changes_nothing(house):
+    again = house.write_file("again.csv", "address,password,old_login\njane,x,custo1\njim,x,new1\njack,x,NEW1\n")
+    error = house.refused("import", "accounts", again, "--domain", "example.test")
+    assert "line 2" in error and "custo1" in error and "line 4" in error and "line 3 already" in error
+    assert len(house.json("mailbox", "list")["items"]) == 2
+    more = house.write_file("more.csv", "address,old_login\njoe,custo9\n")         # for accounts that are there
+    house.cli("import", "accounts", more, "--domain", "example.test")
+    house.cli("import", "accounts", more, "--domain", "example.test")
+    assert logs_in(house, "custo9") == EVERY
