@@ -48,16 +48,11 @@ static int queue_it(struct queue *q, const struct envelope *env, struct slice te
 	return 0;
 }
 
-int bounce(struct queue *q, const struct envelope *env, enum dsn_action action,
-	   const struct dsn_rcpt *rcpts, size_t n, struct arena *a)
+/* original: the message, or its header alone. */
+static int tell(struct queue *q, const struct envelope *env, enum dsn_action action, const struct dsn_rcpt *rcpts,
+		size_t n, struct slice original, bool whole)
 {
-	if (!env->sender.n) {
-		ev(EV_INFO, "queue.notification.none", KI("about", env->id), KI("recipients", n));
-		return 0;
-	}
-	bool whole = action == DSN_FAILED && !env->ret_headers && env->size <= RETURNED_MAX;
-	struct buf original = BUF_INIT(HEADER_MAX), text = BUF_INIT(DSN_MAX), mark = BUF_INIT(64);
-	read_original(q, env, whole, &original);
+	struct buf text = BUF_INIT(DSN_MAX), mark = BUF_INIT(64);
 	boundary(&mark);
 	struct dsn d = {.action = action,
 			.host = conf_str(q->room->conf, "host.name"),
@@ -70,12 +65,53 @@ int bounce(struct queue *q, const struct envelope *env, enum dsn_action action,
 			.boundary = buf_cstr(&mark),
 			.rcpts = rcpts,
 			.n_rcpts = n,
-			.original = buf_view(&original),
+			.original = original,
 			.headers_only = !whole};
 	dsn_write(&text, &d);
 	int err = queue_it(q, env, buf_view(&text));
-	buf_fini(&original);
 	buf_fini(&text);
 	buf_fini(&mark);
 	return err;
+}
+
+int bounce(struct queue *q, const struct envelope *env, enum dsn_action action,
+	   const struct dsn_rcpt *rcpts, size_t n, struct arena *a)
+{
+	if (!env->sender.n) {
+		ev(EV_INFO, "queue.notification.none", KI("about", env->id), KI("recipients", n));
+		return 0;
+	}
+	bool whole = action == DSN_FAILED && !env->ret_headers && env->size <= RETURNED_MAX;
+	struct buf original = BUF_INIT(HEADER_MAX);
+	read_original(q, env, whole, &original);
+	int err = tell(q, env, action, rcpts, n, buf_view(&original), whole);
+	buf_fini(&original);
+	return err;
+}
+
+static int report_of(struct queue *q, const struct new_message *m, const struct envelope *env,
+		     enum dsn_action action, struct slice header, struct arena *a)
+{
+	struct dsn_rcpt *rcpts = ARENA_ARRAY(a, struct dsn_rcpt, m->n_rcpts);
+	size_t n = 0;
+	for (size_t i = 0; i < m->n_rcpts; i++) {
+		const struct new_rcpt *r = &m->rcpts[i];
+		if (r->report == action)
+			rcpts[n++] = (struct dsn_rcpt){.address = r->original.n ? r->original : r->address,
+						       .orcpt = r->orcpt,
+						       .enhanced = SLICE("2.1.5")};
+	}
+	return n ? tell(q, env, action, rcpts, n, header, false) : 0;
+}
+
+int report(struct queue *q, const struct new_message *m, int64_t now, struct arena *a)
+{
+	struct envelope env = {.sender = m->sender, .envid = m->envid, .created_ms = now};
+	ptrdiff_t end = slice_find(m->message, SLICE("\r\n\r\n"), 0);
+	struct slice header = end < 0 ? m->message : slice_sub(m->message, 0, (size_t)end + 4);
+	if (!m->sender.n)
+		return 0;
+	header = slice_sub(header, 0, HEADER_MAX);
+	int err = report_of(q, m, &env, DSN_DELIVERED, header, a);
+	return err < 0 ? err : report_of(q, m, &env, DSN_EXPANDED, header, a);
 }

@@ -46,6 +46,7 @@ static struct outcome outcome_of(int err)
 		return (struct outcome){.what = OUT_LATER,
 					.enhanced = SLICE("4.2.1"),
 					.ask_again = true,
+					.gone = true,
 					.text = SLICE("The mailbox is gone")};
 	default:
 		return (struct outcome){ .what = OUT_LATER, .enhanced = SLICE("4.3.0"),

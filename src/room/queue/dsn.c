@@ -113,6 +113,8 @@ static const struct {
 		 "servers do not confirm deliveries.\r\n"},
 	[DSN_DELIVERED] = {"Your mail was delivered", "delivered",
 			   "Your message was delivered to the recipients below.\r\n"},
+	[DSN_EXPANDED] = {"Your mail was delivered to a list", "expanded",
+			  "Your message was passed on to everybody behind the addresses below.\r\n"},
 };
 
 static void head(struct buf *out, const struct dsn *d, bool utf8)

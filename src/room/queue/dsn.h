@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_RELAYED, DSN_DELIVERED };
+enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_RELAYED, DSN_DELIVERED, DSN_EXPANDED };
 
 struct dsn_rcpt {
 	struct slice address;

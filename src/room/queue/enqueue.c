@@ -75,6 +75,14 @@ static int insert_rcpt(struct queue *q, int64_t id, const struct new_rcpt *r, in
 		       (int64_t)r->port, (int64_t)r->tls, now, now);
 }
 
+static int operation_note(struct queue *q, struct slice operation, uint64_t id, int64_t now)
+{
+	int err = operation.n ? sql_run(q->db, "INSERT INTO operation (id, message, made_ms) VALUES (?, ?, ?)", "bii",
+					operation, (int64_t)id, now)
+			      : 0;
+	return err < 0 ? err : 0;
+}
+
 int message_insert(struct queue *q, const struct new_message *m, int64_t now, uint64_t *ret_id)
 {
 	struct blob_addr addr;
@@ -94,11 +102,8 @@ int message_insert(struct queue *q, const struct new_message *m, int64_t now, ui
 		return err;
 	int64_t id = sql_last_id(q->db);
 	for (size_t i = 0; i < m->n_rcpts && err >= 0; i++)
-		err = insert_rcpt(q, id, &m->rcpts[i], now);
-	if (err >= 0 && m->operation.n)
-		err = sql_run(q->db,
-			      "INSERT INTO operation (id, message, made_ms) VALUES (?, ?, ?)",
-			      "bii", m->operation, id, now);
+		if (!m->rcpts[i].report)
+			err = insert_rcpt(q, id, &m->rcpts[i], now);
 	*ret_id = (uint64_t)id;
 	return err < 0 ? err : 0;
 }
@@ -113,6 +118,14 @@ struct enqueue {
 	bool before;	/* it was there already */
 };
 
+static bool has_recipients(const struct new_message *m)
+{
+	for (size_t i = 0; i < m->n_rcpts; i++)
+		if (!m->rcpts[i].report)
+			return true;
+	return false;
+}
+
 static int apply(struct queue *q, struct work *w)
 {
 	struct enqueue *e = container_of(w, struct enqueue, work);
@@ -126,7 +139,11 @@ static int apply(struct queue *q, struct work *w)
 	}
 	if (err != ERR_NOT_FOUND)
 		return err;
-	return message_insert(q, &e->m, clock_wall_ms(), &e->id);
+	int64_t now = clock_wall_ms();
+	err = has_recipients(&e->m) ? message_insert(q, &e->m, now, &e->id) : 0;
+	if (err == 0)
+		err = report(q, &e->m, now, e->call->arena);
+	return err < 0 ? err : operation_note(q, e->m.operation, e->id, now);
 }
 
 static void done(struct queue *q, struct work *w, int err)
@@ -136,7 +153,7 @@ static void done(struct queue *q, struct work *w, int err)
 	reply.queue_id = e->id;
 	if (err < 0) {
 		ev(EV_WARN, "queue.message.refused", KS("error", err_name(err)));
-	} else if (!e->before) {
+	} else if (!e->before && e->id) {
 		ev(EV_INFO, "queue.message.added", KI("queue_id", e->id),
 		   KSL("sender", e->m.sender), KI("recipients", e->m.n_rcpts),
 		   KI("size", e->m.message.n));
@@ -156,7 +173,7 @@ static int check(const Postern__EnqueueRequest *req)
 		return ERR_INVALID;
 	for (size_t i = 0; i < req->n_recipients; i++)
 		if (!req->recipients[i]->address.len || req->recipients[i]->port > 65535 ||
-		    strlen(req->recipients[i]->host) > 255)
+		    req->recipients[i]->report > 2 || strlen(req->recipients[i]->host) > 255)
 			return ERR_INVALID;
 	return 0;
 }
@@ -173,7 +190,10 @@ static void fill(struct enqueue *e, const Postern__EnqueueRequest *req)
 					     .route = r->route,
 					     .host = slice_str(r->host),
 					     .port = r->port,
-					     .tls = r->tls};
+					     .tls = r->tls,
+					     .report = r->report == 1   ? DSN_DELIVERED
+						       : r->report == 2 ? DSN_EXPANDED
+									: 0};
 	}
 	e->m = (struct new_message){.operation = slice_of_pb(req->operation_id),
 				    .sender = slice_of_pb(req->sender),

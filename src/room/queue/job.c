@@ -104,7 +104,7 @@ int envelope_load(struct queue *q, struct arena *a, uint64_t id, struct envelope
 	struct sql_stmt *s =
 		sql_prepare(q->db, "SELECT sender, envid, ret_headers, smtputf8, body_8bit, "
 				   "created_ms, size, segment, offset, length,"
-				   " crashes FROM message WHERE id = ?");
+				   " crashes, account FROM message WHERE id = ?");
 	sql_bind_int(s, 1, (int64_t)id);
 	int got = sql_step(s);
 	if (got == 1)
@@ -120,6 +120,7 @@ int envelope_load(struct queue *q, struct arena *a, uint64_t id, struct envelope
 			.addr = {(uint32_t)sql_int(s, 7), (uint64_t)sql_int(s, 8),
 				 (uint32_t)sql_int(s, 9)},
 			.crashes = (unsigned)sql_int(s, 10),
+			.account = (uint64_t)sql_int(s, 11),
 		};
 	sql_done(s);
 	return got == 1 ? 0 : got < 0 ? got : ERR_NOT_FOUND;

@@ -128,6 +128,7 @@ static void on_stats(struct room *room, struct stats *stats)
 	stats_add(stats, "hosted", (int64_t)q->hosted);
 	stats_add(stats, "failed", (int64_t)q->failed);
 	stats_add(stats, "notifications", (int64_t)q->bounced);
+	stats_add(stats, "notifications.withheld", (int64_t)q->withheld);
 }
 
 const struct room_ops queue_ops = {

@@ -33,6 +33,7 @@ enum {
 	QUEUE_FRESH_MS = 120000,	/* after a start or a kick: routes that callers know may be old */
 	QUEUE_CRASHES_MAX = 3,		/* attempts of a message that may crash relay before it is parked */
 	QUEUE_RELAY_AWAY_MS = 5000,
+	QUEUE_AGAIN_MAX = 3,		/* times that a mailbox which went away is asked about without a pause */
 	QUEUE_PAUSE_MS = 2000,		/* when a room of ours does not answer */
 };
 
@@ -58,7 +59,7 @@ struct queue {
 	struct timers *timers;	/* sweep.c */
 	bool sweeping;
 	bool scheduling;	/* dests_run runs, or must not yet */
-	uint64_t enqueued, delivered, failed, bounced, hosted;
+	uint64_t enqueued, delivered, failed, bounced, hosted, withheld;
 };
 
 /* batch.c: apply runs in a savepoint of its own; done is called when all is durable or nothing happened. */
@@ -77,6 +78,7 @@ void queue_maybe_exit(struct queue *q);	/* where it stops and nothing runs any m
 struct new_rcpt {
 	struct slice address, original, orcpt;
 	unsigned notify, route;	/* RouteKind, or QUEUE_ROUTE_ASK */
+	unsigned report;	/* not 0: its sender is told so (enum dsn_action), and nothing else happens */
 	struct slice host;
 	unsigned port, tls;
 };
@@ -135,11 +137,13 @@ struct outcome {
 	struct slice enhanced, text, server;
 	bool dsn_passed_on;
 	bool ask_again;		/* LATER, and the decision for a mailbox is void */
+	bool gone;		/* ... because it is no more: ask at once */
 };
 struct envelope {
 	uint64_t id;
 	struct slice sender, envid;
 	bool ret_headers, smtputf8, body_8bit;
+	uint64_t account;	/* who sent it by submission; 0: somebody outside */
 	int64_t created_ms;
 	uint64_t size;
 	struct blob_addr addr;
@@ -184,6 +188,8 @@ NODISCARD int result_apply(struct queue *q, const struct envelope *env, const st
 /* bounce.c */
 NODISCARD int bounce(struct queue *q, const struct envelope *env, enum dsn_action action, const struct dsn_rcpt *rcpts,
 		     size_t n, struct arena *a);
+/* About a message that comes in just now: for each of its recipients that wants a report. */
+NODISCARD int report(struct queue *q, const struct new_message *m, int64_t now, struct arena *a);
 
 /* sweep.c: expiry, delay notices, old operation ids, space */
 void sweep_start(struct queue *q);

@@ -49,11 +49,23 @@ static int delivered(struct result *t, const struct rcpt *r, const struct outcom
 	return remove_row(t, r);
 }
 
-static int failed(struct result *t, const struct rcpt *r, const struct outcome *o)
+/*
+ * Nobody has shown that mail from outside is of the sender that it names. What a server of theirs refused would
+ * go back to whoever was made up (backscatter, S36), so only what nobody could be reached for is told.
+ */
+static bool may_tell(const struct envelope *env, const struct outcome *o)
+{
+	bool unreachable = o->code == 0 && o->what == OUT_LATER && !slice_starts(o->enhanced, SLICE("4.2."));
+	return env->account || unreachable;
+}
+
+static int failed(struct result *t, const struct rcpt *r, const struct outcome *o, bool tell)
 {
 	bool wanted = r->notify == 0 || r->notify & NOTIFY_FAILURE;
-	if (wanted && !(r->notify & NOTIFY_NEVER))
+	wanted = wanted && !(r->notify & NOTIFY_NEVER);
+	if (wanted && tell)
 		t->failed[t->n_failed++] = dsn_of(r, o);
+	t->q->withheld += wanted && !tell && t->env->sender.n;
 	t->q->failed++;
 	ev(EV_INFO, "queue.recipient.failed", KI("queue_id", t->env->id),
 	   KSL("address", r->address), KSL("status", o->enhanced), KSL("text", o->text));
@@ -78,9 +90,10 @@ static int later(struct result *t, const struct rcpt *r, const struct outcome *o
 	struct conf *conf = t->q->room->conf;
 	if (t->unreachable)
 		return unreachable(t, r, o);
-	int64_t due = t->now + backoff_retry_ms((int64_t)conf_u64(conf, "queue.retry_first"),
-						(int64_t)conf_u64(conf, "queue.retry_max"),
-						r->steps, rng_u64());
+	int64_t due = t->now;
+	if (!o->gone || r->steps >= QUEUE_AGAIN_MAX)
+		due += backoff_retry_ms((int64_t)conf_u64(conf, "queue.retry_first"),
+					(int64_t)conf_u64(conf, "queue.retry_max"), r->steps, rng_u64());
 	char key[QUEUE_KEY_MAX];
 	bool keep = r->route == POSTERN__ROUTE_KIND__ROUTE_MAILBOX && !o->ask_again;
 	size_t n = route_key(key, r->domain);
@@ -106,14 +119,14 @@ static int one(struct result *t, const struct rcpt *r, const struct outcome *o)
 	if (o->what == OUT_DELIVERED)
 		return delivered(t, r, o);
 	if (o->what == OUT_FAILED)
-		return failed(t, r, o);
+		return failed(t, r, o, may_tell(t->env, o));
 	if (t->now - t->env->created_ms < lifetime)
 		return later(t, r, o);
 	struct outcome expired = *o;
 	expired.enhanced = SLICE("4.4.7");
 	if (!expired.text.n)
 		expired.text = SLICE("The message could not be delivered in time");
-	return failed(t, r, &expired);
+	return failed(t, r, &expired, may_tell(t->env, o));
 }
 
 static int close_message(struct result *t)

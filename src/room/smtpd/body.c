@@ -26,7 +26,7 @@ int body_begin(struct body *b, const struct envelope *e, const struct trace *t)
 	if (e->to_store)
 		trace_return_path(&lines, e->sender);
 	b->return_path_n = lines.n;
-	trace_received(&lines, t, e->n_rcpts == 1 ? e->only_rcpt : slice_of(NULL, 0));
+	trace_received(&lines, t, envelope_only_rcpt(e));
 	r = buf_ok(&lines) ? body_add(b, buf_view(&lines)) : ERR_TOO_BIG;
 	buf_fini(&lines);
 	return r;
@@ -73,14 +73,18 @@ static int without_return_path(struct body *b)
 	return r;
 }
 
-int body_seal(struct body *b, const struct envelope *e)
+int body_for_queue(struct body *b, int *ret_fd)
+{
+	int r = b->return_path_n && b->queue_fd < 0 ? without_return_path(b) : 0;
+	if (r == 0)
+		*ret_fd = b->queue_fd >= 0 ? b->queue_fd : b->fd;
+	return r;
+}
+
+int body_seal(struct body *b)
 {
 	int r = b->failed ? ERR_FULL : body_flush(b);
-	if (r == 0)
-		r = memfd_seal(b->fd);
-	if (r == 0 && e->to_store && e->to_queue)
-		r = without_return_path(b);
-	return r;
+	return r == 0 ? memfd_seal(b->fd) : r;
 }
 
 void body_fini(struct body *b)

@@ -233,7 +233,7 @@ static void op_commit(void *ctx)
 	struct conn *c = ctx;
 	int r = body_open(c);
 	if (r == 0)
-		r = body_seal(&c->body, &c->envelope);
+		r = body_seal(&c->body);
 	if (r < 0) {
 		ev(EV_WARN, "smtp.body.failed", KS("id", c->id), KS("reason", err_name(r)));
 		smtp_server_committed(c->server, &full);

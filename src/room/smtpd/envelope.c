@@ -2,7 +2,7 @@
 /*
  * Who gets a message. The envelope has an arena of its own, which moves from the connection to the delivery,
  * so that a delivery needs nothing of a connection that may be gone. Two recipients that lead to one mailbox
- * or to one address elsewhere are one target. Limit: TARGETS_MAX.
+ * or to one address elsewhere are one target, which knows both. Limit: TARGETS_MAX.
  */
 #include "room/smtpd/smtpd_priv.h"
 
@@ -16,7 +16,9 @@ void envelope_begin(struct envelope *e, const struct smtp_mail *m)
 	e->arena = arena_new();
 	e->keys = map_new();
 	e->targets = ARENA_NEW(e->arena, struct list);
+	e->rcpts = ARENA_NEW(e->arena, struct list);
 	list_init(e->targets);
+	list_init(e->rcpts);
 	e->sender = arena_dup(e->arena, m->path.address);
 	e->envid = arena_dup(e->arena, m->envid);
 	e->ret_headers = m->ret == SMTP_RET_HDRS;
@@ -43,18 +45,37 @@ static void target_key(struct buf *key, const Postern__RouteTarget *r)
 	buf_append(key, r->address.data, r->address.len);
 }
 
-static bool known(struct envelope *e, const Postern__RouteTarget *r)
+static struct target *known(struct envelope *e, const Postern__RouteTarget *r)
 {
 	struct buf key = BUF_INIT(KEY_MAX);
 	target_key(&key, r);
-	bool was = buf_ok(&key) && map_put(e->keys, buf_view(&key), e) != NULL;
+	struct target *t = buf_ok(&key) ? map_get(e->keys, buf_view(&key)) : NULL;
 	buf_fini(&key);
-	return was;
+	return t;
 }
 
-static void add(struct envelope *e, const struct smtp_rcpt *rcpt, const Postern__RouteTarget *r)
+static void remember(struct envelope *e, const Postern__RouteTarget *r, struct target *t)
+{
+	struct buf key = BUF_INIT(KEY_MAX);
+	target_key(&key, r);
+	if (buf_ok(&key))
+		map_put(e->keys, buf_view(&key), t);
+	buf_fini(&key);
+}
+
+/* RFC 3461 5.2.7.3: who was expanded is told so, and not of each member. */
+static unsigned notify_of(const struct rcpt *r)
+{
+	unsigned left = r->notify & ~(unsigned)SMTP_NOTIFY_SUCCESS;
+	if (r->n_targets < 2 || left == r->notify)
+		return r->notify;
+	return left ? left : SMTP_NOTIFY_NEVER;
+}
+
+static struct target *target_new(struct envelope *e, const struct rcpt *rcpt, const Postern__RouteTarget *r)
 {
 	struct target *t = ARENA_NEW(e->arena, struct target);
+	list_init(&t->vias);
 	t->way = r->kind == POSTERN__ROUTE_KIND__ROUTE_MAILBOX ? TO_STORE : TO_QUEUE;
 	t->account_id = r->account_id;
 	t->shard = r->shard;
@@ -66,13 +87,37 @@ static void add(struct envelope *e, const struct smtp_rcpt *rcpt, const Postern_
 	t->host = arena_str(e->arena, slice_str(r->host));
 	t->port = r->port;
 	t->tls = r->tls;
-	t->notify = rcpt->notify;
-	t->orcpt = arena_dup(e->arena, rcpt->orcpt);
-	t->original = arena_dup(e->arena, rcpt->path.original);
+	t->notify = notify_of(rcpt);
 	list_append(e->targets, &t->node);
 	e->n_targets++;
 	e->to_store |= t->way == TO_STORE;
-	e->to_queue |= t->way == TO_QUEUE;
+	return t;
+}
+
+static void add(struct envelope *e, struct rcpt *rcpt, const Postern__RouteTarget *r)
+{
+	struct target *t = known(e, r);
+	struct via *v = ARENA_NEW(e->arena, struct via);
+	v->rcpt = rcpt;
+	if (t && t->state == TARGET_LOST)	/* directory insists: once more */
+		t->state = TARGET_NEW;
+	if (!t) {
+		t = target_new(e, rcpt, r);
+		remember(e, r, t);
+	}
+	list_append(&t->vias, &v->node);
+	rcpt->stored |= t->way == TO_STORE;
+}
+
+static void add_all(struct envelope *e, struct rcpt *rcpt, const Postern__RouteReply *reply)
+{
+	rcpt->stored = false;
+	rcpt->n_targets = 0;
+	for (size_t i = 0; i < reply->n_targets; i++)
+		rcpt->n_targets += reply->targets[i]->kind != POSTERN__ROUTE_KIND__ROUTE_DISCARD;
+	for (size_t i = 0; i < reply->n_targets; i++)
+		if (reply->targets[i]->kind != POSTERN__ROUTE_KIND__ROUTE_DISCARD)
+			add(e, rcpt, reply->targets[i]);
 }
 
 /* Codes of another room go out as they are only where they are refusals. */
@@ -92,12 +137,31 @@ const struct smtp_status *envelope_route(struct envelope *e, const struct smtp_r
 		return refusal(reply, ret);
 	if (reply->n_targets > TARGETS_MAX - e->n_targets)
 		return &full;
-	for (size_t i = 0; i < reply->n_targets; i++) {
-		const Postern__RouteTarget *t = reply->targets[i];
-		if (t->kind != POSTERN__ROUTE_KIND__ROUTE_DISCARD && !known(e, t))
-			add(e, r, t);
-	}
-	if (e->n_rcpts++ == 0)
-		e->only_rcpt = arena_dup(e->arena, r->path.address);
+	struct rcpt *rcpt = ARENA_NEW(e->arena, struct rcpt);
+	rcpt->address = arena_dup(e->arena, r->path.address);
+	rcpt->original = arena_dup(e->arena, r->path.original);
+	rcpt->orcpt = arena_dup(e->arena, r->orcpt);
+	rcpt->notify = r->notify;
+	list_append(e->rcpts, &rcpt->node);
+	e->n_rcpts++;
+	add_all(e, rcpt, reply);
 	return NULL;
+}
+
+void envelope_route_again(struct envelope *e, struct rcpt *r, const Postern__RouteReply *reply)
+{
+	struct smtp_status *st = ARENA_NEW(e->arena, struct smtp_status);
+	if (reply->n_targets && reply->n_targets <= TARGETS_MAX - e->n_targets) {
+		add_all(e, r, reply);
+		return;
+	}
+	refusal(reply, st);
+	st->enhanced = arena_str(e->arena, slice_str(st->enhanced));
+	st->text = arena_str(e->arena, slice_str(st->text));
+	r->refused = st;
+}
+
+struct slice envelope_only_rcpt(const struct envelope *e)
+{
+	return e->n_rcpts == 1 ? list_first(e->rcpts, struct rcpt, node)->address : slice_of(NULL, 0);
 }

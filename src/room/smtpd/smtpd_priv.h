@@ -35,9 +35,28 @@ struct smtpd {
 
 /* ---- envelope.c: who gets a message; one arena, handed from connection to delivery ---- */
 
+/* What the client named, as it was accepted. */
+struct rcpt {
+	struct list node;
+	struct slice address, original, orcpt;	/* original: as it was written */
+	unsigned notify;
+	unsigned n_targets;		/* that it leads to; more than one: it was expanded */
+	bool stored;			/* to a mailbox here */
+	bool again;			/* directory is to be asked for its route once more */
+	const struct smtp_status *refused;	/* what directory said to that */
+};
+
+struct via {
+	struct list node;
+	struct rcpt *rcpt;
+};
+
 struct target {
 	struct list node;
 	enum { TO_STORE, TO_QUEUE } way;
+	enum { TARGET_NEW, TARGET_KEPT, TARGET_GONE, TARGET_LOST } state;	/* KEPT: committed; GONE: its
+				mailbox is no more; LOST: and its recipients were asked about again */
+	struct list vias;		/* the recipients that lead here */
 	uint64_t account_id;		/* TO_STORE */
 	uint32_t shard;
 	uint64_t quota_bytes;
@@ -48,18 +67,21 @@ struct target {
 	const char *host;
 	uint32_t port, tls;
 	uint32_t notify;
-	struct slice orcpt, original;
 };
+
+static inline const struct rcpt *target_rcpt(const struct target *t)
+{
+	return list_first(&t->vias, struct via, node)->rcpt;
+}
 
 struct envelope {
 	struct arena *arena;		/* NULL: no transaction */
 	struct slice sender, envid;
 	bool ret_headers, smtputf8, body_8bit;
-	struct list *targets;
+	struct list *rcpts, *targets;
 	struct map *keys;		/* of the targets */
 	size_t n_targets, n_rcpts;
-	struct slice only_rcpt;		/* of the first; for the trace line where it stays the only one */
-	bool to_store, to_queue;
+	bool to_store;
 };
 
 void envelope_begin(struct envelope *e, const struct smtp_mail *m);
@@ -67,6 +89,9 @@ void envelope_clear(struct envelope *e);
 /* NULL, or the refusal, which may point into reply. */
 const struct smtp_status *envelope_route(struct envelope *e, const struct smtp_rcpt *r,
 					 const Postern__RouteReply *reply, struct smtp_status *ret);
+/* The same for a recipient that was accepted, and whose mailbox went away since. A refusal is kept in r. */
+void envelope_route_again(struct envelope *e, struct rcpt *r, const Postern__RouteReply *reply);
+struct slice envelope_only_rcpt(const struct envelope *e);	/* for the trace line; empty where there are several */
 
 /* ---- trace.c ---- */
 
@@ -84,7 +109,7 @@ void trace_received(struct buf *out, const struct trace *t, struct slice only_rc
 
 struct body {
 	struct smtpd *d;
-	int fd, queue_fd;	/* -1: none; queue_fd: the same without Return-Path, where both ways are gone */
+	int fd, queue_fd;	/* -1: none; queue_fd: the same without Return-Path, made when it is needed */
 	size_t return_path_n;	/* octets of Return-Path at the front of fd */
 	uint64_t size;		/* octets of fd, gathered ones too */
 	size_t gathered;	/* in d->gather, not written yet; 0 between two reads */
@@ -95,7 +120,8 @@ NODISCARD int body_begin(struct body *b, const struct envelope *e, const struct 
 NODISCARD int body_add(struct body *b, struct slice bytes);
 NODISCARD int body_flush(struct body *b);
 void body_fail(struct body *b);
-NODISCARD int body_seal(struct body *b, const struct envelope *e);
+NODISCARD int body_seal(struct body *b);
+NODISCARD int body_for_queue(struct body *b, int *ret_fd);	/* b's, sealed */
 void body_fini(struct body *b);
 
 /* ---- delivery.c ---- */

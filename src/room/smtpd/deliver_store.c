@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Into the shards, all of them at once. A shard takes a message for all recipients of a request or for none; where
+ * one of them has no mailbox any more, directory is asked about that one again (deliver_again.c) and the request
+ * is made anew for the others.
+ */
+#include "room/smtpd/delivery_priv.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/event.h"
+#include "ipc/store.pb-c.h"
+
+struct store_call {
+	struct delivery *dl;
+	struct target **targets;
+	size_t n;
+};
+
+static const struct smtp_status *refusal(int err)
+{
+	static const struct smtp_status full = { 452, "4.3.1", "No room for the message now" },
+		quota = { 452, "4.2.2", "The mailbox of a recipient is full" };
+	return err == ERR_FULL ? &full : err == ERR_QUOTA ? &quota : &delivery_later;
+}
+
+static void failed(struct delivery *dl, int err, const char *text)
+{
+	ev(EV_WARN, "smtp.store.failed", KS("id", dl->from.id), KS("reason", err_name(err)), KS("text", text));
+	delivery_refuse(dl, refusal(err));
+}
+
+static void kept(struct store_call *c)
+{
+	c->dl->kept = true;
+	for (size_t i = 0; i < c->n; i++)
+		c->targets[i]->state = TARGET_KEPT;
+}
+
+/* 0 where all have it, ERR_NOT_FOUND where only gone mailboxes were in the way. */
+static int read_results(struct store_call *c, const Postern__DeliverReply *r)
+{
+	int err = r->n_results == c->n ? 0 : ERR_INTERNAL;
+	for (size_t i = 0; i < c->n && r->n_results == c->n; i++) {
+		int e = r->results[i]->err;
+		if (e == ERR_NOT_FOUND)
+			c->targets[i]->state = TARGET_GONE;
+		if (e < 0 && (!err || err == ERR_NOT_FOUND))
+			err = e;
+	}
+	return err;
+}
+
+static void on_stored(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct store_call *c = ctx;
+	struct delivery *dl = c->dl;
+	if (err == 0)
+		err = read_results(c, (const Postern__DeliverReply *)reply);
+	if (err == 0)
+		kept(c);
+	else if (err != ERR_NOT_FOUND)
+		failed(dl, err, text);
+	if (--dl->waiting == 0)
+		delivery_next(dl);
+}
+
+static void fill(const struct delivery *dl, Postern__DeliverRecipient *r, const struct target *t)
+{
+	postern__deliver_recipient__init(r);
+	r->account_id = t->account_id;
+	r->address = bytes_of(t->address);
+	r->quota_bytes = t->quota_bytes;
+	r->create = t->mailbox.n;
+	r->mailboxes_max = t->mailboxes_max;
+	r->mailbox = bytes_of(t->mailbox.n ? t->mailbox : dl->junk ? SLICE("Junk") : SLICE(""));
+}
+
+static void hand_in(struct delivery *dl, uint32_t shard, struct target **targets, size_t n)
+{
+	struct arena *a = dl->e.arena;
+	struct store_call *c = ARENA_NEW(a, struct store_call);
+	Postern__DeliverRequest req = POSTERN__DELIVER_REQUEST__INIT;
+	Postern__DeliverRecipient *rcpts = ARENA_ARRAY(a, Postern__DeliverRecipient, n);
+	req.recipients = ARENA_ARRAY(a, Postern__DeliverRecipient *, n);
+	*c = (struct store_call){ dl, ARENA_ARRAY(a, struct target *, n), n };
+	for (size_t i = 0; i < n; i++) {
+		c->targets[i] = targets[i];
+		fill(dl, &rcpts[i], targets[i]);
+		req.recipients[i] = &rcpts[i];
+	}
+	req.n_recipients = n;
+	req.operation_id = delivery_operation_id(a);
+	req.digest = bytes_of(dl->digest);
+	req.internal_date_ms = clock_wall_ms();
+	delivery_call(dl, ROLE_STORE, shard, POSTERN__STORE_OP__STORE_DELIVER, &req.base, dl->body.fd, on_stored, c);
+}
+
+static bool is_new(const struct target *t)
+{
+	return t->way == TO_STORE && t->state == TARGET_NEW;
+}
+
+/* As many recipients a request as a frame has room for beside the digest. */
+static void send_shard(struct delivery *dl, uint32_t shard, struct target **list)
+{
+	size_t n = 0, cost = 0;
+	list_each(t, dl->e.targets, struct target, node) {
+		if (!is_new(t) || t->shard != shard)
+			continue;
+		if (n && cost + t->address.n + t->mailbox.n + 64 > delivery_frame_room(dl)) {
+			hand_in(dl, shard, list, n);
+			n = cost = 0;
+		}
+		list[n++] = t;
+		cost += t->address.n + t->mailbox.n + 64;
+	}
+	if (n)
+		hand_in(dl, shard, list, n);
+}
+
+bool deliver_store(struct delivery *dl)
+{
+	size_t n = 0;
+	list_each(t, dl->e.targets, struct target, node)
+		n += is_new(t);
+	if (!n)
+		return false;
+	struct target **list = ARENA_ARRAY(dl->e.arena, struct target *, n);
+	dl->waiting++;		/* until all are sent */
+	for (uint32_t shard = 0; shard < dl->d->room->shards; shard++)
+		send_shard(dl, shard, list);
+	if (--dl->waiting == 0) {	/* no such shard: a directory that is ahead of us */
+		delivery_refuse(dl, &delivery_later);
+		delivery_next(dl);
+	}
+	return true;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps of a delivery among each other: delivery.c has the order, each other file is one step. */
+#ifndef ROOM_SMTPD_DELIVERY_PRIV_H
+#define ROOM_SMTPD_DELIVERY_PRIV_H
+
+#include "room/smtpd/smtpd_priv.h"
+
+enum {
+	AGAIN_MAX = 3,		/* rounds of asking for a way once more */
+	FRAME_REST = 4096,	/* of a frame, beside digest and recipients */
+};
+
+struct delivery {
+	struct list node;
+	struct smtpd *d;
+	struct envelope e;
+	struct body body;
+	struct delivery_from from;
+	int64_t began, deadline;
+	struct slice digest;		/* in the envelope's arena */
+	bool junk;
+	bool kept;			/* something was committed */
+	bool enqueued;
+	unsigned rounds;		/* in which a way was asked for again */
+	unsigned waiting;		/* calls that are not answered */
+	struct smtp_status result;	/* code 0: nothing against it so far */
+	char text[TEXT_MAX], enhanced[12];
+	void (*done)(void *ctx, const struct smtp_status *reply);
+	void *ctx;
+};
+
+extern const struct smtp_status delivery_later;
+
+/* A step is over once nothing waits: this begins the next one, or ends the delivery. */
+void delivery_next(struct delivery *dl);
+void delivery_refuse(struct delivery *dl, const struct smtp_status *st);	/* the first one counts */
+void delivery_call(struct delivery *dl, enum role role, unsigned index, uint16_t op, const ProtobufCMessage *req,
+		   int fd, ipc_reply_fn *fn, void *ctx);	/* fd -1: none */
+ProtobufCBinaryData delivery_operation_id(struct arena *a);
+size_t delivery_frame_room(const struct delivery *dl);	/* octets that recipients may take of a frame */
+
+static inline ProtobufCBinaryData bytes_of(struct slice s)
+{
+	return (ProtobufCBinaryData){ s.n, (uint8_t *)s.p };
+}
+
+/* Each says whether it has something to do, and does it: calls, then delivery_next. */
+bool deliver_store(struct delivery *dl);
+bool deliver_again(struct delivery *dl);
+bool deliver_queue(struct delivery *dl);
+
+#endif
