@@ -127,7 +127,7 @@ int shard_append(struct shard *e, uint64_t account, struct slice mailbox, const 
 		return note_source(e, &mb, m, ret);
 	if (!err)
 		err = shard_account(e, account, &a);
-	if (!err && !m->no_quota && !shard_account_fits(&a, m->prefix.n + m->message.n, 1))
+	if (!err && !m->no_quota && !shard_account_fits(e, &a, m->prefix.n + m->message.n, 1, m->prefix.n + m->message.n))
 		err = ERR_QUOTA;
 	if (!err)
 		err = append_to(e, &mb, &a, m, &msg);

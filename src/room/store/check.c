@@ -29,6 +29,13 @@ static const struct {
 	  "SELECT count(*) FROM account a LEFT JOIN (SELECT account, sum(messages) AS n, sum(size) AS s FROM mailbox"
 	  " GROUP BY account) m ON m.account = a.id"
 	  " WHERE a.used_messages != ifnull(n, 0) OR a.used_bytes != ifnull(s, 0)" },
+	{ "pools with wrong counters",
+	  "SELECT count(*) FROM (SELECT pool AS id FROM account WHERE pool != 0 UNION SELECT id FROM pool) i"
+	  " LEFT JOIN pool p ON p.id = i.id WHERE p.used IS NOT"
+	  " (SELECT ifnull(sum(used_bytes), 0) FROM account a WHERE a.pool = i.id)" },
+	{ "accounts above a line of their quota that they do not know of",
+	  "SELECT count(*) FROM account WHERE quota_bytes != 0 AND level <"
+	  " (used_bytes * 100.0 > quota_bytes * 80.0) + (used_bytes * 100.0 > quota_bytes * 95.0)" },
 	{ "blobs with a wrong number of references",
 	  "SELECT count(*) FROM blob b LEFT JOIN (SELECT blob, count(*) AS n FROM message GROUP BY blob) m"
 	  " ON m.blob = b.id WHERE b.refs != ifnull(n, 0)" },
@@ -141,8 +148,9 @@ static const struct {
 	int columns;
 	unsigned bytes;		/* bit: this column is bytes */
 } tables[] = {
-	{ "account", "SELECT id, address, quota_bytes, quota_messages, used_bytes, used_messages, next_uidvalidity"
-		     " FROM account ORDER BY id", 7, 2 },
+	{ "account", "SELECT id, address, quota_bytes, quota_messages, used_bytes, used_messages, next_uidvalidity,"
+		     " pool, retention FROM account ORDER BY id", 9, 2 },
+	{ "pool", "SELECT id, used FROM pool WHERE used != 0 ORDER BY id", 2, 0 },
 	{ "mailbox", "SELECT id, account, name, uidvalidity, uidnext, highestmodseq, special_use, subscribed, no_select,"
 		     " messages, unseen, deleted, size FROM mailbox ORDER BY id", 13, 4 },
 	{ "keyword", "SELECT mailbox, at, name FROM keyword ORDER BY mailbox, at", 3, 4 },

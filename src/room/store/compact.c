@@ -102,6 +102,7 @@ static int again(struct compaction *c, const struct object *o)
 {
 	switch (o->kind) {
 	case OBJECT_ACCOUNT:
+	case OBJECT_LIMITED_ACCOUNT:
 		return again_account(c, o);
 	case OBJECT_MAILBOX:
 		return again_mailbox(c, o);

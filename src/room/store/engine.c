@@ -111,6 +111,7 @@ int shard_op_begin(struct shard *e, void *origin)
 	if (err)
 		return err;
 	e->in_op = true;
+	e->short_pool = 0;
 	e->origin = origin;
 	e->op_changes = e->n_changes;
 	e->op_deltas = e->n_deltas;

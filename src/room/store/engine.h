@@ -81,6 +81,11 @@ bool shard_has_room(struct shard *e, int64_t now_ms);
 struct account {
 	uint64_t id;
 	uint64_t quota_bytes, quota_messages, used_bytes, used_messages;
+	uint64_t pool;			/* that its use counts in, too; 0: none */
+	uint32_t retention;		/* days after which mail is deleted; 0: never */
+	uint32_t level;			/* lines of its quota that its use is above: 1 80 %, 2 95 % as well */
+	uint64_t saved_bytes;		/* used_bytes as the index has it */
+	uint64_t pool_lease, pool_used;	/* as they were when it was loaded */
 	uint32_t next_uidvalidity;
 	uint8_t address[ADDRESS_MAX];
 	size_t address_n;
@@ -89,6 +94,35 @@ NODISCARD int shard_account_put(struct shard *e, uint64_t id, struct slice addre
 				 uint64_t quota_messages);
 NODISCARD int shard_account_remove(struct shard *e, uint64_t id);	/* 0 also where it is not there */
 NODISCARD int shard_account(struct shard *e, uint64_t id, struct account *ret);	/* ERR_NOT_FOUND */
+/* Which pool it shares (0: none), and its retention in days (0: none). */
+NODISCARD int shard_account_limits(struct shard *e, uint64_t id, uint64_t pool, uint32_t retention);
+
+/* ---- pools: storage that accounts share; this shard may use as much of it as its lease says (pool.c) ---- */
+struct pool {
+	uint64_t id;
+	uint64_t lease, used;		/* here */
+	uint64_t size, elsewhere;	/* of all shards together, and what the others use, as directory said last */
+	uint64_t reported;		/* of used: what directory knows */
+	uint64_t last_account;		/* whose mail came last */
+};
+NODISCARD int shard_pool(struct shard *e, uint64_t id, struct pool *ret);	/* ERR_NOT_FOUND */
+/* What directory said. size 0: there is no such pool (any more), its accounts leave it. */
+NODISCARD int shard_pool_put(struct shard *e, uint64_t id, uint64_t lease, uint64_t size, uint64_t elsewhere);
+/* Gives back what is not used. */
+NODISCARD int shard_pool_recall(struct shard *e, uint64_t id, struct pool *ret);
+NODISCARD int shard_pool_reported(struct shard *e, uint64_t id, uint64_t used);
+/* Pools whose use moved far from what directory knows; at most max. */
+NODISCARD int shard_pools_to_report(struct shard *e, struct pool *ret, size_t max, size_t *ret_n);
+/* After an operation that gave ERR_QUOTA: the pool that could have helped, and what lease would have been enough. */
+bool shard_pool_short(const struct shard *e, uint64_t *ret_pool, uint64_t *ret_want);
+
+struct crossing {
+	uint64_t id, account, used, quota;
+	uint32_t level;
+};
+/* Crossings that directory does not know of yet, oldest first; their ids only rise. */
+NODISCARD int shard_crossings(struct shard *e, struct crossing *ret, size_t max, size_t *ret_n);
+NODISCARD int shard_crossings_done(struct shard *e, uint64_t up_to);
 
 /* ---- mailboxes ---- */
 struct mailbox {

@@ -44,6 +44,7 @@ struct shard {
 	size_t n_uses, cap_uses;
 
 	int64_t next_blob, next_mailbox;	/* as in the table, kept here between batches */
+	uint64_t short_pool, short_want;	/* of the last operation */
 	bool reserve_held, short_of_room;
 	int64_t room_asked;
 	struct buf scratch;
@@ -59,9 +60,14 @@ NODISCARD int shard_journal_object(struct shard *e, const struct object *o);
 struct segment_use *segment_use(struct shard *e, uint32_t id);	/* made where missing */
 
 /* account.c */
-NODISCARD int shard_account_save(struct shard *e, const struct account *a);
+NODISCARD int shard_account_save(struct shard *e, struct account *a);
 NODISCARD int shard_account_journal(struct shard *e, const struct account *a);
-bool shard_account_fits(const struct account *a, uint64_t bytes, uint64_t messages);
+/* bytes for the account itself, pool_bytes for its pool: both with what the operation promised before. */
+bool shard_account_fits(struct shard *e, const struct account *a, uint64_t bytes, uint64_t messages, uint64_t pool_bytes);
+
+/* pool.c */
+NODISCARD int shard_pool_count(struct shard *e, struct account *a);	/* what changed since saved_bytes */
+NODISCARD int shard_level_keep(struct shard *e, struct account *a);
 
 /* mailbox.c, names.c */
 NODISCARD int shard_mailbox_save(struct shard *e, const struct mailbox *m);

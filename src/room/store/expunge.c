@@ -298,7 +298,7 @@ int shard_copy(struct shard *e, uint64_t mailbox, const struct uid_range *uids, 
 		err = shard_account(e, from.account, &a);
 	if (!err)
 		err = shard_messages_in(e, mailbox, uids, n, SIZE_MAX, &l, &next);
-	if (!err && !move && !shard_account_fits(&a, sizes(&l), l.n))
+	if (!err && !move && !shard_account_fits(e, &a, sizes(&l), l.n, sizes(&l)))
 		err = ERR_QUOTA;
 	if (!err && l.n)
 		err = copy_list(e, &from, &to, &a, &l, move, arena, &r);

@@ -136,11 +136,16 @@ void object_encode(struct buf *out, const struct object *o)
 	buf_byte(out, o->alive);
 	switch (o->kind) {
 	case OBJECT_ACCOUNT:
+	case OBJECT_LIMITED_ACCOUNT:
 		put(out, o->account);
 		put_bytes(out, o->name);
 		put(out, o->quota_bytes);
 		put(out, o->quota_messages);
 		put(out, o->uidvalidity);
+		if (o->kind == OBJECT_LIMITED_ACCOUNT) {
+			put(out, o->pool);
+			put(out, o->retention);
+		}
 		break;
 	case OBJECT_MAILBOX:
 		put(out, o->mailbox);
@@ -180,11 +185,14 @@ static void get_body(struct cursor *c, struct object *o)
 {
 	switch (o->kind) {
 	case OBJECT_ACCOUNT:
+	case OBJECT_LIMITED_ACCOUNT:
 		o->account = get(c);
 		o->name = get_bytes(c, ADDRESS_MAX);
 		o->quota_bytes = get(c);
 		o->quota_messages = get(c);
 		o->uidvalidity = get32(c);
+		o->pool = o->kind == OBJECT_LIMITED_ACCOUNT ? get(c) : 0;
+		o->retention = o->kind == OBJECT_LIMITED_ACCOUNT ? get32(c) : 0;
 		break;
 	case OBJECT_MAILBOX:
 		o->mailbox = get(c);

@@ -48,6 +48,7 @@ enum object_kind {
 	OBJECT_EXPUNGED = 4,		/* uids first..last of a mailbox, for good */
 	OBJECT_SUBSCRIPTION = 5,	/* to a name that does not exist */
 	OBJECT_SOURCE = 6,		/* where a copied message came from */
+	OBJECT_LIMITED_ACCOUNT = 7,	/* an account with a pool or a retention */
 };
 
 /* One object; which members count depends on kind. Slices point into the record. */
@@ -56,7 +57,8 @@ struct object {
 	bool alive;
 	uint64_t account, mailbox;
 	struct slice name;		/* mailbox, subscription, source folder; an account's address */
-	uint64_t quota_bytes, quota_messages;
+	uint64_t quota_bytes, quota_messages, pool;
+	uint32_t retention;
 	uint32_t uidvalidity, uidnext;	/* account: uidvalidity is the next one to give */
 	uint64_t modseq;
 	uint32_t special_use;

@@ -162,17 +162,41 @@ static size_t first_same(struct shard *e, const struct delivery *to, size_t at)
 	return at;
 }
 
+/* What the recipients before this one take of its account and of its pool, with this one. */
+static void count_promised(const struct delivery *to, const uint64_t *pools, size_t at, uint64_t *ret_account,
+			   uint64_t *ret_pool)
+{
+	*ret_account = *ret_pool = 1;
+	for (size_t i = 0; i < at; i++) {
+		if (to[i].err)
+			continue;
+		*ret_account += to[i].account == to[at].account && pools[i] != UINT64_MAX;
+		*ret_pool += pools[i] == pools[at];
+	}
+}
+
 /* 1 all can have it, 0 somebody cannot. */
 static int judge(struct shard *e, struct delivery *to, size_t n, uint64_t size)
 {
+	uint64_t pools[RECIPIENTS_MAX], of_account, of_pool;
 	bool all = true;
 
 	for (size_t i = 0; i < n; i++) {
 		struct target t;
+		size_t same = first_same(e, to, i);
+		pools[i] = 0;
+		if (same != i) {
+			to[i].err = to[same].err;
+			pools[i] = UINT64_MAX;	/* takes nothing more */
+			continue;
+		}
 		int err = find_target(e, &to[i], false, &t);
 		if (err && err != ERR_NOT_FOUND)
 			return err;
-		if (!err && !shard_account_fits(&t.account, size, 1))
+		if (!err)
+			pools[i] = t.account.pool;
+		count_promised(to, pools, i, &of_account, &of_pool);
+		if (!err && !shard_account_fits(e, &t.account, of_account * size, of_account, of_pool * size))
 			err = ERR_QUOTA;
 		to[i].err = err;
 		all &= !err;
@@ -186,9 +210,6 @@ static int deliver_one(struct shard *e, struct delivery *d, const struct msg *li
 	struct msg m = *like;
 	int err = find_target(e, d, true, &t);
 
-	/* Several folders of one area in one message: together they may be too much. */
-	if (!err && account_is_area(&t.account) && !shard_account_fits(&t.account, like->size, 1))
-		err = ERR_QUOTA;
 	if (err)
 		return err;
 	m.modseq = ++t.mailbox.highestmodseq;

@@ -36,10 +36,11 @@ static int apply_account(struct rebuild *r, const struct object *o)
 	if (!o->alive)
 		return done(sql_run(r->db, "DELETE FROM account WHERE id = ?1", "i", (int64_t)o->account));
 	return done(sql_run(r->db,
-			    "INSERT OR REPLACE INTO account (id, address, quota_bytes, quota_messages, next_uidvalidity)"
-			    " VALUES (?1, ?2, ?3, ?4, ?5)",
-			    "ibiii", (int64_t)o->account, o->name, (int64_t)o->quota_bytes,
-			    (int64_t)o->quota_messages, (int64_t)o->uidvalidity));
+			    "INSERT OR REPLACE INTO account (id, address, quota_bytes, quota_messages, next_uidvalidity,"
+			    " pool, retention) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+			    "ibiiiii", (int64_t)o->account, o->name, (int64_t)o->quota_bytes,
+			    (int64_t)o->quota_messages, (int64_t)o->uidvalidity, (int64_t)o->pool,
+			    (int64_t)o->retention));
 }
 
 static int apply_mailbox(struct rebuild *r, const struct object *o)
@@ -102,6 +103,7 @@ static int apply(struct rebuild *r, const struct object *o)
 {
 	switch (o->kind) {
 	case OBJECT_ACCOUNT:
+	case OBJECT_LIMITED_ACCOUNT:
 		return apply_account(r, o);
 	case OBJECT_MAILBOX:
 		return apply_mailbox(r, o);
@@ -219,6 +221,10 @@ static int finish(struct rebuild *r)
 		" AND m.name = subscription.name)",
 		"UPDATE account SET used_bytes = ifnull((SELECT sum(size) FROM mailbox WHERE account = account.id), 0),"
 		" used_messages = ifnull((SELECT sum(messages) FROM mailbox WHERE account = account.id), 0)",
+		/* Leases are asked for anew; whoever is above a line has been told. */
+		"INSERT INTO pool SELECT pool, 0, sum(used_bytes), 0, 0, 0, 0 FROM account WHERE pool != 0 GROUP BY pool",
+		"UPDATE account SET level = (used_bytes * 100.0 > quota_bytes * 80.0) + (used_bytes * 100.0 > quota_bytes * 95.0)"
+		" WHERE quota_bytes != 0",
 		"DROP TABLE re_refs",
 		"DROP TABLE re_mailbox",
 		"DROP TABLE re_gone",

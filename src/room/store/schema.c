@@ -52,6 +52,19 @@ const char *const store_schema[] = {
 	"ALTER TABLE mailbox ADD COLUMN recent_from INTEGER NOT NULL DEFAULT 1;"
 	"ALTER TABLE mailbox ADD COLUMN recent INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE mailbox SET recent_from = uidnext;",
+
+	/* Pools that accounts share, crossings of the lines of a quota, retention. */
+	"ALTER TABLE account ADD COLUMN pool INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE account ADD COLUMN retention INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE account ADD COLUMN level INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX account_pool ON account (pool) WHERE pool != 0;"
+	"CREATE INDEX account_retention ON account (id) WHERE retention != 0;"
+	"CREATE TABLE pool ("
+	" id INTEGER PRIMARY KEY, lease INTEGER NOT NULL, used INTEGER NOT NULL, size INTEGER NOT NULL,"
+	" elsewhere INTEGER NOT NULL, reported INTEGER NOT NULL, last_account INTEGER NOT NULL);"
+	"CREATE TABLE crossing ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, level INTEGER NOT NULL, used INTEGER NOT NULL,"
+	" quota INTEGER NOT NULL);",
 };
 /* clang-format on */
 const size_t store_schema_n = ARRAY_SIZE(store_schema);

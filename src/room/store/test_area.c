@@ -53,11 +53,14 @@ static void one_message_to_several_folders(void **state)
 				 { .account = 7, .mailbox = SLICE("0=b"), .create = true, .mailboxes_max = 1 } };
 	struct incoming in = { .message = SLICE("Subject: x\r\n\r\nbody\r\n") };
 
-	assert_int_equal(put_area(e, 7, 30), 0);
+	assert_int_equal(put_area(e, 7, 100), 0);
 	assert_int_equal(OP(e, shard_deliver(e, d, 2, &in)), ERR_QUOTA);
+	assert_int_equal(put_area(e, 7, 30), 0);
 	assert_int_equal(messages(e, 7, "0=a"), UINT32_MAX);
 	d[0].mailboxes_max = d[1].mailboxes_max = 2;
-	assert_int_equal(OP(e, shard_deliver(e, d, 2, &in)), ERR_QUOTA);	/* 2 * 20 bytes are more than 30 */
+	assert_int_equal(OP(e, shard_deliver(e, d, 2, &in)), 0);
+	assert_int_equal(d[0].err, 0);
+	assert_int_equal(d[1].err, ERR_QUOTA);	/* 2 * 20 bytes are more than 30 */
 	assert_int_equal(messages(e, 7, "0=a"), UINT32_MAX);
 	assert_int_equal(put_area(e, 7, 40), 0);
 	assert_int_equal(OP(e, shard_deliver(e, d, 2, &in)), 0);

@@ -325,8 +325,11 @@ static void random_operations(void **state)
 		model[0].exists = model[1].exists = model[2].exists = true;
 		next_content = 1;
 		struct shard *e = open_shard();
-		assert_int_equal(OP(e, shard_account_put(e, 1, SLICE("a@b"), 0, 0)), 0);
+		assert_int_equal(OP(e, shard_account_put(e, 1, SLICE("a@b"), 200000, 0)), 0);
+		assert_int_equal(OP(e, shard_account_limits(e, 1, 7, 0)), 0);
 		for (int i = 0; i < 400; i++) {
+			/* What its pool and its quota count is compared with a recount at each rebuild. */
+			assert_int_equal(OP(e, shard_pool_put(e, 7, 1 << 30, 1 << 30, 0)), 0);
 			one_step(e);
 			if (i % 20 == 0)
 				must_match(e);
