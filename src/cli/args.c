@@ -25,6 +25,16 @@ static const struct api_param *option_param(const struct api_op *op, struct slic
 	return api_param_find(op, slice_of(key, name.n));
 }
 
+/* "--password-stdin": the secret "password". */
+static const struct api_param *stdin_param(const struct api_op *op, struct slice word)
+{
+	static const struct slice tail = { (const uint8_t *)"-stdin", 6 };
+	if (word.n < 2 + tail.n || !slice_eq(slice_sub(word, word.n - tail.n, word.n), tail))
+		return NULL;
+	const struct api_param *p = option_param(op, slice_sub(word, 2, word.n - tail.n));
+	return p && p->type == API_SECRET ? p : NULL;
+}
+
 static bool is_given(const struct cli_args *args, const struct api_param *p)
 {
 	if (p->type == API_FILE)
@@ -58,7 +68,7 @@ struct parse {
 	struct cli *c;
 	const struct api_op *op;
 	struct cli_args *args;
-	bool secret_stdin;
+	const struct api_param *secret; /* "--NAME-stdin" named it */
 	int at;
 };
 
@@ -66,16 +76,19 @@ static int parse_option(struct parse *p, const char *word)
 {
 	size_t n = strcspn(word, "=");
 	const char *value = word[n] ? word + n + 1 : NULL;
-	if (!strcmp(word, "--password-stdin") && option_param(p->op, SLICE("password"))) {
-		p->secret_stdin = true;
+	const struct api_param *param = stdin_param(p->op, slice_str(word));
+	if (param && p->secret && p->secret != param)
+		return cli_usage("only one password comes from stdin");
+	if (param) {
+		p->secret = param;
 		return CLI_DONE;
 	}
-	const struct api_param *param = option_param(p->op, slice_of(word + 2, n - 2));
+	param = option_param(p->op, slice_of(word + 2, n - 2));
 	if (!param)
 		return cli_usage("there is no option %.*s here; try --help", (int)n, word);
 	if (param->type == API_SECRET)
 		return cli_usage("a password does not belong among the words, where others can "
-				 "read it: use --password-stdin");
+				 "read it: use %.*s-stdin", (int)n, word);
 	if (!value && param->type == API_BOOL)
 		value = "true";
 	if (!value && p->at + 1 < p->c->n)
@@ -170,13 +183,13 @@ static int ask_secret(bool is_new, struct buf *secret)
 
 static int take_secret(struct parse *p)
 {
-	const struct api_param *param = api_param_find(p->op, SLICE("password"));
+	const struct api_param *param = p->secret ? p->secret : api_param_find(p->op, SLICE("password"));
 	bool master = api_op_has(p->op, "master_user");
 	struct buf secret = BUF_INIT(SECRET_MAX);
 	int code = CLI_DONE, err;
 	if (!param || param->type != API_SECRET)
 		return CLI_DONE;
-	if (p->secret_stdin) {
+	if (p->secret) {
 		err = read_line(STDIN_FILENO, &secret);
 		if (err < 0 || secret.n == 0)
 			code = cli_usage(
@@ -190,7 +203,7 @@ static int take_secret(struct parse *p)
 		code = cli_usage("no terminal to ask for the password: use --password-stdin");
 	}
 	if (!code && secret.n &&
-	    api_fields_add(&p->args->fields, SLICE("password"), buf_view(&secret)) < 0)
+	    api_fields_add(&p->args->fields, slice_str(param->name), buf_view(&secret)) < 0)
 		code = CLI_USAGE;
 	if (secret.p)
 		explicit_bzero(secret.p, secret.cap);
@@ -248,9 +261,9 @@ int cli_args_parse(struct cli *c, const struct api_op *op, const struct cli_noun
 	struct parse p = { .c = c, .op = op, .args = ret };
 	int code = parse_words(&p, noun);
 	bool master = api_get(ret->fields.v, ret->fields.n, "master_user").p != NULL;
-	if (!code && ret->file && (p.secret_stdin || master))
+	if (!code && ret->file && api_op_has(op, "master_user") && (p.secret || master))
 		code = cli_usage("either a file of passwords or a master user, not both");
-	if (!code && p.secret_stdin && !master && api_op_has(op, "master_user"))
+	if (!code && p.secret && !master && api_op_has(op, "master_user"))
 		code = cli_usage("--password-stdin belongs to --master-user");
 	if (!code)
 		code = missing(op, ret);

@@ -27,12 +27,10 @@ static void upper(const char *name, struct buf *out)
 static void option_name(const struct api_param *p, struct buf *out)
 {
 	buf_str(out, "--");
-	if (p->type == API_SECRET) {
-		buf_str(out, "password-stdin");
-		return;
-	}
 	for (const char *s = p->name; *s; s++)
 		buf_byte(out, *s == '_' ? '-' : (uint8_t)*s);
+	if (p->type == API_SECRET)
+		buf_str(out, "-stdin");
 }
 
 /* "DOMAIN", "--mode gateway|hosted", "--to ADDRESS" */

@@ -101,6 +101,7 @@ struct exchange {
 	const struct api_op *op;
 	const char *type; /* of the body; NULL for none */
 	struct buf target, body, answer;
+	struct buf secret; /* header beside a file */
 	long status;
 };
 
@@ -112,6 +113,7 @@ static int prepare(struct exchange *x, const struct cli_args *args)
 	api_request_target(x->op, f->v, f->n, args->file != NULL, &x->target);
 	if (args->file) {
 		x->type = "Content-Type: text/plain";
+		api_secret_header(x->op, f->v, f->n, &x->secret);
 		int err = read_file(args->file, &x->body);
 		if (err < 0)
 			return cli_refuse("%s: %s", args->file, err_text(err));
@@ -150,6 +152,8 @@ static int perform(struct exchange *x, const char *dir)
 	shorten(path, sizeof(path), &dir_fd);
 	struct curl_slist *headers =
 		curl_slist_append(NULL, x->type ? x->type : "Accept: application/json");
+	if (x->secret.n)
+		headers = curl_slist_append(headers, buf_cstr(&x->secret));
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
@@ -231,7 +235,8 @@ int cli_request(struct cli *c, const struct api_op *op, const struct cli_args *a
 	struct exchange x = { .op = op,
 			      .target = BUF_INIT(TARGET_MAX),
 			      .body = BUF_INIT(API_FILE_MAX),
-			      .answer = BUF_INIT(ANSWER_MAX) };
+			      .answer = BUF_INIT(ANSWER_MAX),
+			      .secret = BUF_INIT(4096) };
 	int code = prepare(&x, args);
 	if (!code)
 		code = perform(&x, dir);
@@ -254,5 +259,8 @@ int cli_request(struct cli *c, const struct api_op *op, const struct cli_args *a
 	buf_fini(&x.target);
 	buf_fini(&x.body);
 	buf_fini(&x.answer);
+	if (x.secret.p)
+		explicit_bzero(x.secret.p, x.secret.cap);
+	buf_fini(&x.secret);
 	return code;
 }

@@ -180,6 +180,11 @@ static int fill_conf(const struct init *in, struct conf *conf)
 			 (uintmax_t)in->port_base + ports[i].port);
 		code = set(conf, ports[i].option, value);
 	}
+	if (!code && in->port_base) {
+		char url[512];
+		snprintf(url, sizeof(url), "https://%s:%ju", in->host, (uintmax_t)in->port_base + 443);
+		code = set(conf, "web.url", url);
+	}
 	return code;
 }
 

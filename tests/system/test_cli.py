@@ -18,11 +18,14 @@ NOUNS = {
     "customer": ["add", "list", "show", "remove"],
     "domain": ["add", "list", "show", "set", "switch", "remove"],
     "mailbox": ["add", "list", "show", "set", "password", "remove"],
+    "policy": ["show", "set"],
+    "login": ["add", "list", "remove"],
     "address": ["add", "list", "remove"],
     "import": ["accounts", "aliases"],
     "move": ["start", "status", "proof", "stop"],
     "queue": ["list", "show", "flush", "remove"],
     "store": ["check", "compact"],
+    "timer": ["list", "run"],
 }
 COMMANDS = ["init", "run", "stop", "status", "reload", "doctor", "conf", "check", "help"]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Passwords: what a customer asks of them, and what may be done with one (FEATURES M6 to M8)."""
 import imaplib
+import poplib
 import smtplib
 
 import pytest
@@ -82,3 +83,62 @@ def test_imported_passwords_are_kept_unless_the_policy_is_asked_for(house):
     assert house.json("mailbox", "list", "--domain", "import.test")["items"] == []
     house.cli("import", "accounts", path, "--domain", "import.test")
     assert logs_in(house, "joe@import.test", "short") == EVERY
+
+
+# -- passwords of somebody else's making (M7, M8) ---------------------------------------------------------------------
+
+def refusals(postern, user, password):
+    """What each protocol says to this login."""
+    texts = {}
+    with pytest.raises(imaplib.IMAP4.error) as refused:
+        postern.imap(user, password)
+    texts["imap"] = str(refused.value)
+    with pytest.raises(poplib.error_proto) as refused:
+        postern.pop3(user, password)
+    texts["pop3"] = str(refused.value)
+    with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+        postern.submission(user, password)
+    texts["submission"] = str(refused.value)
+    return texts
+
+
+@pytest.mark.parametrize("language, text", [("en", "setting one of your own"), ("de", "Setzen eines eigenen")])
+def test_a_default_password_opens_nothing_and_says_where_to_go(house, language, text):
+    domain = f"default-{language}.test"
+    house.cli("customer", "add", f"def-{language}", "--language", language)
+    house.customers.add(f"def-{language}")
+    house.add_domain(domain, customer=f"def-{language}")
+    path = house.write_file("default.txt", f"joe Joes-own-password-1\nmary\njane {{SHA}}HX1ZUgMmGVejMF1bp/xZetwqN5o=\n")
+    house.cli("import", "accounts", path, "--domain", domain, "--default-password-stdin", stdin="Default-password-1\n")
+    assert logs_in(house, f"joe@{domain}", "Joes-own-password-1") == EVERY
+    where = f"https://mail.example.test:{house.port('https')}/password"
+    for said in refusals(house, f"mary@{domain}", "Default-password-1").values():
+        assert text in said and where in said, said
+    for said in refusals(house, f"mary@{domain}", "Default-password-2").values():
+        assert text not in said and where not in said, said
+    for user in ("joe", "jane"):
+        for said in refusals(house, f"{user}@{domain}", "Default-password-1").values():
+            assert text not in said, said
+    rows = {m["address"].split("@")[0]: (m["has_password"], m["must_change"])
+            for m in house.json("mailbox", "list", "--domain", domain)["items"]}
+    assert rows == {"joe": (True, False), "mary": (False, True), "jane": (True, False)}
+    house.cli("mailbox", "password", f"mary@{domain}", "--password-stdin", stdin=PASSWORD + "\n")
+    assert logs_in(house, f"mary@{domain}", PASSWORD) == EVERY
+
+
+def test_a_default_password_meets_the_policy(house):
+    house.add_domain("weak-default.test")
+    path = house.write_file("one.txt", "mary\n")
+    error = house.refused("import", "accounts", path, "--domain", "weak-default.test", "--default-password-stdin",
+                          stdin="default\n")
+    assert "at least 12" in error
+    assert house.json("mailbox", "list", "--domain", "weak-default.test")["items"] == []
+
+
+def test_an_admin_may_give_a_password_that_has_to_be_changed(house):
+    house.cli("mailbox", "add", "temp@example.test", "--password-stdin", "--must-change", stdin=PASSWORD + "\n")
+    assert "own" in refusals(house, "temp@example.test", PASSWORD)["imap"]
+    house.cli("mailbox", "password", "temp@example.test", "--password-stdin", stdin=PASSWORD + "\n")
+    assert logs_in(house, "temp@example.test", PASSWORD) == EVERY
+    house.cli("mailbox", "password", "temp@example.test", "--password-stdin", "--must-change", stdin=PASSWORD + "\n")
+    assert logs_in(house, "temp@example.test", PASSWORD) == NONE

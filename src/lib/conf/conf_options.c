@@ -65,6 +65,10 @@ const struct conf_option conf_options[] = {
 	{ "admin.max_file", CONF_SIZE, "64M", 64 * KIB, 256 * MIB, CONF_RELOAD,
 	  "largest import or password file" },
 
+	{ "web.url", CONF_STR, "", 0, 1024, CONF_RELOAD,
+	  "where users' browsers reach this instance, https://NAME or https://NAME:PORT; links in mail begin with it, and "
+	  "nothing else says what they begin with; empty: https:// and host.name" },
+
 	{ "tls.certificate", CONF_STR, "tls/cert.pem", 1, 1024, CONF_RELOAD,
 	  "certificate chain in PEM, below the instance's folder or absolute" },
 	{ "tls.key", CONF_STR, "tls/key.pem", 1, 1024, CONF_RELOAD,

@@ -11,6 +11,8 @@
 
 #include <jansson.h>
 
+enum { API_SECRET_BYTES = 2048 };
+
 int api_fields_add(struct api_fields *f, struct slice name, struct slice value)
 {
 	if (f->n == API_FIELDS_MAX)
@@ -154,6 +156,39 @@ int api_fields_from_json(struct api_fields *f, struct slice body, struct api_err
 	return err;
 }
 
+int api_fields_from_secret(struct api_fields *f, const struct api_op *op, struct slice value,
+			   struct api_error *ret_error)
+{
+	ptrdiff_t space = slice_find_byte(value, ' ', 0);
+	struct slice name = slice_sub(value, 0, space < 0 ? value.n : (size_t)space), none = { 0 };
+	const struct api_param *p = api_param_find(op, name);
+	struct buf text = BUF_INIT(API_SECRET_BYTES);
+	int err = 0;
+	if (space < 0 || base64_decode(&text, slice_sub(value, (size_t)space + 1, value.n)) < 0 ||
+	    !utf8_valid(buf_view(&text)))
+		err = fail(ret_error, ERR_SYNTAX, none, "a name and a base64 text in " API_SECRET_HEADER);
+	else if (!p || p->type != API_SECRET)
+		err = fail(ret_error, ERR_INVALID, name, "a secret of this operation in " API_SECRET_HEADER);
+	else if (api_fields_add(f, name, buf_view(&text)) < 0)
+		err = fail(ret_error, ERR_TOO_BIG, none, "fewer fields");
+	if (text.p)
+		explicit_bzero(text.p, text.cap);
+	buf_fini(&text);
+	return err;
+}
+
+void api_secret_header(const struct api_op *op, const struct api_field *fields, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct api_param *p = api_param_find(op, fields[i].name);
+		if (!p || p->type != API_SECRET)
+			continue;
+		buf_printf(out, API_SECRET_HEADER ": %s ", p->name);
+		base64_encode(out, fields[i].value);
+		return;
+	}
+}
+
 bool api_in_path(const struct api_op *op, struct slice field)
 {
 	for (const char *at = strchr(op->path, '{'); at; at = strchr(at + 1, '{')) {
@@ -230,7 +265,8 @@ void api_request_target(const struct api_op *op, const struct api_field *fields,
 	if (!in_query && strcmp(op->method, "GET") && strcmp(op->method, "DELETE"))
 		return;
 	for (size_t i = 0; i < n; i++) {
-		if (api_in_path(op, fields[i].name))
+		const struct api_param *p = api_param_find(op, fields[i].name);
+		if (api_in_path(op, fields[i].name) || (p && p->type == API_SECRET))
 			continue;
 		buf_byte(out, (uint8_t)mark);
 		percent_encode(out, fields[i].name);

@@ -36,6 +36,14 @@ NODISCARD int api_fields_from_query(struct api_fields *f, const struct api_op *o
 NODISCARD int api_fields_from_json(struct api_fields *f, struct slice body,
 				   struct api_error *ret_error);
 
+/* "NAME BASE64": a secret of an operation whose body is a file, in the header API_SECRET_HEADER. ERR_SYNTAX; ERR_INVALID
+ * where it is no secret of the operation. */
+#define API_SECRET_HEADER "Postern-Secret"
+NODISCARD int api_fields_from_secret(struct api_fields *f, const struct api_op *op, struct slice value,
+				     struct api_error *ret_error);
+/* The reverse: the header with its name, or nothing where there is no secret. */
+void api_secret_header(const struct api_op *op, const struct api_field *fields, size_t n, struct buf *out);
+
 /* The reverse, for a client: members are texts, or lists of texts; what stands in the path is left
  * out. */
 void api_fields_to_json(const struct api_op *op, const struct api_field *fields, size_t n,

@@ -81,6 +81,11 @@ static json_t *parameters(const struct api_op *op)
 							      p->name, "in", "query", "required", 0,
 							      "description", p->help, "schema",
 							      param_schema(p)));
+		else if (api_op_file(op) && api_op_file(op)->required && p->type == API_SECRET)
+			json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:{s:s}}", "name",
+							      API_SECRET_HEADER, "in", "header", "required", 0,
+							      "description", "\"NAME BASE64\": a secret beside the file",
+							      "schema", "type", "string"));
 	}
 	return list;
 }

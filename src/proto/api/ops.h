@@ -34,6 +34,7 @@ extern const char *const api_banished_modes[];
 #define P_LIMIT { "limit", API_U64, .min = 1, .max = 1000, .help = "items of one page (100)" }
 #define P_AFTER { "after", API_STR, .min = 1, .max = TEXT_MAX, .help = "cursor of the page before" }
 #define P_PASSWORD(...) { "password", API_SECRET, .min = 1, .max = 1024, __VA_ARGS__ }
+#define P_MUST_CHANGE { "must_change", API_BOOL, .help = "the password is only good for setting one of one's own" }
 #define P_QUOTA { "quota", API_SIZE, .help = "storage for this mailbox, 0 for none" }
 #define P_QUEUE_ID(...) { "id", API_U64, .min = 1, .max = INT64_MAX, .help = "number of the queued message", __VA_ARGS__ }
 

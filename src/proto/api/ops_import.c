@@ -12,6 +12,7 @@ static const struct api_param import_accounts[] = {
 	{ "file", API_FILE, .required = true, .positional = true, .max = API_FILE_MAX, .help = "the file to import" },
 	P_DOMAIN(.required = true),
 	P_DRY_RUN,
+	{ "default_password", API_SECRET, .min = 1, .max = 1024, .help = "for new mailboxes without one; it is only good for setting one of one's own" },
 	{ "check_policy", API_BOOL, .help = "refuse plain passwords in the file that the customer's policy would refuse" },
 };
 static const struct api_result import_is[] = {

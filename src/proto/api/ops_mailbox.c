@@ -6,6 +6,7 @@
 static const struct api_param mailbox_add[] = {
 	P_ADDRESS(.required = true, .positional = true),
 	P_PASSWORD(.help = "the login's password; without one nobody can log in"),
+	P_MUST_CHANGE,
 	P_QUOTA,
 	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
 	P_HOSTED,
@@ -23,6 +24,7 @@ static const struct api_param mailbox_set[] = {
 static const struct api_param mailbox_password[] = {
 	P_ADDRESS(.required = true, .positional = true),
 	P_PASSWORD(.required = true, .help = "the new password"),
+	P_MUST_CHANGE,
 };
 static const struct api_result mailbox_is[] = {
 	{ "address", API_ADDRESS, "address and login" },
@@ -31,6 +33,7 @@ static const struct api_result mailbox_is[] = {
 	{ "quota_bytes", API_LIMIT, "storage allowed, 0 for no limit" },
 	{ "messages", API_U64, "how many messages" },
 	{ "has_password", API_BOOL, "whether somebody can log in" },
+	{ "must_change", API_BOOL, "whether the password is only good for setting one of one's own" },
 	{ "account_id", API_U64, "number of the account, never given again" },
 	{ "created_ms", API_TIME, "when it was added" },
 };

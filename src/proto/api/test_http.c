@@ -192,9 +192,49 @@ static void openapi_names_everything(void **state)
 	buf_fini(&out);
 }
 
+/* A secret beside a file, and back. */
+static void secret_header(void **state)
+{
+	static const struct {
+		const char *value;
+		int err;
+		const char *field;
+	} cases[] = {
+		{ "default_password U2VjcmV0LTE=", 0, "" },
+		{ "default_password U2VjcmV0LTE", ERR_SYNTAX, "" },
+		{ "default_password", ERR_SYNTAX, "" },
+		{ "default_password /w==", ERR_SYNTAX, "" },
+		{ "domain U2VjcmV0LTE=", ERR_INVALID, "domain" },
+		{ "nobody U2VjcmV0LTE=", ERR_INVALID, "nobody" },
+		{ "", ERR_SYNTAX, "" },
+	};
+	const struct api_op *op = api_op_find(SLICE("import.accounts"));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct api_fields f = { .arena = arena_new() };
+		struct api_error e = { 0 };
+		struct buf out = BUF_INIT(256);
+		int err = api_fields_from_secret(&f, op, slice_str(cases[i].value), &e);
+		if (err != cases[i].err)
+			fail_msg("%s: %s", cases[i].value, err_name(err));
+		assert_string_equal(e.field, cases[i].field);
+		assert_int_equal(f.n, err == 0);
+		if (err == 0) {
+			assert_true(slice_eq(f.v[0].value, SLICE("Secret-1")));
+			api_secret_header(op, f.v, f.n, &out);
+			assert_string_equal(buf_cstr(&out), "Postern-Secret: default_password U2VjcmV0LTE=");
+			buf_clear(&out);
+			api_request_target(op, f.v, f.n, true, &out);
+			assert_null(strstr(buf_cstr(&out), "ecret"));
+		}
+		buf_fini(&out);
+		arena_free(&f.arena);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(secret_header),
 		cmocka_unit_test(json_bodies), cmocka_unit_test(json_limits),
 		cmocka_unit_test(queries),     cmocka_unit_test(requests),
 		cmocka_unit_test(problems),    cmocka_unit_test(openapi_names_everything),

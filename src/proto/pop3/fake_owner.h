@@ -12,7 +12,7 @@ struct fake {
 	struct buf out, in;
 	bool later, waits, closed, tarpit, fetched;
 	enum { FAKE_NONE, FAKE_LOGIN, FAKE_FETCH, FAKE_EXPUNGE } question;
-	enum { FAKE_RIGHT, FAKE_WRONG, FAKE_BUSY, FAKE_LATER } login;
+	enum { FAKE_RIGHT, FAKE_WRONG, FAKE_BUSY, FAKE_LATER, FAKE_TOLD } login;
 	uint32_t uid;
 	bool body;
 	unsigned expunged;
@@ -27,6 +27,10 @@ static void fake_answer(struct fake *f)
 	f->question = FAKE_NONE;
 	switch (q) {
 	case FAKE_LOGIN:
+		if (f->login == FAKE_TOLD) {
+			pop3_server_told(f->s, "Go\r\n+OK elsewhere");
+			break;
+		}
 		if (f->login != FAKE_RIGHT) {
 			pop3_server_refused(f->s, f->login == FAKE_WRONG ? POP3_WRONG_LOGIN :
 						  f->login == FAKE_BUSY ? POP3_IN_USE : POP3_NOT_NOW);
@@ -98,7 +102,7 @@ static void fake_login(void *ctx, const struct sasl *s)
 	struct fake *f = ctx;
 	struct slice p = sasl_password(s);
 	f->login = slice_eq(p, SLICE("right")) ? FAKE_RIGHT : slice_eq(p, SLICE("busy")) ? FAKE_BUSY :
-		   slice_eq(p, SLICE("later")) ? FAKE_LATER : FAKE_WRONG;
+		   slice_eq(p, SLICE("later")) ? FAKE_LATER : slice_eq(p, SLICE("told")) ? FAKE_TOLD : FAKE_WRONG;
 	fake_ask(f, FAKE_LOGIN);
 }
 

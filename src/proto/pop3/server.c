@@ -164,7 +164,7 @@ void pop3_server_timeout(struct pop3_server *s)
 	};
 	if (s->state == POP3_ST_TARPIT) {
 		pop3_enter_state(s, POP3_ST_AUTHORIZATION);
-		pop3_err(s, texts[s->refusal]);
+		pop3_err(s, s->refusal == POP3_TOLD ? s->told : texts[s->refusal]);
 		if (s->logins_failed >= POP3_LOGINS_MAX)
 			pop3_close(s);
 	} else if (!asks(s->state)) {
@@ -208,6 +208,15 @@ void pop3_server_refused(struct pop3_server *s, enum pop3_refusal why)
 	pop3_enter_state(s, POP3_ST_TARPIT);
 	if (why != POP3_WRONG_LOGIN)
 		pop3_server_timeout(s);
+}
+
+void pop3_server_told(struct pop3_server *s, const char *text)
+{
+	IGNORE(snprintf(s->told, sizeof(s->told), "[AUTH] %.*s", POP3_TOLD_MAX, text) < 0, "cut is fine");
+	for (char *p = s->told; *p; p++)
+		if ((uint8_t)*p < ' ' || *p == 0x7f)
+			*p = ' ';
+	pop3_server_refused(s, POP3_TOLD);
 }
 
 void pop3_server_fetched(struct pop3_server *s, int err, struct slice message)

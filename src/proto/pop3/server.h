@@ -20,6 +20,7 @@ enum {
 	POP3_LOGINS_MAX = 5,		/* failed logins of a session */
 	POP3_TARPIT_MS = 1000,		/* before the answer to one */
 	POP3_SEND_CHUNK = 32768,
+	POP3_TOLD_MAX = 400,		/* octets of a text of pop3_server_told */
 };
 
 struct pop3_message {
@@ -34,7 +35,7 @@ struct pop3_server_ops {
 	void (*wait)(void *ctx, bool on);	/* on: keep further input until off */
 	void (*timer)(void *ctx, unsigned ms);	/* the one timer anew; pop3_server_timeout. 0: none */
 	void (*close)(void *ctx);		/* once the output is sent */
-	void (*login)(void *ctx, const struct sasl *s);		/* pop3_server_opened, pop3_server_refused */
+	void (*login)(void *ctx, const struct sasl *s);		/* pop3_server_opened, pop3_server_refused, pop3_server_told */
 	void (*fetch)(void *ctx, uint32_t uid, bool body);	/* pop3_server_fetched */
 	void (*release)(void *ctx);				/* of what was fetched */
 	void (*expunge)(void *ctx, const uint32_t *uids, size_t n);	/* pop3_server_expunged */
@@ -51,8 +52,10 @@ void pop3_server_goodbye(struct pop3_server *s, const char *text);	/* "[SYS/TEMP
 
 /* The maildrop, in order; messages is taken over (heap, may be NULL for none). */
 void pop3_server_opened(struct pop3_server *s, uint32_t uidvalidity, struct pop3_message *messages, size_t n);
-enum pop3_refusal { POP3_WRONG_LOGIN, POP3_IN_USE, POP3_NOT_NOW };
+enum pop3_refusal { POP3_WRONG_LOGIN, POP3_IN_USE, POP3_NOT_NOW, POP3_TOLD };
 void pop3_server_refused(struct pop3_server *s, enum pop3_refusal why);
+/* The password was right, and this text says why it is not enough (one line, cut at POP3_TOLD_MAX). */
+void pop3_server_told(struct pop3_server *s, const char *text);
 
 /* The message (or its header, where body was false); lives until release. err < 0: it is gone, or cannot be had. */
 void pop3_server_fetched(struct pop3_server *s, int err, struct slice message);

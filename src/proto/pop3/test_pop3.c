@@ -62,6 +62,7 @@ static const struct {
 	{ "USER joe\r\nPASS wrong\r\nSTAT\r\n", "+OK POP3 ready\r\n+OK\r\n-ERR [AUTH] Login failed\r\n-ERR Log in first\r\n", false, 0 },
 	{ "USER joe\r\nPASS busy\r\n", "+OK POP3 ready\r\n+OK\r\n-ERR [IN-USE] The mailbox is in use by another session\r\n", false, 0 },
 	{ "USER joe\r\nPASS later\r\n", "+OK POP3 ready\r\n+OK\r\n-ERR [SYS/TEMP] Login is not possible now\r\n", false, 0 },
+	{ "USER joe\r\nPASS told\r\nSTAT\r\n", "+OK POP3 ready\r\n+OK\r\n-ERR [AUTH] Go  +OK elsewhere\r\n-ERR Log in first\r\n", false, 0 },
 	{ "AUTH\r\nAUTH PLAIN AGpvZQByaWdodA==\r\n", "+OK POP3 ready\r\n+OK\r\nPLAIN\r\nLOGIN\r\n.\r\n+OK Logged in\r\n", false, 0 },
 	{ "AUTH PLAIN\r\nAGpvZQByaWdodA==\r\n", "+OK POP3 ready\r\n+ \r\n+OK Logged in\r\n", false, 0 },
 	{ "AUTH LOGIN\r\nam9l\r\ncmlnaHQ=\r\n", "+OK POP3 ready\r\n+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n+OK Logged in\r\n", false, 0 },

@@ -219,7 +219,7 @@ static void on_credential(void *ctx, int err, const ProtobufCMessage *reply, int
 		return;
 	}
 	if (*c->refuse) {
-		fail(l, ERR_DENIED, c->refuse);
+		fail(l, ERR_CONFLICT, c->refuse);
 		return;
 	}
 	l->version = c->version;

@@ -20,6 +20,16 @@ void directory_check_disk(struct directory *d)
 	room_exit(d->room, 1);
 }
 
+const char *web_link(struct directory *d, struct arena *a, const char *path)
+{
+	struct slice url = slice_str(conf_str(d->room->conf, "web.url"));
+	while (url.n && url.p[url.n - 1] == '/')
+		url.n--;
+	if (!url.n)
+		return arena_printf(a, "https://%s%s", conf_str(d->room->conf, "host.name"), path);
+	return arena_printf(a, SLICE_FMT "%s", SLICE_ARG(url), path);
+}
+
 static void on_tick(uv_timer_t *t)
 {
 	struct directory *d = t->data;

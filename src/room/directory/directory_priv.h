@@ -56,6 +56,9 @@ void directory_check_disk(struct directory *d);
 ipc_handler_fn serve_route, serve_sender, serve_credential, serve_grant, serve_rehash, serve_admin, serve_move_next,
 	serve_move_progress;
 
+/* A link to a page of ours: only configuration says where it leads (web.url), never a request. */
+const char *web_link(struct directory *d, struct arena *a, const char *path);
+
 /* What a sealed password is bound to. */
 struct slice task_label(struct arena *a, uint64_t plan, uint64_t account);
 struct slice plan_label(struct arena *a, uint64_t domain);

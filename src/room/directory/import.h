@@ -36,6 +36,7 @@ struct import_account {
 	struct slice name;	/* as written: a local part or an address */
 	struct slice secret;	/* empty: none */
 	bool hashed;		/* secret is a hash of a known scheme */
+	bool must_change;	/* the default password */
 	struct slice person;
 	struct slice old_logins;	/* old user names, blanks between them */
 	uint64_t quota;
@@ -72,6 +73,7 @@ NODISCARD int import_read_logins(struct arena *a, struct slice text, struct impo
 				 struct import_errors *errors);
 
 struct import_result {
+	bool has_default;	/* in: rows without a password get one, no warning then */
 	uint64_t lines, added, unchanged;
 	struct slice *warnings;
 	size_t n_warnings;

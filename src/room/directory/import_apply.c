@@ -94,7 +94,7 @@ int import_check_accounts(struct engine *e, struct arena *a, const struct domain
 		    !first_of_name(names, a, rows[i].local, rows[i].line, errors))
 			continue;
 		r = check_account(e, a, d, &rows[i], ret, errors);
-		if (!rows[i].secret.n && !rows[i].skip)
+		if (!rows[i].secret.n && !rows[i].skip && !ret->has_default)
 			warn(a, ret, rows[i].line,
 			     "no password: nobody can log in until one is set");
 		if (__builtin_add_overflow(quota, rows[i].skip ? 0 : rows[i].quota, &quota))
@@ -134,6 +134,7 @@ int import_apply_accounts(struct engine *e, struct arena *a, const struct domain
 		struct account account = {
 			.quota = rows[i].quota,
 			.hash = rows[i].secret,
+			.must_change = rows[i].must_change,
 			.person = rows[i].person,
 			.pool_checked = true,
 			.shard = shards > 1 ? (uint32_t)(i % shards) : 0,

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "ipc/auth.pb-c.h"
 #include "ipc/store.pb-c.h"
+#include "room/directory/policy.h"
 
 enum { HASH_BATCH = 64, HASH_FLYING = 4, HASH_MS = 60 * 1000 };
 
@@ -185,6 +186,31 @@ static void hash_on(struct importing *m)
 		apply(m);
 }
 
+/* --- the default password ----------------------------------------------------------------------------- */
+
+static void on_default_hash(struct admin *ad, struct slice hash)
+{
+	struct importing *m = ad->ctx;
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->rows[i].skip || m->rows[i].secret.n)
+			continue;
+		m->rows[i].secret = hash;
+		m->rows[i].hashed = m->rows[i].must_change = true;
+	}
+	hash_on(m);
+}
+
+/* One hash for all of them: what it says is known to all of them anyway. */
+static void begin(struct importing *m)
+{
+	struct admin *ad = m->ad;
+	ad->ctx = m;
+	if (admin_has(ad, "default_password"))
+		admin_hash(ad, admin_get(ad, "default_password"), on_default_hash);
+	else
+		hash_on(m);
+}
+
 void op_import_accounts(struct admin *ad)
 {
 	struct importing *m = ARENA_NEW(ad->a, struct importing);
@@ -196,6 +222,13 @@ void op_import_accounts(struct admin *ad)
 		admin_refuse(ad, r);
 		return;
 	}
+	if (admin_has(ad, "default_password"))
+		r = password_check(ad->e, m->d.customer, "default_password", admin_get(ad, "default_password"), &ad->why);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	m->result.has_default = admin_has(ad, "default_password");
 	r = import_read_accounts(ad->a, ad->file, &m->rows, &m->n, &m->errors);
 	if (r == 0)
 		r = import_check_accounts(ad->e, ad->a, &m->d, m->rows, m->n, &m->result,
@@ -209,7 +242,7 @@ void op_import_accounts(struct admin *ad)
 	else if (admin_flag(ad, "dry_run", false))
 		admin_ok(ad, 200, result_json(&m->d, &m->result, true));
 	else
-		hash_on(m);
+		begin(m);
 }
 
 /* --- aliases ---------------------------------------------------------------------------------------- */

@@ -20,10 +20,10 @@ struct mailbox {
 
 static json_t *mailbox_json(const struct account *x, const Postern__AccountUsage *usage)
 {
-	json_t *j = json_pack("{s:o, s:o, s:I, s:b, s:b, s:b, s:I, s:I}", "address",
+	json_t *j = json_pack("{s:o, s:o, s:I, s:b, s:b, s:b, s:b, s:I, s:I}", "address",
 			      json_text(x->address), "name", json_text(x->person), "quota_bytes",
 			      (json_int_t)x->quota, "has_password", x->hash.n && !x->must_change,
-			      "send_any", x->send_any, "hosted", x->hosted, "account_id",
+			      "send_any", x->send_any, "hosted", x->hosted, "must_change", (int)x->must_change, "account_id",
 			      (json_int_t)x->id, "created_ms", (json_int_t)x->created_ms);
 	if (usage) {
 		json_object_set_new(j, "used_bytes", json_number(usage->bytes));
@@ -129,6 +129,7 @@ void op_mailbox_add(struct admin *ad)
 		.shard = shard_for(ad),
 		.send_any = admin_flag(ad, "send_any", false),
 		.hosted = admin_flag(ad, "hosted", false),
+		.must_change = admin_has(ad, "password") && admin_flag(ad, "must_change", false),
 	};
 	int r = check_new(ad, m);
 	if (r == 0 && admin_has(ad, "password"))
@@ -318,8 +319,8 @@ static void set_password(struct admin *ad, struct slice hash)
 		return;
 	}
 	m->x.hash = hash;
-	m->x.must_change = false;
-	r = credential_set(ad->e, m->x.id, hash, false, ad->now_ms, &m->x.version);
+	m->x.must_change = admin_flag(ad, "must_change", false);
+	r = credential_set(ad->e, m->x.id, hash, m->x.must_change, ad->now_ms, &m->x.version);
 	if (r < 0)
 		admin_rollback(ad);
 	else

@@ -12,8 +12,18 @@
 #include "base/event.h"
 #include "ipc/store.pb-c.h"
 
-static const char must_change_text[] =
-	"This account has its first password: set one of your own before you use it";
+/* The password is right, but given by somebody else: for users, in their customer's language, in ASCII. */
+static const char *must_change_text(struct directory *d, struct arena *a, const struct account *x)
+{
+	struct domain domain;
+	struct customer customer = { .language = SLICE("en") };
+	if (domain_by_id(d->e, a, x->domain, &domain) == 0)
+		IGNORE(customer_by_id(d->e, a, domain.customer, &customer), "then in English");
+	const char *text = slice_eq(customer.language, SLICE("de"))
+				   ? "Dieses Passwort ist nur zum Setzen eines eigenen da: %s"
+				   : "This password is only good for setting one of your own: %s";
+	return arena_printf(a, text, web_link(d, a, "/password"));
+}
 
 void serve_credential(struct ipc_call *call, void *ctx)
 {
@@ -35,7 +45,7 @@ void serve_credential(struct ipc_call *call, void *ctx)
 		reply.hash = data_of(account.hash);
 		reply.version = account.version;
 		if (account.must_change)
-			reply.refuse = (char *)(uintptr_t)must_change_text;
+			reply.refuse = (char *)(uintptr_t)must_change_text(d, call->arena, &account);
 	}
 	ipc_reply(call, &reply.base, -1);
 }

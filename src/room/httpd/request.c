@@ -231,6 +231,8 @@ static void route(struct request *r, const char *method)
 		err = api_fields_add(&r->fields, m.fields[i].name, m.fields[i].value);
 	if (err == 0)
 		err = api_fields_from_query(&r->fields, r->op, query, &e);
+	if (err == 0 && api_op_file(r->op) && header(r, API_SECRET_HEADER))
+		err = api_fields_from_secret(&r->fields, r->op, slice_str(header(r, API_SECRET_HEADER)), &e);
 	if (err < 0)
 		fail_check(r, err, &e);
 }

@@ -2,7 +2,7 @@
 /*
  * LOGIN and AUTHENTICATE (RFC 3501 6.2.2, 6.2.3; RFC 4959 SASL-IR). auth verifies the password and its answer brings
  * the channel of the session; holding that channel is the right to the mailbox. Whatever was wrong, the client
- * reads the same line. Passwords are wiped here as soon as the question is on its way.
+ * reads the same line; only with the right password it may be told why that is not enough. Passwords are wiped here as soon as the question is on its way.
  */
 #include "room/imapd/imapd_priv.h"
 
@@ -45,7 +45,7 @@ static void logged_in(struct cmd *cmd, const Postern__LoginReply *r, int fd)
 	cmd_done(cmd, "OK [CAPABILITY %s] Logged in.", capabilities(c));
 }
 
-static void on_auth(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text UNUSED)
+static void on_auth(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct cmd *cmd = ctx;
 	struct conn *c = cmd->conn;
@@ -57,6 +57,11 @@ static void on_auth(void *ctx, int err, const ProtobufCMessage *reply, int fd, c
 	}
 	if (fd >= 0)
 		close(fd);
+	if (err == ERR_CONFLICT) {	/* RFC 5530 3: the password is right, and good for something else only */
+		ev(EV_INFO, "imap.login.told", KS("remote", stream_peer(c->stream)));
+		cmd_done(cmd, "NO [EXPIRED] %s", text);
+		return;
+	}
 	if (err != ERR_DENIED) {
 		ev(EV_WARN, "imap.login.unavailable", KS("reason", err_name(err)));
 		cmd_done(cmd, "NO [UNAVAILABLE] Logging in is not possible now, try again later.");

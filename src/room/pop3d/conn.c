@@ -119,7 +119,10 @@ static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 		close(fd);
 	c->d->count.failed_logins += err == ERR_DENIED;
 	ev(EV_INFO, "pop3.login.failed", KS("peer", stream_peer(c->stream)), KS("reason", err_name(err)));
-	pop3_server_refused(c->server, err == ERR_DENIED ? POP3_WRONG_LOGIN : POP3_NOT_NOW);
+	if (err == ERR_CONFLICT)
+		pop3_server_told(c->server, text);
+	else
+		pop3_server_refused(c->server, err == ERR_DENIED ? POP3_WRONG_LOGIN : POP3_NOT_NOW);
 }
 
 static void op_login(void *ctx, const struct sasl *s)

@@ -175,7 +175,9 @@ static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 	}
 	c->d->count.failed_logins += err == ERR_DENIED;
 	ev(EV_INFO, "smtp.login.failed", KS("peer", stream_peer(c->stream)), KS("reason", err_name(err)));
-	smtp_server_login(c->server, err == ERR_DENIED ? &wrong : &not_now);
+	/* The password was right, and the text says why it is not enough. */
+	struct smtp_status told = { 535, "5.7.8", text };
+	smtp_server_login(c->server, err == ERR_DENIED ? &wrong : err == ERR_CONFLICT ? &told : &not_now);
 }
 
 static void op_login(void *ctx, const struct sasl *s)
