@@ -125,6 +125,8 @@ static int set_up(struct sql *db)
 		"PRAGMA foreign_keys=ON",	"PRAGMA temp_store=MEMORY",
 		"PRAGMA cache_size=-16384",	"PRAGMA journal_size_limit=67108864",
 		"PRAGMA cell_size_check=ON",	"PRAGMA trusted_schema=OFF",
+		/* Overwrites what is deleted where that takes no further writes. */
+		"PRAGMA secure_delete=FAST",
 	};
 	static const char *const must[][2] = {
 		{ "PRAGMA locking_mode=EXCLUSIVE", "exclusive" },
@@ -276,6 +278,29 @@ static int checkpoint(struct sql *db)
 	return rc == SQLITE_OK ? 0 : sql_failed(db, rc, "checkpoint");
 }
 
+/* A frame is a page and 24 bytes, the file's header 32; zeros are no frame, so a WAL ends where they begin. */
+static void lengthen_wal(struct sql *db)
+{
+	static const uint8_t zeros[64 << 10];
+	int64_t used = 32 + (int64_t)db->wal_pages * (4096 + 24), want = used + (int64_t)db->wal_ahead;
+	sqlite3_file *f = NULL;
+
+	if (!db->wal_ahead || used + (int64_t)db->wal_ahead / 2 < db->wal_size)
+		return;
+	if (sqlite3_file_control(db->c, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f) != SQLITE_OK || !f || !f->pMethods ||
+	    f->pMethods->xFileSize(f, &db->wal_size) != SQLITE_OK || db->wal_size < used)
+		return;
+	/* A disk that has no room for zeros may still have some for what counts. */
+	while (db->wal_size < want && f->pMethods->xWrite(f, zeros, sizeof(zeros), db->wal_size) == SQLITE_OK)
+		db->wal_size += (int64_t)sizeof(zeros);
+}
+
+void sql_wal_ahead(struct sql *db, size_t bytes)
+{
+	db->wal_ahead = bytes;
+	lengthen_wal(db);
+}
+
 int sql_commit(struct sql *db)
 {
 	int err = db->broken;
@@ -288,6 +313,7 @@ int sql_commit(struct sql *db)
 		return err;
 	}
 	db->in_tx = false;
+	lengthen_wal(db);
 	/* The commit holds whatever comes of this; only a failed sync matters, and it is fatal. */
 	if (db->wal_pages >= WAL_FORCE_PAGES)
 		IGNORE(checkpoint(db), "a full disk: the WAL grows until there is room");

@@ -49,6 +49,10 @@ NODISCARD int sql_run(struct sql *db, const char *literal, const char *fmt, ...)
 NODISCARD int sql_get(struct sql *db, int64_t *ret, const char *literal, const char *fmt, ...);
 int64_t sql_last_id(struct sql *db);
 
+/* From now on the WAL's file is kept about so many bytes longer than what is in it, with zeros: a sync of bytes that do not
+ * make a file longer needs no commit of the file system's journal. */
+void sql_wal_ahead(struct sql *db, size_t bytes);
+
 /* PRAGMA wal_checkpoint(PASSIVE) where the WAL passed its mark; call when idle. */
 NODISCARD int sql_checkpoint(struct sql *db);
 /* quick_check; ERR_CORRUPT with the first finding in the log. */

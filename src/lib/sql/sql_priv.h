@@ -24,6 +24,8 @@ struct sql {
 	bool fatal;
 	int broken;		/* why SQLite ended the transaction under us; 0 when it did not */
 	int wal_pages;		/* length of the WAL after the last commit */
+	size_t wal_ahead;	/* sql_wal_ahead */
+	sqlite3_int64 wal_size;	/* the file has at least this */
 };
 
 /* The error of the last call on the connection as ours; logs it, notes a fatal one and a lost transaction. */
