@@ -91,7 +91,7 @@ static struct segment *segs_add(struct blob_log *log, uint32_t id, uint64_t size
 		bug_if(!log->segs);
 	}
 	struct segment *s = &log->segs[log->n_segs++];
-	*s = (struct segment){ .id = id, .size = size, .synced = size, .fd = -1 };
+	*s = (struct segment){ .id = id, .size = size, .promised = size, .fd = -1 };
 	return s;
 }
 
@@ -116,7 +116,7 @@ int segment_new(struct blob_log *log, uint32_t id)
 	}
 	struct segment *s = segs_add(log, id, sizeof(head));
 	s->fd = fd;
-	s->synced = 0;
+	s->promised = 0;
 	log->g_base = sizeof(head);
 	log->dir_dirty = true;
 	return 0;
@@ -149,8 +149,8 @@ int blob_cut(struct blob_log *log, uint32_t segment, uint64_t offset)
 	if (ftruncate(fd, (off_t)offset) < 0)
 		return blob_fail_fatal(log, "truncate", -errno);
 	s->size = offset;
-	if (s->synced > offset)
-		s->synced = offset;
+	if (s->promised > offset)
+		s->promised = offset;
 	log->g_n = 0;
 	log->g_base = offset;
 	if (log->first_dirty >= log->n_segs)
@@ -163,7 +163,7 @@ void blob_drop(struct blob_log *log)
 	const struct segment *s = &log->segs[log->first_dirty];
 
 	if (!log->fatal)
-		IGNORE(blob_cut(log, s->id, s->synced), "fatal is set");
+		IGNORE(blob_cut(log, s->id, s->promised), "fatal is set");
 }
 
 void blob_revert(struct blob_log *log, const struct blob_end *end)

@@ -2,8 +2,8 @@
 /*
  * An append-only log of self-describing records in segment files (docs/formats/segments.md): message bytes
  * as zstd frames, header and body apart, and small state records beside them. Used by store and queue.
- * Nothing counts before blob_sync returned 0 and the caller's database committed blob_end: on opening, what
- * lies behind the committed end is cut off. The first failed sync is fatal (blob_fatal), never retried.
+ * Nothing counts before blob_sync returned 0 (or the caller's database holds the bytes, blob_pending) and that
+ * database committed blob_end: on opening, what lies behind the committed end is cut off. The first failed sync is fatal (blob_fatal), never retried.
  */
 #ifndef LIB_BLOB_BLOB_H
 #define LIB_BLOB_BLOB_H
@@ -48,12 +48,23 @@ struct blob_record {
 NODISCARD int blob_open(const char *dir, uint64_t segment_bytes, const struct blob_end *end, struct blob_log **ret);
 void blob_close(struct blob_log **log);
 
-/* Gathered in memory until blob_sync. prefix goes in front of the header bytes. ERR_FULL leaves the log as it was. */
+/* Gathered in memory until blob_sync or blob_write. prefix goes in front of the header bytes. ERR_FULL leaves the log as it was. */
 NODISCARD int blob_put_message(struct blob_log *log, struct slice meta, struct slice prefix, struct slice message,
 			       uint64_t header_length, struct blob_addr *ret_addr, uint8_t ret_sha256[32]);
 NODISCARD int blob_put_state(struct blob_log *log, struct slice meta, struct blob_addr *ret_addr);
 /* Writes and syncs what was gathered (and the directory after a new segment). ERR_FULL: nothing was written, the batch is dropped. */
 NODISCARD int blob_sync(struct blob_log *log);
+
+/* One sync instead of two for a small batch: its bytes also go into the caller's database, in the transaction that
+ * commits blob_end, and the log syncs them later together with those of other batches.
+ *   blob_pending: what was gathered, where it is a plain addition of at most max bytes to the active segment; else false.
+ *   blob_write:   writes it without a sync. ERR_FULL as above. blob_unsynced: how many bytes wait for blob_sync since.
+ *   blob_put_back: before blob_open, which syncs them: what the database kept of the last segment's bytes. */
+bool blob_pending(const struct blob_log *log, size_t max, struct blob_end *ret_at, struct slice *ret_bytes);
+NODISCARD int blob_write(struct blob_log *log);
+uint64_t blob_unsynced(const struct blob_log *log);
+NODISCARD int blob_put_back(const char *dir, const struct blob_end *at, struct slice bytes);
+
 void blob_drop(struct blob_log *log);		/* forgets what was gathered since the last sync */
 /* Back to an end of earlier, for a batch that was synced but whose commit failed. */
 void blob_revert(struct blob_log *log, const struct blob_end *end);

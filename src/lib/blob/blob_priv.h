@@ -19,7 +19,7 @@ enum {
 struct segment {
 	uint32_t id;
 	uint64_t size;		/* with what was gathered */
-	uint64_t synced;	/* what blob_sync promised */
+	uint64_t promised;	/* up to here the bytes stay: synced, or kept by the caller's database */
 	int fd;			/* -1: not open; the active one always is */
 	uint64_t used;		/* for closing the one that was not used for longest */
 };
@@ -33,6 +33,7 @@ struct blob_log {
 	size_t first_dirty;	/* segments from here on have bytes that are not synced */
 	bool dir_dirty;
 	bool fatal;
+	uint64_t unsynced;	/* bytes that blob_write wrote */
 	uint64_t tick;
 
 	uint8_t *g;		/* gathered, not written yet: the end of the active segment */

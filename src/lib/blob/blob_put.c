@@ -361,7 +361,7 @@ int blob_sync(struct blob_log *log)
 	}
 	for (size_t i = log->first_dirty; i < log->n_segs; i++) {
 		struct segment *s = &log->segs[i];
-		if (s->synced == s->size && i + 1 < log->n_segs)
+		if (s->promised == s->size && !log->unsynced && i + 1 < log->n_segs)
 			continue;
 		int fd = segment_fd(log, s);
 		if (fd < 0 || fdatasync(fd) < 0)
@@ -371,7 +371,8 @@ int blob_sync(struct blob_log *log)
 		return blob_fail_fatal(log, "directory", -errno);
 	log->dir_dirty = false;
 	for (size_t i = log->first_dirty; i < log->n_segs; i++)
-		log->segs[i].synced = log->segs[i].size;
+		log->segs[i].promised = log->segs[i].size;
+	log->unsynced = 0;
 	log->first_dirty = log->n_segs - 1;
 	return 0;
 }

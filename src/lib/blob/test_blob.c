@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "lib/blob/record.h"
+#include "lib/blob/blob_priv.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -463,13 +463,71 @@ static void scan_in_pieces(void **state)
 	blob_close(&log);
 }
 
+/* Small additions may wait for their sync where the caller's database holds them. */
+static void written_now_synced_later(void **state)
+{
+	struct blob_log *log = open_log(1 << 20, NULL);
+	struct blob_end at, end;
+	struct slice bytes;
+	struct blob_addr a, b;
+
+	assert_true(blob_pending(log, 0, &at, &bytes));
+	assert_int_equal(bytes.n, 0);
+	a = put(log, 2000, true);
+	assert_false(blob_pending(log, a.length - 1, &at, &bytes));
+	assert_true(blob_pending(log, a.length, &at, &bytes));
+	assert_int_equal(at.segment, a.segment);
+	assert_int_equal(at.offset, a.offset);
+	assert_int_equal(bytes.n, a.length);
+	struct buf kept = BUF_INIT(1 << 20);
+	buf_slice(&kept, bytes);
+	sync_fails = true;
+	assert_int_equal(blob_write(log), 0);
+	sync_fails = false;
+	assert_int_equal(blob_unsynced(log), a.length);
+	/* What was written stays when a later batch is dropped. */
+	put(log, 3000, true);
+	blob_drop(log);
+	must_read(log, a, 2000, true);
+	end = blob_end_of(log);
+	assert_int_equal(end.offset, a.offset + a.length);
+	/* Written early: not a thing for the database any more. */
+	b = put(log, GATHER_MAX + 100, true);
+	assert_int_equal(b.segment, a.segment);
+	assert_false(blob_pending(log, SIZE_MAX, &at, &bytes));
+	assert_int_equal(blob_sync(log), 0);
+	assert_int_equal(blob_unsynced(log), 0);
+	/* A new segment: its name is not on the disk yet. */
+	b = put(log, 100, true);
+	assert_int_not_equal(b.segment, a.segment);
+	assert_false(blob_pending(log, SIZE_MAX, &at, &bytes));
+	assert_int_equal(blob_sync(log), 0);
+	put(log, 100, true);
+	assert_true(blob_pending(log, SIZE_MAX, &at, &bytes));
+	blob_close(&log);
+
+	/* The disk did not get it: it is put back. */
+	assert_int_equal(truncate("log/00000001.seg", (off_t)a.offset + 7), 0);
+	at = (struct blob_end){ a.segment, a.offset };
+	assert_int_equal(blob_put_back("log", &at, buf_view(&kept)), 0);
+	assert_int_equal(blob_put_back("log", &at, buf_view(&kept)), 0);
+	log = open_log(1 << 20, &end);
+	must_read(log, a, 2000, true);
+	blob_close(&log);
+	at.segment = 9;
+	assert_int_equal(blob_put_back("log", &at, buf_view(&kept)), ERR_NOT_FOUND);
+	at.offset = 31;
+	assert_int_equal(blob_put_back("log", &at, buf_view(&kept)), ERR_CORRUPT);
+	buf_fini(&kept);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(round_trip), T(limits), T(bit_flips), T(record_in_a_mail), T(torn_tails), T(committed_end_rules),
 		T(drop_and_revert), T(disk_full), T(large_does_not_fit), T(failed_sync_is_fatal),
-		T(copies_and_removes), T(scan_in_pieces),
+		T(copies_and_removes), T(scan_in_pieces), T(written_now_synced_later),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
