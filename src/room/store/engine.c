@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Batches: one SQL transaction with a savepoint an operation, and one sync of the segments before it commits. The
- * committed end of the log is a row of the same transaction, so index and segments agree after any crash: what lies
- * behind the end is cut off at the next open.
+ * Batches: one SQL transaction with a savepoint an operation. Before it commits, what it added to the segments is synced,
+ * or lies in the transaction itself (tail.c). The committed end of the log is a row of the same transaction, so index and
+ * segments agree after any crash: what lies behind the end is cut off at the next open.
  *
  * What an operation does besides SQL (journal objects, notices, live bytes of segments) is gathered in lists and cut
  * back to where it began when it fails. One owner: each opening takes the next epoch, each commit checks it.
@@ -99,6 +99,7 @@ int shard_begin(struct shard *e, int64_t now_ms)
 	e->now = now_ms;
 	e->n_changes = e->n_deltas = 0;
 	e->state_bytes = 0;
+	e->settle = false;
 	int err = sql_begin(e->db);
 	e->in_batch = err == 0;
 	return err;
@@ -172,7 +173,7 @@ int shard_commit(struct shard *e)
 	int err = save_end(e, &end);
 
 	if (!err)
-		err = blob_sync(e->log);
+		err = shard_tail_promise(e);
 	if (err) {
 		shard_rollback(e);
 		return err;
@@ -184,8 +185,9 @@ int shard_commit(struct shard *e)
 		shard_rollback(e);
 		return err;
 	}
-	e->in_batch = false;
+	e->in_batch = e->quiet = false;
 	e->committed = end;
+	e->tail_rows = e->tail_rows_next;
 	for (size_t i = 0; i < e->n_deltas; i++)
 		segment_use(e, e->deltas[i].segment)->live += e->deltas[i].bytes;
 	if (e->state_bytes)
@@ -195,7 +197,12 @@ int shard_commit(struct shard *e)
 
 void shard_idle(struct shard *e)
 {
-	if (!e->in_batch && !shard_fatal(e))
+	if (e->in_batch || shard_fatal(e))
+		return;
+	if (e->quiet && blob_unsynced(e->log))
+		IGNORE(shard_tail_settle(e), "tried again; a failed sync is fatal");
+	e->quiet = true;
+	if (!shard_fatal(e))
 		IGNORE(sql_checkpoint(e->db), "sql_fatal tells what matters");
 }
 
@@ -287,7 +294,9 @@ static int open_log(struct shard *e)
 	if (err)
 		return err;
 	struct blob_end end = { (uint32_t)segment, (uint64_t)offset };
-	err = blob_open(SEGMENTS_PATH, e->options.segment_bytes, &end, &e->log);
+	err = shard_tail_put_back(e);
+	if (!err)
+		err = blob_open(SEGMENTS_PATH, e->options.segment_bytes, &end, &e->log);
 	if (err)
 		return err;
 	e->committed = blob_end_of(e->log);
@@ -304,6 +313,7 @@ static int commit_end(struct shard *e)
 {
 	int err = shard_begin(e, 0);
 
+	e->settle = true;
 	return err ? err : shard_commit(e);
 }
 
@@ -335,6 +345,7 @@ int shard_open_at(const char *db, const struct shard_options *options, struct sh
 	}
 	if (e->options.reserve_bytes)
 		e->reserve_held = reserve_make(e);
+	sql_wal_ahead(e->db, WAL_AHEAD);
 	*ret = e;
 	return 0;
 }
@@ -347,6 +358,8 @@ void shard_close(struct shard **e)
 		return;
 	if (x->in_batch)
 		shard_rollback(x);
+	if (x->log && !shard_fatal(x) && blob_unsynced(x->log))
+		IGNORE(shard_tail_settle(x), "what it holds is put back at the next start");
 	blob_close(&x->log);
 	sql_close(&x->db);
 	buf_fini(&x->journal);

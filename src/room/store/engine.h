@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A shard's mail without channels: index (SQL), bytes (segment log), and the operations on them. Changes happen inside a
- * batch: begin, then op_begin, one change, op_end for each, then commit, which syncs the segments first and the
- * index second. Until commit returned 0 nothing has happened; after an error everything since begin has not.
+ * batch: begin, then op_begin, one change, op_end for each, then commit, which makes the segments durable first (or
+ * keeps what a small batch adds to them in the index) and the index second. Until commit returned 0 nothing has happened; after an error everything since begin has not.
  * Reading functions may be called outside a batch and then see what is committed.
  *
  *   shard_begin -> { shard_op_begin -> shard_deliver|... -> shard_op_end }* -> shard_commit
@@ -45,6 +45,7 @@ struct uid_range {
 struct shard_options {
 	uint64_t segment_bytes;
 	uint64_t reserve_bytes;		/* kept free for expunges on a full disk; 0: none */
+	uint64_t tail_bytes;		/* of small batches may lie in the index until the segments are synced; 0: none */
 };
 
 /* In the working directory: store.db, segments/, reserve. */
@@ -291,6 +292,8 @@ struct check_result {
 };
 NODISCARD int shard_check(struct shard *e, bool read_bytes, void (*on_fault)(void *ctx, const char *text), void *ctx,
 			   struct check_result *ret);
+/* What an index of earlier holds for the segments goes into them (after a loss of power); nothing else is changed. */
+NODISCARD int shard_put_back(const char *path, const char *segments);
 /* Makes the index anew from the segments in dir/segments; the old one must not be there. */
 NODISCARD int shard_rebuild(const char *path, const char *segments, uint64_t segment_bytes,
 			     void (*on_fault)(void *ctx, const char *text), void *ctx);

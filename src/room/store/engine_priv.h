@@ -10,7 +10,7 @@
 #define SEGMENTS_PATH "segments"
 #define RESERVE_PATH "reserve"
 
-enum { JOURNAL_FLUSH = 200 * 1024 };
+enum { JOURNAL_FLUSH = 200 * 1024, WAL_AHEAD = 2 << 20 };
 
 struct segment_use {
 	uint32_t id;
@@ -33,6 +33,9 @@ struct shard {
 	void *origin;
 	int64_t epoch;
 	struct blob_end committed;
+	bool quiet;			/* nothing was committed since shard_idle asked last */
+	bool settle;			/* this batch syncs the segments whatever its size */
+	uint32_t tail_rows, tail_rows_next;	/* batches that the index keeps the bytes of, now and after the commit */
 
 	struct buf journal;		/* objects of the current operation */
 	uint64_t state_bytes;		/* written in this batch to the active segment */
@@ -58,6 +61,11 @@ void shard_note_change(struct shard *e, enum change_kind kind, const struct mail
 void shard_note_live(struct shard *e, uint32_t segment, int64_t bytes);
 NODISCARD int shard_journal_object(struct shard *e, const struct object *o);
 struct segment_use *segment_use(struct shard *e, uint32_t id);	/* made where missing */
+
+/* tail.c */
+NODISCARD int shard_tail_promise(struct shard *e);	/* makes what the batch added to the segments durable with its commit */
+NODISCARD int shard_tail_settle(struct shard *e);	/* an empty batch that syncs the segments */
+NODISCARD int shard_tail_put_back(struct shard *e);
 
 /* account.c */
 NODISCARD int shard_account_save(struct shard *e, struct account *a);

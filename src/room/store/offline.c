@@ -83,6 +83,8 @@ static int make_anew(const struct shard_options *options, struct faults *f)
 {
 	struct stat st;
 
+	/* An index that cannot be opened has nothing to give: the segments alone decide. */
+	IGNORE(shard_put_back("store.db", "segments"), "said in the log");
 	if (rename("store.db", "store.db.old") < 0 && errno != ENOENT)
 		return -errno;
 	if (rename("store.db-wal", "store.db.old-wal") < 0 && errno != ENOENT)

@@ -65,6 +65,10 @@ const char *const store_schema[] = {
 	"CREATE TABLE crossing ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, level INTEGER NOT NULL, used INTEGER NOT NULL,"
 	" quota INTEGER NOT NULL);",
+
+	/* Bytes of small batches that the segments are not synced for yet. */
+	"CREATE TABLE tail (segment INTEGER NOT NULL, offset INTEGER NOT NULL, bytes BLOB NOT NULL,"
+	" PRIMARY KEY (segment, offset));",
 };
 /* clang-format on */
 const size_t store_schema_n = ARRAY_SIZE(store_schema);

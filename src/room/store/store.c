@@ -11,6 +11,7 @@
 
 enum {
 	RESERVE_BYTES = 8 << 20,
+	TAIL_BYTES = 4 << 20,
 	FAULT_TEXTS = 50,
 	CHECK_BYTES = 256 << 20,	/* a larger shard checks heads only while it serves; `postern check` reads all */
 };
@@ -266,7 +267,8 @@ ipc_handler_fn *const store_handlers[ARRAY_SIZE(operations)] = {
 static int init(struct room *room)
 {
 	struct shard_options options = { .segment_bytes = conf_u64(room->conf, "store.segment_size"),
-					  .reserve_bytes = RESERVE_BYTES };
+					  .reserve_bytes = RESERVE_BYTES,
+					  .tail_bytes = TAIL_BYTES };
 	struct shard *engine;
 	int err = shard_open(&options, &engine);
 

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "room/store/engine.h"
+#include "room/store/power.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -32,6 +33,8 @@ static void die_at_the_last_call(void)
 int fsync(int fd)
 {
 	die_at_the_last_call();
+	if (!sync_fails)
+		power_sync(fd);
 	errno = EIO;
 	return sync_fails ? -1 : 0;	/* the machine stays up in these tests: syncing would only cost time */
 }
@@ -39,6 +42,8 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
 	die_at_the_last_call();
+	if (!sync_fails)
+		power_sync(fd);
 	errno = EIO;
 	return sync_fails ? -1 : 0;
 }
@@ -46,12 +51,14 @@ int fdatasync(int fd)
 int ftruncate64(int fd, off_t n)
 {
 	die_at_the_last_call();
+	power_truncate(fd, n);
 	return (int)syscall(SYS_ftruncate, fd, n);
 }
 
 int unlinkat(int fd, const char *name, int flags)
 {
 	die_at_the_last_call();
+	power_unlink(fd, name);
 	return (int)syscall(SYS_unlinkat, fd, name, flags);
 }
 
@@ -64,6 +71,7 @@ ssize_t pwrite64(int fd, const void *p, size_t n, off_t at)
 	}
 	if (room_left > 0 && (int64_t)n > room_left)
 		n = (size_t)room_left;
+	power_write(fd, at, n);
 	ssize_t done = syscall(SYS_pwrite64, fd, p, n, at);
 	if (room_left > 0 && done > 0)
 		room_left -= done;
@@ -71,7 +79,7 @@ ssize_t pwrite64(int fd, const void *p, size_t n, off_t at)
 }
 
 static char test_dir[64];
-static struct shard_options options = { .segment_bytes = 1 << 20 };
+static struct shard_options options = { .segment_bytes = 1 << 20, .tail_bytes = 3000 };
 
 static int set_up(void **state)
 {
@@ -79,7 +87,7 @@ static int set_up(void **state)
 
 	sync_fails = false;
 	room_left = calls_left = -1;
-	options = (struct shard_options){ .segment_bytes = 1 << 20 };
+	options = (struct shard_options){ .segment_bytes = 1 << 20, .tail_bytes = 3000 };
 	memcpy(test_dir, name, sizeof(name));
 	assert_non_null(mkdtemp(test_dir));
 	ev_setup("test", false, EV_ERROR);
@@ -100,6 +108,8 @@ static void remove_dir(const char *path)
 
 static int tear_down(void **state)
 {
+	if (power)
+		power->on = false;
 	remove_dir("segments");
 	remove_dir(".");
 	IGNORE(chdir("/"), "a test's folder");
