@@ -34,6 +34,7 @@ const struct cli_noun *const cli_nouns[] = {
 	&noun_customer, &noun_domain, &noun_policy, &noun_mailbox, &noun_login, &noun_address,
 	&noun_import,   &noun_move,   &noun_queue,   &noun_store,
 	&noun_timer,
+	&noun_admin, &noun_token,
 };
 const size_t cli_n_nouns = ARRAY_SIZE(cli_nouns);
 

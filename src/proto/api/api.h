@@ -39,6 +39,9 @@ enum api_type {
 	API_OBJECTS,	/* results only: objects, or an object */
 };
 
+/* Who may give a field at least; whoever may not is refused, not ignored. */
+enum api_by { API_BY_ALL, API_BY_CUSTOMER, API_BY_PROVIDER };
+
 enum api_owner { API_DIRECTORY, API_QUEUE, API_SUPERVISOR };
 
 struct api_param {
@@ -47,6 +50,7 @@ struct api_param {
 	bool required;
 	bool positional;	/* on the command line without a name, in the order of the table */
 	bool many;		/* may come several times */
+	enum api_by by;
 	uint64_t min, max;
 	const char *const *choices;	/* NULL-terminated */
 	const char *help;

@@ -23,13 +23,13 @@ extern const char *const api_banished_modes[];
 #define P_DOMAIN(...) { "domain", API_DOMAIN, .help = "the mail domain", __VA_ARGS__ }
 #define P_ADDRESS(...) { "address", API_ADDRESS, .help = "the mail address", __VA_ARGS__ }
 #define P_MODE(...) { "mode", API_CHOICE, .choices = api_modes, .help = "gateway: filter and pass on to the old server; hosted: deliver here", __VA_ARGS__ }
-#define P_SERVER { "server", API_HOSTPORT, .help = "the customer's own mail server, HOST:PORT (port 25 where none is named)" }
-#define P_SERVER_TLS { "server_tls", API_CHOICE, .choices = api_server_tls, .help = "TLS towards that server" }
+#define P_SERVER { "server", API_HOSTPORT, .help = "the customer's own mail server, HOST:PORT (port 25 where none is named)", .by = API_BY_PROVIDER }
+#define P_SERVER_TLS { "server_tls", API_CHOICE, .choices = api_server_tls, .help = "TLS towards that server", .by = API_BY_PROVIDER }
 #define P_RECIPIENTS { "recipients", API_CHOICE, .choices = api_recipient_modes, .help = "gateway, an address that is not known here: ask the old server, refuse it, or accept any" }
 #define P_WHEN_DOWN { "when_down", API_CHOICE, .choices = api_down_modes, .help = "gateway, an unknown address while the old server does not answer: queue the mail, or say later" }
 #define P_BANISHED { "banished", API_CHOICE, .choices = api_banished_modes, .help = "mail to banished addresses: refuse it, or take and drop it" }
-#define P_HOSTED { "hosted", API_BOOL, .help = "lives here even while its domain is forwarded" }
-#define P_SEND_ANY { "send_any", API_BOOL, .help = "may send as any address of its customer's domains" }
+#define P_HOSTED { "hosted", API_BOOL, .help = "lives here even while its domain is forwarded", .by = API_BY_CUSTOMER }
+#define P_SEND_ANY { "send_any", API_BOOL, .help = "may send as any address of its customer's domains", .by = API_BY_PROVIDER }
 #define P_DRY_RUN { "dry_run", API_BOOL, .help = "only say what would happen" }
 #define P_LIMIT { "limit", API_U64, .min = 1, .max = 1000, .help = "items of one page (100)" }
 #define P_AFTER { "after", API_STR, .min = 1, .max = TEXT_MAX, .help = "cursor of the page before" }
@@ -37,6 +37,8 @@ extern const char *const api_banished_modes[];
 #define P_MUST_CHANGE { "must_change", API_BOOL, .help = "the password is only good for setting one of one's own" }
 #define P_QUOTA { "quota", API_SIZE, .help = "storage for this mailbox, 0 for none" }
 #define P_QUEUE_ID(...) { "id", API_U64, .min = 1, .max = INT64_MAX, .help = "number of the queued message", __VA_ARGS__ }
+
+#define P_LOGIN(...) { "login", API_STR, .min = 1, .max = 320, .help = "login: the address of a mailbox here, or a name or address of its own", __VA_ARGS__ }
 
 #define ROOT "/api/v1"
 
@@ -59,6 +61,8 @@ extern const struct api_group api_import_group;
 extern const struct api_group api_move_group;
 extern const struct api_group api_queue_group;
 extern const struct api_group api_timer_group;
+extern const struct api_group api_admin_group;
+extern const struct api_group api_token_group;
 extern const struct api_group api_instance_group;
 
 #define API_GROUP(noun) const struct api_group api_##noun##_group = { ops, ARRAY_SIZE(ops) }

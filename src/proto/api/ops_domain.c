@@ -22,7 +22,7 @@ static const struct api_param domain_set[] = {
 	P_RECIPIENTS,
 	P_WHEN_DOWN,
 	P_BANISHED,
-	P_CUSTOMER(),
+	P_CUSTOMER(.by = API_BY_PROVIDER),
 };
 static const struct api_param domain_switch[] = {
 	P_DOMAIN(.required = true, .positional = true),

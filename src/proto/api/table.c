@@ -22,6 +22,8 @@ static const struct api_group *const groups[] = {
 	&api_move_group,
 	&api_queue_group,
 	&api_timer_group,
+	&api_admin_group,
+	&api_token_group,
 	&api_instance_group,
 };
 

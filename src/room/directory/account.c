@@ -24,7 +24,8 @@ static const char of_domain[] =
 		" ORDER BY account.address LIMIT ?3";
 static const char of_customer[] = COLUMNS
 	"JOIN domain ON domain.id = account.domain WHERE (?1 = 0 OR domain.customer = ?1)"
-	" AND account.state <> 2 AND account.address > ?2 ORDER BY account.address LIMIT ?3";
+	" AND account.state <> 2 AND account.address > ?2 AND " SEEN("?4", "domain.id", "domain.customer")
+	" ORDER BY account.address LIMIT ?3";
 
 static void read_row(struct arena *a, struct sql_stmt *s, struct account *x)
 {
@@ -111,6 +112,8 @@ int account_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t cu
 	sql_bind_int(s, 1, (int64_t)(domain ? domain : customer));
 	sql_bind_blob(s, 2, page->after);
 	sql_bind_int(s, 3, page_limit(page));
+	if (!domain) /* who may ask for a domain sees all of it */
+		sql_bind_int(s, 4, page->viewer);
 	return read_all(a, s, ret, ret_n);
 }
 

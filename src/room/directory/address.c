@@ -17,8 +17,8 @@ static const char of_domain[] =
 	COLUMNS "WHERE address.domain = ?1 AND address.type <> 0 AND address.local > ?2"
 		" ORDER BY address.local LIMIT ?3";
 static const char of_all[] =
-	COLUMNS "WHERE address.type <> 0 AND (domain.name, address.local) > (?1, ?2)"
-		" ORDER BY domain.name, address.local LIMIT ?3";
+	COLUMNS "WHERE address.type <> 0 AND (domain.name, address.local) > (?1, ?2) AND "
+	SEEN("?4", "domain.id", "domain.customer") " ORDER BY domain.name, address.local LIMIT ?3";
 static const char targets_of[] = "SELECT name FROM target WHERE address = ?1 ORDER BY place";
 
 static const char *const type_names[] = {
@@ -103,6 +103,8 @@ static struct sql_stmt *list_stmt(struct engine *e, struct arena *a, uint64_t do
 		sql_bind_text(s, 1, after.domain);
 	sql_bind_blob(s, 2, after.local);
 	sql_bind_int(s, 3, page_limit(page));
+	if (!domain) /* who may ask for a domain sees all of it */
+		sql_bind_int(s, 4, page->viewer);
 	return s;
 }
 

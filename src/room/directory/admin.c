@@ -53,6 +53,15 @@ static const struct {
 	{ "move.stop", op_move_stop },
 	{ "timer.list", op_timer_list },
 	{ "timer.run", op_timer_run },
+	{ "admin.add", op_admin_add },
+	{ "admin.list", op_admin_list },
+	{ "admin.show", op_admin_show },
+	{ "admin.set", op_admin_set },
+	{ "admin.password", op_admin_password },
+	{ "admin.remove", op_admin_remove },
+	{ "token.add", op_token_add },
+	{ "token.list", op_token_list },
+	{ "token.remove", op_token_remove },
 	{ "store.check", op_store_check },
 	{ "store.compact", op_store_compact },
 	{ "overview", op_overview },
@@ -138,6 +147,8 @@ void admin_ok(struct admin *ad, unsigned status, json_t *result)
 static const char *title_of(unsigned status)
 {
 	switch (status) {
+	case 401:
+		return "Not logged in";
 	case 403:
 		return "Not permitted";
 	case 404:
@@ -172,7 +183,7 @@ static json_t *problem_json(unsigned status, const char *field, struct slice det
 void admin_refuse(struct admin *ad, int err)
 {
 	int e = ad->why.err ? ad->why.err : err;
-	unsigned status = problem_status(e);
+	unsigned status = ad->unknown ? 401 : problem_status(e);
 	struct slice detail = slice_str(ad->why.err ? ad->why.text : err_text(e));
 	if (status >= 500)
 		ev(EV_WARN, "directory.admin.failed", KS("operation", ad->op->name),
@@ -242,7 +253,11 @@ struct page admin_page(const struct admin *ad)
 	uint64_t limit = 100;
 	if (admin_has(ad, "limit") && slice_u64(admin_get(ad, "limit"), 1000, &limit) < 0)
 		limit = 100;
-	return (struct page){ .after = admin_get(ad, "after"), .limit = (size_t)limit };
+	return (struct page){
+		.after = admin_get(ad, "after"),
+		.limit = (size_t)limit,
+		.viewer = principal_viewer(&ad->who),
+	};
 }
 
 unsigned admin_choice(const struct admin *ad, const char *name, const char *const *words,
@@ -336,16 +351,23 @@ static struct slice detail_of(struct admin *ad)
 	return s;
 }
 
+int admin_begin(struct admin *ad)
+{
+	return engine_begin(ad->e);
+}
+
 int admin_commit(struct admin *ad, struct slice object)
 {
 	struct audit row = {
 		.at_ms = ad->now_ms,
-		.actor = slice_str(ad->req->actor),
+		.actor = ad->who.login,
 		.remote = bytes_of(&ad->req->remote),
 		.operation = slice_str(ad->op->name),
 		.object = object,
 		.detail = detail_of(ad),
 		.status = 200,
+		.customer = ad->owner.customer,
+		.domain = ad->owner.domain,
 	};
 	int r = old_login_settle(ad->e, ad->a, ad->now_ms);
 	if (r == 0)
@@ -357,7 +379,7 @@ int admin_commit(struct admin *ad, struct slice object)
 	r = engine_commit(ad->e);
 	if (r == 0)
 		ev(EV_INFO, "directory.admin.done", KS("operation", ad->op->name),
-		   KSL("object", object), KS("actor", ad->req->actor));
+		   KSL("object", object), KSL("actor", ad->who.login));
 	return r;
 }
 
@@ -452,6 +474,20 @@ static void authorize(struct admin *ad)
 		admin_ok(ad, 200, NULL);
 }
 
+/* Who asks: whoever holds a token is its holder; without one the provider, at the admin socket. */
+static int identify(struct admin *ad)
+{
+	struct slice token = bytes_of(&ad->req->token);
+	if (!token.n) {
+		ad->who = principal_local(ad->a);
+		return 0;
+	}
+	int r = principal_of(ad->e, ad->a, token, ad->now_ms, &ad->who);
+	explicit_bzero((void *)(uintptr_t)token.p, token.n);
+	ad->unknown = r == ERR_NOT_FOUND;
+	return ad->unknown ? problem_set(&ad->why, ERR_DENIED, NULL, "this token is not good (any more)") : r;
+}
+
 void serve_admin(struct ipc_call *call, void *ctx)
 {
 	struct room *room = ctx;
@@ -472,10 +508,11 @@ void serve_admin(struct ipc_call *call, void *ctx)
 		.op = op,
 		.now_ms = clock_wall_ms(),
 	};
-	int r = rights_decide(slice_str(op->name), rank_by_name(slice_str(req->actor)),
-			      RELATION_OWN);
-	if (r == 0 && !req->authorize_only)
+	int r = identify(ad);
+	if (r == 0)
 		r = take_fields(ad);
+	if (r == 0)
+		r = rights_decide(ad->e, ad->a, &ad->who, op, ad->fields, ad->n_fields, &ad->owner, &ad->why);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else if (req->authorize_only)

@@ -10,6 +10,7 @@
 #include "proto/api/api.h"
 #include "room/directory/directory_priv.h"
 #include "room/directory/import.h"
+#include "room/directory/rights.h"
 
 #include <jansson.h>
 
@@ -20,6 +21,9 @@ struct admin {
 	struct ipc_call *call;
 	const Postern__AdminRequest *req;
 	const struct api_op *op;
+	struct principal who;	/* asks */
+	bool unknown;		/* with a token that is nobody's */
+	struct object owner;	/* whose object it is, as far as its fields say */
 	struct api_field *fields;
 	size_t n_fields;
 	int64_t now_ms;
@@ -39,6 +43,8 @@ admin_fn op_address_add, op_address_list, op_address_remove;
 admin_fn op_import_accounts, op_import_aliases;
 admin_fn op_move_start, op_move_status, op_move_proof, op_move_stop;
 admin_fn op_timer_list, op_timer_run;
+admin_fn op_admin_add, op_admin_list, op_admin_show, op_admin_set, op_admin_password, op_admin_remove;
+admin_fn op_token_add, op_token_list, op_token_remove;
 admin_fn op_store_check, op_store_compact, op_overview;
 
 /* Fields; they were checked against the table before. */
@@ -57,6 +63,8 @@ NODISCARD int admin_domain(struct admin *ad, struct slice name, struct domain *r
 NODISCARD int admin_address(struct admin *ad, struct domain *ret_domain, struct slice *ret_local);
 NODISCARD int admin_mailbox(struct admin *ad, struct domain *ret_domain, struct account *ret);
 
+/* Opens the transaction of a change. */
+NODISCARD int admin_begin(struct admin *ad);
 /* The change of this operation and its audit row; durable when 0. object: what it was done to. */
 NODISCARD int admin_commit(struct admin *ad, struct slice object);
 void admin_rollback(struct admin *ad);

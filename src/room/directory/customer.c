@@ -11,7 +11,8 @@ static const char columns_by_name[] =
 static const char columns_by_id[] =
 	"SELECT id, name, pool, language, contact, created FROM customer WHERE id = ?1";
 static const char columns_all[] = "SELECT id, name, pool, language, contact, created FROM customer"
-				  " WHERE name > ?1 ORDER BY name LIMIT ?2";
+				  " WHERE name > ?1 AND " SEEN("?3", "NULL", "customer.id")
+				  " ORDER BY name LIMIT ?2";
 
 static void read_row(struct arena *a, struct sql_stmt *s, struct customer *c)
 {
@@ -108,6 +109,7 @@ int customer_list(struct engine *e, struct arena *a, const struct page *page, st
 	struct sql_stmt *s = sql_prepare(e->db, columns_all);
 	sql_bind_text(s, 1, page->after);
 	sql_bind_int(s, 2, page_limit(page));
+	sql_bind_int(s, 3, page->viewer);
 	int r;
 	while ((r = sql_step(s)) == 1)
 		read_row(a, s, ROWS_MORE(a, &rows, &n));

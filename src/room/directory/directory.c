@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "lib/sql/sql.h"
+#include "room/directory/staff.h"
 #include "room/directory/timer.h"
 
 void directory_check_disk(struct directory *d)
@@ -47,7 +48,7 @@ static int init(struct room *room)
 	list_init(&d->proofs);
 	int r = engine_open("directory.db", &d->e);
 	if (r == 0)
-		r = operator_take_first(d->e, "first-login", clock_wall_ms());
+		r = staff_take_first(d->e, "first-login", clock_wall_ms());
 	if (r == 0)
 		r = seal_open("seal.key", &d->seal);
 	if (r < 0)

@@ -14,7 +14,8 @@
 static const char by_name[] = COLUMNS "WHERE name = ?1";
 static const char by_id[] = COLUMNS "WHERE id = ?1";
 static const char all[] =
-	COLUMNS "WHERE (?1 = 0 OR customer = ?1) AND name > ?2 ORDER BY name LIMIT ?3";
+	COLUMNS "WHERE (?1 = 0 OR customer = ?1) AND name > ?2 AND "
+	SEEN("?4", "domain.id", "domain.customer") " ORDER BY name LIMIT ?3";
 
 const char *phase_name(enum phase phase)
 {
@@ -110,6 +111,7 @@ int domain_list(struct engine *e, struct arena *a, uint64_t customer, const stru
 	sql_bind_int(s, 1, (int64_t)customer);
 	sql_bind_text(s, 2, page->after);
 	sql_bind_int(s, 3, page_limit(page));
+	sql_bind_int(s, 4, page->viewer);
 	int r;
 	while ((r = sql_step(s)) == 1)
 		read_row(a, s, ROWS_MORE(a, &rows, &n));

@@ -119,10 +119,10 @@ int engine_counts(struct engine *e, struct counts_of_all *ret)
 int audit_add(struct engine *e, const struct audit *row)
 {
 	int r = sql_run(e->db,
-			"INSERT INTO audit (at, actor, remote, operation, object, detail, status)"
-			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-			"ibbtbbi", row->at_ms, row->actor, row->remote, row->operation, row->object,
-			row->detail, (int64_t)row->status);
+			"INSERT INTO audit (at, actor, remote, operation, object, detail, status,"
+			" customer, domain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+			"ibbtbbiii", row->at_ms, row->actor, row->remote, row->operation, row->object,
+			row->detail, (int64_t)row->status, (int64_t)row->customer, (int64_t)row->domain);
 	return r < 0 ? r : 0;
 }
 

@@ -42,15 +42,18 @@ struct audit {
 	int64_t at_ms;
 	struct slice actor, remote, operation, object, detail;
 	unsigned status;
+	uint64_t customer, domain;	/* whose object it was; 0: the provider's */
 };
 NODISCARD int audit_add(struct engine *e, const struct audit *row);
 /* Removes at most limit rows of before that time; how many. */
 NODISCARD int audit_trim(struct engine *e, int64_t before_ms, size_t limit, uint64_t *ret);
 
-/* A part of a list, ordered by name: what comes behind after, at most limit rows (0: all). */
+/* A part of a list, ordered by name: what comes behind after, at most limit rows (0: all), and of these only what the
+ * viewer may see: 0 everything, else what the offices of this holder (staff.h) cover. */
 struct page {
 	struct slice after;
 	size_t limit;
+	int64_t viewer;
 };
 
 /* --- customers ------------------------------------------------------------------------------------ */
@@ -229,10 +232,5 @@ enum known { KNOWN_UNSURE = 0, KNOWN_YES = 1, KNOWN_NO = 2, KNOWN_STALE = 3 /* w
 enum known recipient_known(struct engine *e, uint64_t domain, struct slice local, int64_t now_ms);
 NODISCARD int recipient_note(struct engine *e, uint64_t domain, struct slice local, bool good, int64_t now_ms);
 void recipient_forget(struct engine *e, uint64_t domain);	/* refusals only: what was good stays known */
-
-/* operator.c: the file that `postern init` left ("NAME HASH"), taken into the database and removed; 0 where there is none,
- * ERR_SYNTAX where it holds no Argon2id hash. */
-NODISCARD int operator_take_first(struct engine *e, const char *path, int64_t now_ms);
-NODISCARD int operator_hash(struct engine *e, struct arena *a, struct slice name, struct slice *ret_hash);
 
 #endif

@@ -20,6 +20,14 @@ void recipient_clear(struct engine *e);
 void *rows_more(struct arena *a, void **rows, size_t *n, size_t size);
 #define ROWS_MORE(a, rows, n) ((__typeof__(*(rows)))rows_more((a), (void **)(rows), (n), sizeof(**(rows))))
 
+/*
+ * For every list: true where the viewer (a bound number, struct page) may see a row of this domain and customer.
+ * Columns may be NULL or "0" where a row has none.
+ */
+#define SEEN(viewer, domain, customer) \
+	"(" viewer " = 0 OR EXISTS (SELECT 1 FROM office AS seen WHERE seen.holder = " viewer \
+	" AND (seen.rank = 0 OR seen.customer = " customer " OR seen.domain = " domain ")))"
+
 /* For LIMIT: -1 is all. */
 static inline int64_t page_limit(const struct page *page)
 {

@@ -112,13 +112,14 @@ int old_login_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t 
 		       " login.deadline, login.created FROM login JOIN account ON account.id = login.account"
 		       " JOIN domain ON domain.id = account.domain WHERE login.name > ?1"
 		       " AND (?2 = 0 OR account.domain = ?2) AND (?3 = 0 OR domain.customer = ?3)"
-		       " AND (?4 = 0 OR account.id = ?4) ORDER BY login.name LIMIT ?6");
+		       " AND (?4 = 0 OR account.id = ?4) AND (account.id = -?7 OR " SEEN("?7", "domain.id", "domain.customer") ") ORDER BY login.name LIMIT ?6");
 	sql_bind_blob(s, 1, page->after);
 	sql_bind_int(s, 2, (int64_t)domain);
 	sql_bind_int(s, 3, (int64_t)customer);
 	sql_bind_int(s, 4, (int64_t)account);
 	sql_bind_int(s, 5, now_ms);
 	sql_bind_int(s, 6, page_limit(page));
+	sql_bind_int(s, 7, page->viewer);
 	while ((r = sql_step(s)) == 1)
 		*ROWS_MORE(a, &rows, &n) = (struct old_login){
 			.name = column_dup(a, s, 0),

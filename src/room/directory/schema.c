@@ -169,5 +169,62 @@ static const char logins[] =
 	"IN (SELECT account.id FROM target JOIN account ON account.address = target.name"
 	" WHERE target.address = old.id AND account.state <> 2); END;";
 
-const char *const directory_migrations[] = { first, operators, policies, logins };
+/*
+ * Who administers: staff are people with a login of their own, without a mailbox (those of the provider among them); an
+ * office is a rank that somebody holds, staff or mailbox user: holder is the staff's id, or minus the account's. A token
+ * is a session or a script's key; only its hash is here.
+ */
+static const char offices[] =
+	"CREATE TABLE staff ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" login BLOB NOT NULL UNIQUE,"
+	" person TEXT NOT NULL,"
+	" customer INTEGER REFERENCES customer(id) ON DELETE CASCADE," /* NULL: the provider's */
+	" hash BLOB NOT NULL,"
+	" version INTEGER NOT NULL,"
+	" must_change INTEGER NOT NULL,"
+	" recovery BLOB NOT NULL,"
+	" created INTEGER NOT NULL,"
+	" changed INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE office ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" holder INTEGER NOT NULL,"
+	" rank INTEGER NOT NULL,"
+	" customer INTEGER REFERENCES customer(id) ON DELETE CASCADE,"
+	" domain INTEGER REFERENCES domain(id) ON DELETE CASCADE,"
+	" created INTEGER NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX office_holder ON office(holder, rank, ifnull(customer, 0), ifnull(domain, 0));"
+	"CREATE INDEX office_customer ON office(customer) WHERE customer IS NOT NULL;"
+	"CREATE INDEX office_domain ON office(domain) WHERE domain IS NOT NULL;"
+	"CREATE TABLE token ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" hash BLOB NOT NULL UNIQUE,"
+	" holder INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL,"
+	" name TEXT NOT NULL,"
+	" scopes TEXT NOT NULL,"
+	" read_only INTEGER NOT NULL,"
+	" version INTEGER NOT NULL,"
+	" remote BLOB NOT NULL,"
+	" created INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL,"
+	" used INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX token_holder ON token(holder);"
+	"CREATE INDEX token_expires ON token(expires);"
+	"CREATE TRIGGER staff_gone AFTER DELETE ON staff BEGIN"
+	" DELETE FROM office WHERE holder = old.id; DELETE FROM token WHERE holder = old.id; END;"
+	"CREATE TRIGGER account_gone AFTER DELETE ON account BEGIN"
+	" DELETE FROM office WHERE holder = -old.id; DELETE FROM token WHERE holder = -old.id; END;"
+	"CREATE TRIGGER account_leaves AFTER UPDATE OF state ON account WHEN new.state = 2 BEGIN"
+	" DELETE FROM office WHERE holder = -old.id; DELETE FROM token WHERE holder = -old.id; END;"
+	"INSERT INTO staff (login, person, hash, version, must_change, recovery, created, changed)"
+	" SELECT name, '', hash, 0, 0, x'', created, created FROM operator;"
+	"INSERT INTO office (holder, rank, created) SELECT id, 0, created FROM staff;"
+	"DROP TABLE operator;"
+	"ALTER TABLE audit ADD COLUMN customer INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE audit ADD COLUMN domain INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX audit_customer ON audit(customer);"
+	"CREATE INDEX audit_domain ON audit(domain);";
+
+const char *const directory_migrations[] = { first, operators, policies, logins, offices };
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

@@ -6,6 +6,7 @@
 #include "base/event.h"
 #include "room/directory/engine_priv.h"
 #include "room/directory/old_login.h"
+#include "room/directory/token.h"
 
 #define MINUTE_MS (60 * 1000LL)
 #define HOUR_MS (60 * MINUTE_MS)
@@ -54,10 +55,17 @@ static void end_old_logins(void *ctx, int64_t now_ms)
 		ev(EV_INFO, "directory.old-logins.ended", KI("names", n));
 }
 
+static void end_tokens(void *ctx, int64_t now_ms)
+{
+	struct directory *d = ctx;
+	token_expire(d->e, now_ms);
+}
+
 static const struct timer_job jobs[] = {
 	{ "accounts.finish", "completes what a crash left of new and removed mailboxes", 0, finish },
 	{ "moves.expire", "forgets passwords of copies that nobody goes on with", 0, expire },
 	{ "logins.expire", "ends old user names whose grace is over", MINUTE_MS, end_old_logins },
+	{ "tokens.expire", "forgets tokens that are over", HOUR_MS, end_tokens },
 	{ "database.checkpoint", "brings the log of changes into the database", 0, checkpoint },
 	{ "audit.trim", "removes audit rows older than audit.keep", HOUR_MS, trim },
 };

@@ -30,7 +30,8 @@ static Postern__AdminRequest *admin_request(struct request *r, bool authorize_on
 	Postern__AdminRequest *m = ARENA_NEW(r->arena, Postern__AdminRequest);
 	postern__admin_request__init(m);
 	m->operation = (char *)(uintptr_t)r->op->name;
-	m->actor = (char *)"provider";
+	m->token.data = (uint8_t *)(uintptr_t)r->token.p;
+	m->token.len = r->token.n;
 	m->authorize_only = authorize_only;
 	m->n_fields = r->fields.n;
 	m->fields = ARENA_ARRAY(r->arena, Postern__AdminField *, r->fields.n + 1);
@@ -90,6 +91,8 @@ static void ask(struct request *r, enum role role, uint16_t op, bool authorize_o
 	room_call(r->httpd->room, role, 0, op, &m->base, &r->file_fd, n_fds, deadline(r), fn, r);
 }
 
+static void supervisor(struct request *r);
+
 /* Directory's word on an operation of another room. */
 static void on_authorized(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 			  const char *text)
@@ -104,8 +107,10 @@ static void on_authorized(void *ctx, int err, const ProtobufCMessage *reply, int
 		request_fail_err(r, err, text);
 	else if (answer->status >= 300)
 		pass_on(r, answer, -1);
-	else
+	else if (r->op->owner == API_QUEUE)
 		ask(r, ROLE_QUEUE, POSTERN__QUEUE_OP__QUEUE_ADMIN, false, on_answer);
+	else
+		supervisor(r);
 }
 
 static void on_reloaded(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
@@ -147,7 +152,10 @@ void dispatch(struct request *r)
 		ask(r, ROLE_DIRECTORY, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, true, on_authorized);
 		break;
 	case API_SUPERVISOR:
-		supervisor(r);
+		if (r->token.n)
+			ask(r, ROLE_DIRECTORY, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, true, on_authorized);
+		else
+			supervisor(r);
 		break;
 	}
 }

@@ -14,6 +14,7 @@ enum {
 	HTTPD_CONNECTIONS_MAX = 256,
 	HTTPD_TIMEOUT_S = 60, /* a connection without progress; not while a room is asked */
 	HTTPD_HEADERS_MAX = 32 * 1024, /* memory of a connection: request line and headers */
+	HTTPD_TOKEN_MAX = 512,
 	HTTPD_ANSWER_MAX = 4 << 20,    /* an answer that is made here */
 	HTTPD_DRAIN_MS = 5000, /* a stopping room waits so long for requests that are under way */
 	HTTPD_CALL_MS = 30 * 1000,           /* what another room may take */
@@ -42,6 +43,7 @@ struct request {
 	enum request_state state;
 	struct slice target;     /* path and query as they came */
 	const struct api_op *op; /* NULL: the OpenAPI document */
+	struct slice token;	 /* of the Authorization header; empty: none */
 	struct api_fields fields;
 	bool is_file, over; /* the body is a file; it was too large */
 	struct buf body;

@@ -138,6 +138,8 @@ static enum MHD_Result send_answer(struct request *r)
 				r->status < 400 ? "application/json" : "application/problem+json");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (r->status == 401)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (r->allow[0])
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
 	enum MHD_Result result = MHD_queue_response(r->conn, r->status, response);
@@ -203,6 +205,18 @@ static void expect_body(struct request *r, const char *method)
 	}
 }
 
+/* RFC 6750 2.1: "Bearer TOKEN", once. */
+static int take_token(struct request *r)
+{
+	struct slice all = slice_str(header(r, MHD_HTTP_HEADER_AUTHORIZATION));
+	if (!all.p)
+		return 0;
+	if (!slice_starts_ci(all, SLICE("Bearer ")))
+		return ERR_SYNTAX;
+	r->token = slice_trim(slice_sub(all, 7, all.n));
+	return r->token.n && r->token.n <= HTTPD_TOKEN_MAX ? 0 : ERR_SYNTAX;
+}
+
 /* Which operation; its fields of path and query. */
 static void route(struct request *r, const char *method)
 {
@@ -211,6 +225,10 @@ static void route(struct request *r, const char *method)
 	struct slice query = slice_sub(r->target, q < 0 ? r->target.n : (size_t)q + 1, r->target.n);
 	struct api_match m = { 0 };
 	struct api_error e;
+	if (take_token(r) < 0) {
+		request_fail(r, 401, "expected Authorization: Bearer TOKEN", NULL);
+		return;
+	}
 	if (slice_eq(path, SLICE("/api/v1/openapi.json")) && !strcmp(method, "GET"))
 		return;
 	int err = api_match(slice_str(method), path, r->arena, &m);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postern admin, postern token: who administers, and keys for scripts. A new token is printed alone on a line of its own. */
+#include "cli/cli.h"
+
+static const char *const admin_columns[] = { "login", "rank", "customer", "domain", "name", "mailbox", NULL };
+static const char *const token_columns[] = { "id", "name", "login", "scopes", "read_only", "expires_ms", "used_ms", NULL };
+
+/* The members of a rank, as a line. */
+static void show_rank(const json_t *rank, struct buf *line)
+{
+	const char *what = json_string_value(json_object_get(rank, "rank"));
+	const json_t *of = json_object_get(rank, "domain");
+	if (!of)
+		of = json_object_get(rank, "customer");
+	buf_str(line, what ? what : "");
+	if (of) {
+		buf_byte(line, ' ');
+		show_value(API_STR, of, line);
+	}
+}
+
+static bool show_admin(struct cli *c, const struct api_op *op, const json_t *result)
+{
+	const json_t *ranks = json_object_get(result, "ranks"), *rank;
+	struct buf line = BUF_INIT(4096);
+	size_t i;
+	if (!ranks)
+		return false;
+	show_object(op, result);
+	json_array_foreach(ranks, i, rank) {
+		buf_clear(&line);
+		show_rank(rank, &line);
+		printf("%-14s %s\n", i ? "" : "ranks", buf_cstr(&line));
+	}
+	buf_fini(&line);
+	return true;
+}
+
+const struct cli_noun noun_admin = {
+	.name = "admin",
+	.help = "who administers: logins and their ranks",
+	.show = show_admin,
+	.columns = admin_columns,
+};
+
+const struct cli_noun noun_token = {
+	.name = "token",
+	.help = "tokens for scripts that use the API",
+	.columns = token_columns,
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tokens: keys for scripts. */
+#include "proto/api/ops.h"
+
+/* clang-format off */
+#define P_TOKEN_ID { "id", API_U64, .required = true, .positional = true, .min = 1, .max = INT64_MAX, .help = "number of the token" }
+
+static const struct api_param token_add[] = {
+	{ "name", API_STR, .required = true, .positional = true, .min = 1, .max = 100, .help = "what it is for" },
+	{ "login", API_STR, .min = 1, .max = 320, .help = "whose rights it has (one's own)" },
+	{ "scope", API_STR, .many = true, .min = 1, .max = 64, .help = "only this operation (mailbox.list) or noun (mailbox); all where none is named" },
+	{ "read_only", API_BOOL, .help = "it changes nothing" },
+	{ "days", API_U64, .min = 1, .max = 3650, .help = "how long it is good for (90)" },
+};
+static const struct api_param token_list[] = { { "login", API_STR, .min = 1, .max = 320, .help = "whose tokens (one's own; at the admin socket: all)" }, P_LIMIT, P_AFTER };
+static const struct api_param token_remove[] = { P_TOKEN_ID };
+#define TOKEN_IS \
+	{ "id", API_U64, "number of the token" }, \
+	{ "name", API_STR, "what it is for" }, \
+	{ "login", API_STR, "whose rights it has" }, \
+	{ "scopes", API_LIST, "operations and nouns it is for; none: all" }, \
+	{ "read_only", API_BOOL, "it changes nothing" }, \
+	{ "created_ms", API_TIME, "when it was made" }, \
+	{ "expires_ms", API_TIME, "its end" }
+static const struct api_result token_is[] = { TOKEN_IS, { "used_ms", API_TIME, "about when it was used last" } };
+static const struct api_result token_new[] = { { "token", API_STR, "the token itself; it is shown this once" }, TOKEN_IS };
+
+static const struct api_op ops[] = {
+	{ "token.add", "POST", ROOT "/tokens", API_DIRECTORY, .help = "makes a token for a script, which is shown once", IN(token_add), OUT(token_new) },
+	{ "token.list", "GET", ROOT "/tokens", API_DIRECTORY, .help = "lists tokens", IN(token_list), PAGE(token_is) },
+	{ "token.remove", "DELETE", ROOT "/tokens/{id}", API_DIRECTORY, .help = "removes a token; it is refused from then on", IN(token_remove) },
+};
+/* clang-format on */
+API_GROUP(token);
