@@ -63,6 +63,7 @@ static const struct ipc_op auth_ops_table[] = {
 
 static const struct ipc_op filter_ops_table[] = {
 	[POSTERN__FILTER_OP__FILTER_JUDGE] = { "filter.judge", REQ(judge_request), REQ(judge_reply), IPC_RETRY | IPC_REQUEST_FD, SMTPD | IMAPD | MOVER | QUEUE | HTTPD },
+	[POSTERN__FILTER_OP__FILTER_SIEVE] = { "filter.sieve", REQ(sieve_request), REQ(sieve_reply), IPC_RETRY | IPC_REQUEST_FD, SMTPD | QUEUE },
 };
 
 static const struct ipc_op store_ops_table[] = {

@@ -117,10 +117,16 @@ enum sieve_flow sieve_run_block(struct sieve_runner *r, const struct sieve_node 
 
 /* ---- all of it ---- */
 
+static bool is_refused(const struct sieve_action *a, size_t n)
+{
+	return n && (a[n - 1].kind == SIEVE_REJECT || a[n - 1].kind == SIEVE_EREJECT);
+}
+
+/* What an earlier script refused stays refused. */
 static void give_up(struct sieve_runner *r, size_t n_actions, size_t script, struct sieve_result *ret)
 {
 	r->n_actions = n_actions;
-	r->keep = true;
+	r->keep = !is_refused(r->actions, n_actions);
 	r->flags.n = 0;
 	ret->failed = true;
 	ret->why = r->why;
@@ -159,6 +165,28 @@ void sieve_run(struct arena *a, const struct sieve_script *const *scripts, size_
 		if (r.err < 0)
 			give_up(&r, before, i, ret);
 	}
+	ret->stopped = flow == FLOW_STOP;
 	finish(&r, ret);
 	arena_free(&r.scratch);
+}
+
+void sieve_keep_for_error(struct arena *a, struct sieve_result *ret, const struct sieve_error *why, size_t script)
+{
+	bool kept = is_refused(ret->actions, ret->n_actions);
+	size_t n = 0;
+	if (ret->stopped)
+		return;
+	struct sieve_action *all = ARENA_ARRAY(a, struct sieve_action, ret->n_actions + 1);
+	for (size_t i = 0; i < ret->n_actions; i++) {
+		kept |= ret->actions[i].kind == SIEVE_KEEP;
+		if (ret->actions[i].kind != SIEVE_DISCARD)
+			all[n++] = ret->actions[i];
+	}
+	if (!kept)
+		all[n++] = (struct sieve_action){ .kind = SIEVE_KEEP };
+	ret->actions = all;
+	ret->n_actions = n;
+	ret->failed = true;
+	ret->why = *why;
+	ret->failed_script = script;
 }

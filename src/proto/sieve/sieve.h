@@ -114,6 +114,7 @@ struct sieve_env {
 struct sieve_result {
 	struct sieve_action *actions;	/* in order of the script; never none: at least keep or discard */
 	size_t n_actions;
+	bool stopped;			/* by stop: scripts behind would not have run */
 	bool failed;			/* the failing script's own actions are gone, and the message is kept */
 	struct sieve_error why;		/* where failed */
 	size_t failed_script;		/* which of the scripts */
@@ -124,5 +125,8 @@ struct sieve_result {
  * point into scripts and message. Never fails: what goes wrong is in *ret, and then the message is kept. */
 void sieve_run(struct arena *a, const struct sieve_script *const *scripts, size_t n, const struct sieve_env *env,
 	       struct sieve_result *ret);
+
+/* A script behind those that ran could not be compiled: unless they stopped, the message is kept, and *ret says why. */
+void sieve_keep_for_error(struct arena *a, struct sieve_result *ret, const struct sieve_error *why, size_t script);
 
 #endif

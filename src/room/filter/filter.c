@@ -2,29 +2,25 @@
 /*
  * The room that takes hostile mail apart: it maps a message that another room holds in a sealed
  * memfd, makes its digest, runs the checks, answers, and forgets. It has no disk, no listener and
- * connects to nobody; the converters of charsets are opened before the sandbox, because they are
- * files.
+ * connects to nobody; converters of charsets and time zones are opened before the sandbox, because they
+ * are files.
  */
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/event.h"
 #include "lib/ipc/memfd.h"
-#include "lib/room/room.h"
+#include "lib/zone/zones.h"
 #include "proto/mail/charset.h"
 #include "proto/mail/digest.h"
+#include "room/filter/filter_priv.h"
+#include "room/filter/sieve.h"
 #include "room/filter/verdict.h"
-
-enum { MESSAGE_MAX = 150 * 1024 * 1024 };
-
-struct filter {
-	int64_t judged, refused, limited;
-};
 
 static int init(struct room *room)
 {
 	room->state = calloc(1, sizeof(struct filter));
 	bug_if(!room->state);
-	ev(EV_DEBUG, "filter.charset.ready", KI("converters", charset_preload()));
+	ev(EV_DEBUG, "filter.charset.ready", KI("converters", charset_preload()), KI("zones", zones_load()));
 	return 0;
 }
 
@@ -58,7 +54,7 @@ static void on_judge(struct ipc_call *call, void *ctx)
 {
 	struct room *room = ctx;
 	struct slice message;
-	int err = memfd_map(call->fds[0], MESSAGE_MAX, &message);
+	int err = memfd_map(call->fds[0], FILTER_MESSAGE_MAX, &message);
 	if (err < 0) {
 		ipc_fail(call, err, err_text(err));
 		return;
@@ -84,10 +80,12 @@ static void on_stats(struct room *room, struct stats *stats)
 	stats_add(stats, "judged", f->judged);
 	stats_add(stats, "refused", f->refused);
 	stats_add(stats, "limited", f->limited);
+	stats_add(stats, "scripts", f->scripts);
 }
 
 static ipc_handler_fn *const handlers[] = {
 	[POSTERN__FILTER_OP__FILTER_JUDGE] = on_judge,
+	[POSTERN__FILTER_OP__FILTER_SIEVE] = on_sieve,
 };
 
 static const struct sandbox_policy policy = { .nofile = 1024, .memory = 1ull << 30 };
