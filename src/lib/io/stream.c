@@ -533,21 +533,6 @@ static size_t offer(struct stream *s, struct slice bytes)
 	return s->closing || s->freed ? bytes.n : taken;
 }
 
-static void take_plain(struct stream *s, struct slice bytes)
-{
-	if (s->in.n == 0) {
-		size_t taken = offer(s, bytes);
-		if (s->freed || s->closing)
-			return;
-		bytes = slice_sub(bytes, taken, bytes.n);
-		if (!bytes.n)
-			return;
-	}
-	buf_slice(&s->in, bytes);
-	if (!buf_ok(&s->in) || (!s->paused && s->in.n > s->in_max))
-		set_end(s, ERR_TOO_BIG);
-}
-
 /* What the owner left earlier, with what came since. */
 static void offer_kept(struct stream *s)
 {
@@ -566,6 +551,28 @@ static void offer_kept(struct stream *s)
 	if (kept.n > s->in_max && !s->paused)
 		set_end(s, ERR_TOO_BIG);
 	s->in = kept;
+}
+
+static void take_plain(struct stream *s, struct slice bytes)
+{
+	if (s->in.n == 0) {
+		size_t taken = offer(s, bytes);
+		if (s->freed || s->closing)
+			return;
+		bytes = slice_sub(bytes, taken, bytes.n);
+		if (!bytes.n)
+			return;
+		buf_slice(&s->in, bytes);
+		if (!s->paused && s->in.n > s->in_max)
+			set_end(s, ERR_TOO_BIG);
+		return;
+	}
+	/* With a beginning that was left it may be whole now: only what the owner leaves then is too much or not. */
+	buf_slice(&s->in, bytes);
+	if (!buf_ok(&s->in))
+		set_end(s, ERR_TOO_BIG);
+	else
+		offer_kept(s);
 }
 
 static void tls_input(struct stream *s, struct slice cipher)
@@ -717,8 +724,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	s->parked |= s->paused && (status < 0 || events & UV_READABLE);
 	if (s->connecting)
 		connected(s, status);
-	else if (!s->told && (status < 0 || (events & UV_READABLE)))
-		read_socket(s);
+	else if (!s->told && (status < 0 || (events & UV_READABLE))) {
+		offer_kept(s);	/* what waited for the end of a pause comes first, and makes room */
+		if (!s->freed)
+			read_socket(s);
+	}
 	if (!s->freed)
 		run(s);
 	leave(s);

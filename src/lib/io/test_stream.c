@@ -17,6 +17,7 @@ struct side {
 	struct stream *s;
 	struct buf got;
 	size_t least; /* takes nothing below that many bytes */
+	size_t line; /* takes multiples of that many, and pauses every now and then */
 	bool ended, tls_up, drained, starttls;
 	int end;
 	struct tls_ctx *ctx;
@@ -31,6 +32,13 @@ static size_t on_input(void *ctx, struct slice in)
 		side->starttls = false;
 		assert_int_equal(stream_tls_server(side->s, side->ctx), 0);
 		return 10;
+	}
+	if (side->line) {
+		in.n -= in.n % side->line;
+		if (in.n && in.n % 5 == 0) {
+			in.n = side->line;
+			stream_pause(side->s, true);
+		}
 	}
 	buf_slice(&side->got, in);
 	return in.n;
@@ -127,6 +135,45 @@ static void pause_and_limit(void **state)
 	assert_true(b.ended);
 	assert_int_equal(b.end, ERR_TOO_BIG);
 	over(&loop, &a, &b);
+}
+
+/* What is left over counts, not what came in while a beginning was left over. */
+static void beginnings_are_no_excess(void **state)
+{
+	for (int tls = 0; tls < 2; tls++) {
+		uv_loop_t loop;
+		struct side a, b;
+		struct buf pem = BUF_INIT(16384);
+		static uint8_t chunk[77 * 1000];
+		size_t sent = 0;
+		pair(&loop, &a, &b);
+		stream_set_in_max(b.s, 100);
+		b.line = 77;
+		if (tls) {
+			assert_int_equal(tls_self_signed("localhost", 1, &pem), 0);
+			assert_int_equal(tls_server_new(buf_view(&pem), &b.ctx), 0);
+			assert_int_equal(tls_client_new(TLS_VERIFY_NONE, SLICE(""), &a.ctx), 0);
+			assert_int_equal(stream_tls_server(b.s, b.ctx), 0);
+			assert_int_equal(stream_tls_client(a.s, a.ctx, "localhost"), 0);
+		}
+		for (size_t i = 0; i < sizeof(chunk); i++)
+			chunk[i] = (uint8_t)(i * 7 + i / 251);
+		while (b.got.n < 20 * sizeof(chunk) && !b.ended) {
+			if (sent < 20 && !stream_congested(a.s)) {
+				stream_write(a.s, slice_of(chunk, sizeof(chunk)));
+				sent++;
+			}
+			turns(&loop, 1);
+			if (!b.ended)
+				stream_pause(b.s, false);
+		}
+		assert_false(b.ended);
+		for (size_t i = 0; i < b.got.n; i++)
+			if (b.got.p[i] != chunk[i % sizeof(chunk)])
+				fail_msg("byte %zu", i);
+		buf_fini(&pem);
+		over(&loop, &a, &b);
+	}
 }
 
 static void deadline(void **state)
@@ -290,7 +337,7 @@ static void bad_pem(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(clear_text), cmocka_unit_test(pause_and_limit), cmocka_unit_test(deadline),
+		cmocka_unit_test(clear_text), cmocka_unit_test(pause_and_limit), cmocka_unit_test(beginnings_are_no_excess), cmocka_unit_test(deadline),
 		cmocka_unit_test(slow_reader), cmocka_unit_test(tls_both_ways), cmocka_unit_test(tls_wrong_name),
 		cmocka_unit_test(starttls_drops_plaintext), cmocka_unit_test(lingering_close), cmocka_unit_test(bad_pem),
 	};
