@@ -25,7 +25,7 @@ enum api_type {
 	API_ADDRESS,	/* local@domain */
 	API_TARGET,	/* an address, or @domain */
 	API_HOSTPORT,	/* HOST, HOST:PORT, [v6]:PORT */
-	API_SOURCE,	/* imap://HOST[:PORT] or imaps://HOST[:PORT] */
+	API_SOURCE,	/* imap://HOST[:PORT], imaps://, pop3:// or pop3s:// */
 	API_SIZE,	/* bytes; K M G T P behind it are powers of 1024 */
 	API_U64,	/* min..max */
 	API_BOOL,
@@ -131,7 +131,13 @@ NODISCARD int api_bool(struct slice value, bool *ret);
 /* HOST:PORT or [v6]:PORT; fallback port where none is named (0: it must be). Host in the arena, without brackets. */
 NODISCARD int api_hostport(struct slice value, uint16_t fallback, struct arena *a, struct slice *ret_host,
 			   uint16_t *ret_port);
-/* imap://HOST[:PORT]; ret_tls: the scheme was imaps. */
-NODISCARD int api_source(struct slice value, struct arena *a, struct slice *ret_host, uint16_t *ret_port, bool *ret_tls);
+/* imap://HOST[:PORT] and its kin; host in the arena. */
+struct api_source {
+	struct slice host;
+	uint16_t port;
+	bool pop3;
+	bool tls;	/* the scheme was imaps or pop3s */
+};
+NODISCARD int api_source(struct slice value, struct arena *a, struct api_source *ret);
 
 #endif

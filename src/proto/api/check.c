@@ -145,19 +145,30 @@ int api_hostport(struct slice value, uint16_t fallback, struct arena *a, struct 
 	return 0;
 }
 
-int api_source(struct slice value, struct arena *a, struct slice *ret_host, uint16_t *ret_port,
-	       bool *ret_tls)
+int api_source(struct slice value, struct arena *a, struct api_source *ret)
 {
-	bool tls = slice_starts_ci(value, SLICE("imaps://"));
-	if (!tls && !slice_starts_ci(value, SLICE("imap://")))
-		return ERR_SYNTAX;
-	struct slice rest = slice_sub(value, tls ? 8 : 7, value.n);
-	if (rest.n && rest.p[rest.n - 1] == '/')
-		rest.n--;
-	int err = api_hostport(rest, tls ? 993 : 143, a, ret_host, ret_port);
-	if (err == 0)
-		*ret_tls = tls;
-	return err;
+	static const struct {
+		const char *scheme;
+		uint16_t port;
+		bool pop3, tls;
+	} schemes[] = { { "imap://", 143, false, false },
+			{ "imaps://", 993, false, true },
+			{ "pop3://", 110, true, false },
+			{ "pop3s://", 995, true, true } };
+	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
+		struct slice scheme = slice_str(schemes[i].scheme);
+		struct api_source source = { .pop3 = schemes[i].pop3, .tls = schemes[i].tls };
+		if (!slice_starts_ci(value, scheme))
+			continue;
+		struct slice rest = slice_sub(value, scheme.n, value.n);
+		if (rest.n && rest.p[rest.n - 1] == '/')
+			rest.n--;
+		int err = api_hostport(rest, schemes[i].port, a, &source.host, &source.port);
+		if (err == 0)
+			*ret = source;
+		return err;
+	}
+	return ERR_SYNTAX;
 }
 
 static bool is_choice(const struct api_param *p, struct slice v)
@@ -173,6 +184,7 @@ static bool value_fits(const struct api_param *p, struct slice v)
 {
 	uint64_t max = p->max ? p->max : STR_MAX, u;
 	struct slice host;
+	struct api_source source;
 	uint16_t port;
 	bool b;
 	switch (p->type) {
@@ -191,7 +203,7 @@ static bool value_fits(const struct api_param *p, struct slice v)
 	case API_HOSTPORT:
 		return api_hostport(v, 25, NULL, &host, &port) == 0;
 	case API_SOURCE:
-		return api_source(v, NULL, &host, &port, &b) == 0;
+		return api_source(v, NULL, &source) == 0;
 	case API_SIZE:
 		return api_size(v, &u) == 0;
 	case API_U64:
@@ -233,7 +245,7 @@ void api_param_rule(const struct api_param *p, struct buf *out)
 		buf_str(out, "HOST, HOST:PORT or [IPV6]:PORT");
 		break;
 	case API_SOURCE:
-		buf_str(out, "imap://HOST:PORT or imaps://HOST:PORT");
+		buf_str(out, "imap://HOST:PORT, or with imaps, pop3 or pop3s before it");
 		break;
 	case API_SIZE:
 		buf_str(out, "a size such as 500M, 2G or a number of bytes");

@@ -7,8 +7,8 @@ static const char *const source_tls[] = { "tls", "starttls", "none", NULL };
 /* clang-format off */
 static const struct api_param move_start[] = {
 	P_DOMAIN(.required = true, .positional = true),
-	{ "from", API_SOURCE, .required = true, .help = "the old server, imap://HOST:PORT or imaps://HOST:PORT" },
-	{ "tls", API_CHOICE, .choices = source_tls, .help = "TLS towards it (tls with imaps, else starttls)" },
+	{ "from", API_SOURCE, .required = true, .help = "the old server: imap://HOST:PORT, imaps://, or where it has no IMAP pop3:// or pop3s://" },
+	{ "tls", API_CHOICE, .choices = source_tls, .help = "TLS towards it (tls with imaps and pop3s, else starttls)" },
 	{ "verify", API_BOOL, .help = "demand a valid certificate of the old server" },
 	{ "master_user", API_STR, .min = 1, .max = 320, .help = "login that may read every mailbox there" },
 	P_PASSWORD(.help = "the master user's password"),

@@ -264,7 +264,6 @@ static void places(void **state)
 	};
 	struct slice host;
 	uint16_t port;
-	bool tls;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int err = api_hostport(slice_str(cases[i].in), 25, NULL, &host, &port);
 		assert_int_equal(err, cases[i].host ? 0 : ERR_SYNTAX);
@@ -273,13 +272,29 @@ static void places(void **state)
 			assert_int_equal(port, cases[i].port);
 		}
 	}
-	assert_int_equal(api_source(SLICE("imaps://old.test"), NULL, &host, &port, &tls), 0);
-	assert_true(tls && port == 993);
-	assert_int_equal(api_source(SLICE("imap://127.0.0.1:10143/"), NULL, &host, &port, &tls), 0);
-	assert_true(!tls && port == 10143);
-	assert_int_equal(api_source(SLICE("http://old.test"), NULL, &host, &port, &tls),
-			 ERR_SYNTAX);
-	assert_int_equal(api_source(SLICE("imap://"), NULL, &host, &port, &tls), ERR_SYNTAX);
+	static const struct {
+		const char *in, *host;
+		uint16_t port;
+		bool pop3, tls;
+	} sources[] = {
+		{ "imaps://old.test", "old.test", 993, false, true },
+		{ "imap://127.0.0.1:10143/", "127.0.0.1", 10143, false, false },
+		{ "pop3://old.test", "old.test", 110, true, false },
+		{ "POP3S://[::1]", "::1", 995, true, true },
+		{ "http://old.test", NULL, 0, false, false },
+		{ "pop://old.test", NULL, 0, false, false },
+		{ "imap://", NULL, 0, false, false },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		struct api_source source = { 0 };
+		int err = api_source(slice_str(sources[i].in), NULL, &source);
+		assert_int_equal(err, sources[i].host ? 0 : ERR_SYNTAX);
+		if (err)
+			continue;
+		assert_true(slice_eq(source.host, slice_str(sources[i].host)));
+		assert_int_equal(source.port, sources[i].port);
+		assert_true(source.pop3 == sources[i].pop3 && source.tls == sources[i].tls);
+	}
 }
 
 int main(void)

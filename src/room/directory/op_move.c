@@ -157,13 +157,14 @@ static int take_boxes(struct starting *s, struct import_errors *errors)
 static int take_source(struct starting *s)
 {
 	struct admin *ad = s->ad;
-	uint16_t port = 0;
-	bool tls = false;
-	if (api_source(admin_get(ad, "from"), ad->a, &s->plan.host, &port, &tls) < 0)
+	struct api_source from;
+	if (api_source(admin_get(ad, "from"), ad->a, &from) < 0)
 		return problem_set(&ad->why, ERR_INVALID, "from",
-				   "expected imap://HOST:PORT or imaps://HOST:PORT");
-	s->plan.port = port;
-	s->plan.tls = admin_choice(ad, "tls", tls_words, tls ? 0 : 1);
+				   "expected imap://HOST:PORT, or imaps, pop3 or pop3s");
+	s->plan.host = from.host;
+	s->plan.port = from.port;
+	s->plan.pop3 = from.pop3;
+	s->plan.tls = admin_choice(ad, "tls", tls_words, from.tls ? 0 : 1);
 	s->plan.verify = admin_flag(ad, "verify", false);
 	s->plan.domain = s->d.id;
 	return 0;
@@ -283,6 +284,7 @@ static void send_check(struct starting *s, const struct box *box)
 	req.port = s->plan.port;
 	req.tls = s->plan.tls;
 	req.verify = s->plan.verify;
+	req.pop3 = s->plan.pop3;
 	req.user = data_of(box->user);
 	req.password = data_of(s->plan.master_user.n ? s->master_password : box->password);
 	req.master_user = data_of(s->plan.master_user);

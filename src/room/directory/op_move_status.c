@@ -58,6 +58,7 @@ static json_t *source_json(struct admin *ad, const struct plan *p)
 {
 	bool v6 = slice_find_byte(p->host, ':', 0) >= 0;
 	return json_text(slice_str(arena_printf(ad->a, "%s://%s" SLICE_FMT "%s:%u",
+						p->pop3 ? (p->tls == 0 ? "pop3s" : "pop3") :
 						p->tls == 0 ? "imaps" : "imap", v6 ? "[" : "",
 						SLICE_ARG(p->host), v6 ? "]" : "", p->port)));
 }

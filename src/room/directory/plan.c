@@ -7,7 +7,7 @@
 
 #define COLUMNS \
 	"SELECT id, domain, host, port, tls, verify, master_user, sealed, ended, started, " \
-	"changed FROM plan "
+	"changed, pop3 FROM plan "
 
 static const char by_domain[] = COLUMNS "WHERE domain = ?1";
 static const char by_id[] = COLUMNS "WHERE id = ?1";
@@ -28,6 +28,7 @@ static int read_one(struct arena *a, struct sql_stmt *s, struct plan *p)
 			.ended = sql_int(s, 8),
 			.started_ms = sql_int(s, 9),
 			.changed_ms = sql_int(s, 10),
+			.pop3 = sql_int(s, 11),
 		};
 	sql_done(s);
 	return r == 1 ? 0 : r == 0 ? ERR_NOT_FOUND : r;
@@ -36,16 +37,16 @@ static int read_one(struct arena *a, struct sql_stmt *s, struct plan *p)
 int plan_put(struct engine *e, struct plan *p, int64_t now_ms)
 {
 	static const char put[] = "INSERT INTO plan (domain, host, port, tls, verify, master_user, "
-				  "sealed, ended, started, changed)"
-				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8) ON CONFLICT "
+				  "sealed, ended, started, changed, pop3)"
+				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8, ?9) ON CONFLICT "
 				  "(domain) DO UPDATE SET host = excluded.host,"
 				  " port = excluded.port, tls = excluded.tls, verify = "
 				  "excluded.verify, master_user = excluded.master_user,"
 				  " sealed = excluded.sealed, ended = 0, started = "
-				  "excluded.started, changed = excluded.changed";
+				  "excluded.started, changed = excluded.changed, pop3 = excluded.pop3";
 	int64_t id = 0;
-	int r = sql_run(e->db, put, "itiiibbi", (int64_t)p->domain, p->host, (int64_t)p->port,
-			(int64_t)p->tls, (int64_t)p->verify, p->master_user, p->sealed, now_ms);
+	int r = sql_run(e->db, put, "itiiibbii", (int64_t)p->domain, p->host, (int64_t)p->port,
+			(int64_t)p->tls, (int64_t)p->verify, p->master_user, p->sealed, now_ms, (int64_t)p->pop3);
 	if (r >= 0)
 		r = sql_get(e->db, &id, "SELECT id FROM plan WHERE domain = ?1", "i",
 			    (int64_t)p->domain);

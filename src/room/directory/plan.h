@@ -26,7 +26,7 @@ struct plan {
 	uint64_t id, domain;
 	struct slice host;
 	unsigned port, tls;	/* SourceTls */
-	bool verify;
+	bool verify, pop3;
 	struct slice master_user, sealed;	/* the master's password; empty: each task has its own */
 	bool ended;
 	int64_t started_ms, changed_ms;

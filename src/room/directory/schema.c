@@ -226,5 +226,17 @@ static const char offices[] =
 	"CREATE INDEX audit_customer ON audit(customer);"
 	"CREATE INDEX audit_domain ON audit(domain);";
 
-const char *const directory_migrations[] = { first, operators, policies, logins, offices };
+/* A plan's old server may have nothing but POP3. */
+static const char plan_pop3[] = "ALTER TABLE plan ADD COLUMN pop3 INTEGER NOT NULL DEFAULT 0;";
+
+/* clang-format off */
+const char *const directory_migrations[] = {
+	first,
+	operators,
+	policies,
+	logins,
+	offices,
+	plan_pop3,
+};
+/* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

@@ -53,6 +53,7 @@ static void fill_task(struct arena *a, Postern__MoveTask *m, const struct plan *
 	m->port = p->port;
 	m->tls = (Postern__SourceTls)p->tls;
 	m->verify = p->verify;
+	m->pop3 = p->pop3;
 	m->user = data_of(t->user);
 	m->master_user = data_of(p->master_user);
 	m->source_id = t->source;

@@ -11,7 +11,8 @@ struct check {
 	struct ipc_call *call;
 	struct mover *mover;
 	struct source_config config;
-	struct source *source;
+	struct source *source;		/* IMAP */
+	struct drop *drop;		/* or POP3 */
 	uint64_t folders;
 	uv_timer_t end;			/* frees it from the loop */
 };
@@ -26,6 +27,7 @@ static void on_end(uv_timer_t *timer)
 	struct check *c = timer->data;
 
 	source_free(&c->source);
+	drop_free(&c->drop);
 	uv_close((uv_handle_t *)timer, on_closed);
 }
 
@@ -85,6 +87,35 @@ static int no_bytes(void *ctx, struct slice bytes)
 	return 0;
 }
 
+/* -- POP3: a server without UIDL is of no use -- */
+
+static void on_drop_ready(void *ctx)
+{
+	struct check *c = ctx;
+
+	if (drop_ask(c->drop, POP3C_LINES, 0, "UIDL") < 0)
+		answer(c, false, "a command could not be written");
+}
+
+static void on_drop_line(void *ctx, int what, struct slice line)
+{
+}
+
+static int on_drop_bytes(void *ctx, int what, struct slice bytes)
+{
+	return 0;
+}
+
+static void on_drop_done(void *ctx, int what, bool ok, struct slice text)
+{
+	struct check *c = ctx;
+
+	c->folders = 1;
+	answer(c, ok, ok ? "" : "the server has no UIDL: nobody could tell what is here already");
+}
+
+static const struct drop_ops drop_ops = { on_drop_ready, on_drop_line, on_drop_bytes, on_drop_done, on_failed };
+
 static const struct source_ops ops = { on_ready, on_response, on_done, on_failed, { no_begin, no_bytes } };
 
 void mover_check(struct ipc_call *call, void *ctx)
@@ -112,5 +143,8 @@ void mover_check(struct ipc_call *call, void *ctx)
 	};
 	c->end.data = c;
 	bug_if(uv_timer_init(room->loop, &c->end) < 0);
-	c->source = source_new(&c->config, &ops, c);
+	if (req->pop3)
+		c->drop = drop_new(&c->config, &drop_ops, c);
+	else
+		c->source = source_new(&c->config, &ops, c);
 }

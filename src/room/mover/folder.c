@@ -145,7 +145,7 @@ static void *grow(void *p, size_t *cap, size_t size)
 	return p;
 }
 
-static bool add_copied(struct work *w, uint32_t source, uint32_t local)
+bool folder_add_copied(struct work *w, uint32_t source, uint32_t local)
 {
 	if (w->n_copied == 2 * FOLDER_MESSAGES_MAX)
 		return false;
@@ -159,16 +159,16 @@ static bool take_copied(struct work *w, const Postern__CopiedReply *reply)
 {
 	for (size_t i = 0; i < reply->n_pairs; i++)
 		for (uint32_t k = 0; k < reply->pairs[i]->count; k++)
-			if (!add_copied(w, reply->pairs[i]->from + k, reply->pairs[i]->to + k))
+			if (!folder_add_copied(w, reply->pairs[i]->from + k, reply->pairs[i]->to + k))
 				return false;
 	for (size_t i = 0; i < reply->n_uids && !reply->n_pairs; i++)
 		for (uint64_t uid = reply->uids[i]->first; uid <= reply->uids[i]->last; uid++)
-			if (!add_copied(w, (uint32_t)uid, 0))
+			if (!folder_add_copied(w, (uint32_t)uid, 0))
 				return false;
 	return true;
 }
 
-static int by_source(const void *a, const void *b)
+int pair_by_source(const void *a, const void *b)
 {
 	uint32_t x = ((const struct uid_pair *)a)->source, y = ((const struct uid_pair *)b)->source;
 
@@ -181,7 +181,7 @@ uint32_t folder_copied(const struct move_task *t, uint32_t uid, bool *ret_known)
 	const struct uid_pair *found = NULL;
 
 	if (t->work.n_copied)
-		found = bsearch(&key, t->work.copied, t->work.n_copied, sizeof(key), by_source);
+		found = bsearch(&key, t->work.copied, t->work.n_copied, sizeof(key), pair_by_source);
 	*ret_known = found != NULL;
 	return found ? found->local : 0;
 }
@@ -214,7 +214,7 @@ static void on_copied(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 		return;
 	}
 	if (t->work.n_copied)
-		qsort(t->work.copied, t->work.n_copied, sizeof(*t->work.copied), by_source);
+		qsort(t->work.copied, t->work.n_copied, sizeof(*t->work.copied), pair_by_source);
 	if (t->work.exists == 0)
 		folder_end(t);
 	else if (t->work.n_copied == 0 && !t->ask.proof && find_here(t, t->work.folder->name))
@@ -235,6 +235,16 @@ static void ask_copied(struct move_task *t, uint32_t after)
 
 /* -- what is there -------------------------------------------------------------------------------- */
 
+bool folder_add_meta(struct work *w, const struct meta *meta)
+{
+	if (w->n_metas == FOLDER_MESSAGES_MAX + UIDS_BEYOND)
+		return false;
+	if (w->n_metas == w->cap_metas)
+		w->metas = grow(w->metas, &w->cap_metas, sizeof(*w->metas));
+	w->metas[w->n_metas++] = *meta;
+	return true;
+}
+
 static void scan_response(struct move_task *t, const struct imapc_response *r)
 {
 	struct work *w = &t->work;
@@ -246,18 +256,18 @@ static void scan_response(struct move_task *t, const struct imapc_response *r)
 		move_task_fail(t, false, "the old server lists more messages than it says there are");
 		return;
 	}
-	if (w->n_metas == w->cap_metas)
-		w->metas = grow(w->metas, &w->cap_metas, sizeof(*w->metas));
 	if (!(r->fetch.has & IMAPC_HAS_DATE) || imap_date_time_parse(r->fetch.date, &date) < 0)
 		date.ms = 0;
-	w->metas[w->n_metas++] = (struct meta){
+	struct meta meta = {
 		.uid = r->fetch.uid,
 		.size = r->fetch.size < UINT32_MAX ? (uint32_t)r->fetch.size : UINT32_MAX,
 		.date_ms = date.ms,
 	};
+	if (!folder_add_meta(w, &meta))
+		move_task_fail(t, false, "the old server lists more messages than can be");
 }
 
-static int by_uid(const void *a, const void *b)
+int meta_by_uid(const void *a, const void *b)
 {
 	uint32_t x = ((const struct meta *)a)->uid, y = ((const struct meta *)b)->uid;
 
@@ -270,7 +280,7 @@ struct meta *folder_meta(struct move_task *t, uint32_t uid)
 
 	if (!t->work.n_metas)
 		return NULL;
-	return bsearch(&key, t->work.metas, t->work.n_metas, sizeof(key), by_uid);
+	return bsearch(&key, t->work.metas, t->work.n_metas, sizeof(key), meta_by_uid);
 }
 
 static void sort_metas(struct work *w)
@@ -278,23 +288,18 @@ static void sort_metas(struct work *w)
 	size_t n = 0;
 
 	if (w->n_metas)
-		qsort(w->metas, w->n_metas, sizeof(*w->metas), by_uid);
+		qsort(w->metas, w->n_metas, sizeof(*w->metas), meta_by_uid);
 	for (size_t i = 0; i < w->n_metas; i++)
 		if (n == 0 || w->metas[n - 1].uid != w->metas[i].uid)
 			w->metas[n++] = w->metas[i];
 	w->n_metas = n;
 }
 
-static void scanned(struct move_task *t, const struct imapc_response *r)
+void folder_listed(struct move_task *t)
 {
 	struct work *w = &t->work;
 	size_t here = 0;
 
-	w->scanning = false;
-	if (r->condition != IMAPC_OK) {
-		give_up(t, "the old server does not say what is in it");
-		return;
-	}
 	sort_metas(w);
 	for (size_t i = 0; i < w->n_metas; i++) {
 		bool known;
@@ -317,6 +322,15 @@ static void scanned(struct move_task *t, const struct imapc_response *r)
 		recognise_scanned(t);
 	else
 		transfer_begin(t);
+}
+
+static void scanned(struct move_task *t, const struct imapc_response *r)
+{
+	t->work.scanning = false;
+	if (r->condition != IMAPC_OK)
+		give_up(t, "the old server does not say what is in it");
+	else
+		folder_listed(t);
 }
 
 /* -- what the source says ------------------------------------------------------------------------- */
@@ -349,5 +363,5 @@ void folder_done(struct move_task *t, int what, const struct imapc_response *r)
 	else if (what == ASK_SCAN)
 		scanned(t, r);
 	else if (what == ASK_BATCH)
-		transfer_done(t, r);
+		transfer_done(t);
 }

@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "lib/room/room.h"
+#include "room/mover/drop.h"
 #include "room/mover/names.h"
 #include "room/mover/source.h"
 
@@ -121,7 +122,9 @@ struct move_task {
 	struct arena *try_arena;	/* of this try: what is here, the folders */
 	Postern__MoveTask ask;		/* its pointers live in arena */
 	struct source_config config;
-	struct source *source;
+	struct source *source;		/* IMAP */
+	struct drop *drop;		/* or POP3 */
+	struct maildrop *maildrop;	/* of drop; lives in try_arena */
 	struct peer_call *grant;
 	struct ipc_chan *session;
 	uint64_t session_call;
@@ -180,6 +183,11 @@ void folder_end(struct move_task *t);
 void folder_scan(struct move_task *t);
 struct meta *folder_meta(struct move_task *t, uint32_t uid);
 uint32_t folder_copied(const struct move_task *t, uint32_t uid, bool *ret_known);
+NODISCARD bool folder_add_copied(struct work *w, uint32_t source, uint32_t local);	/* in the order of source */
+NODISCARD bool folder_add_meta(struct work *w, const struct meta *meta);	/* false: more than there can be */
+int meta_by_uid(const void *a, const void *b);		/* for qsort: struct meta */
+int pair_by_source(const void *a, const void *b);	/* struct uid_pair */
+void folder_listed(struct move_task *t);	/* metas and copied are whole: on with what is new */
 void work_clear(struct move_task *t);
 
 /* recognise.c: a folder whose UIDVALIDITY is new here: which of its messages are here all the same? */
@@ -190,11 +198,28 @@ uint32_t recognise_message(struct move_task *t, int fd, int64_t date_ms);	/* its
 /* transfer.c: its messages */
 void transfer_begin(struct move_task *t);
 void transfer_response(struct move_task *t, const struct imapc_response *r);
-void transfer_done(struct move_task *t, const struct imapc_response *r);
+void transfer_done(struct move_task *t);	/* a batch was answered */
+/* A message whose bytes are all there; date_ms 0: not known. */
+struct arrival {
+	uint32_t uid;
+	struct slice flags;
+	int64_t date_ms;
+};
+void transfer_take(struct move_task *t, const struct arrival *from);
 int transfer_body_begin(void *ctx, uint64_t size);
 int transfer_body_bytes(void *ctx, struct slice bytes);
 void transfer_clear(struct move_task *t);
 void transfer_failed(struct move_task *t, uint32_t uid, const char *why);
+
+/* maildrop.c: POP3 in place of folders.c and folder.c */
+extern const struct drop_ops maildrop_ops;	/* ctx: struct move_task * */
+void maildrop_ask(struct move_task *t, const uint32_t *uids, size_t n);
+struct source_key {		/* what the store knows a copied message by */
+	struct slice folder;
+	uint32_t uidvalidity, uid;
+};
+struct source_key maildrop_key(const struct move_task *t, uint32_t uid);
+int64_t maildrop_date(struct slice digest);
 
 /* proof.c: instead of storing, compare */
 void proof_begin(struct move_task *t);

@@ -9,14 +9,10 @@
 #include "room/mover/source.h"
 
 #include "base/err.h"
-#include "lib/io/stream.h"
 #include "lib/tls/tls.h"
-
-#include <sys/socket.h>
+#include "room/mover/dial.h"
 
 enum {
-	ADDRESSES_MAX = 8,
-	CONNECT_MS = 15000,
 	SILENCE_MS = 120000,
 	STOPS_MAX = 16,
 	HELD_MAX = 1 << 20,
@@ -44,9 +40,7 @@ struct source {
 	const struct source_ops *ops;
 	void *ctx;
 	enum step step;
-	struct resolve *resolve;
-	struct sockaddr_storage addresses[ADDRESSES_MAX];
-	size_t n_addresses, address;
+	struct dial *dial;
 	struct stream *stream;
 	struct imapc_parser *parser;
 	struct buf capabilities;
@@ -68,11 +62,9 @@ struct source {
 	bool zombie;			/* freed in one of them */
 };
 
-static void connect_next(struct source *s, int err);
-
 static void destroy(struct source *s)
 {
-	resolve_cancel(&s->resolve);
+	dial_free(&s->dial);
 	stream_free(&s->stream);
 	imapc_parser_free(&s->parser);
 	buf_fini(&s->capabilities);
@@ -90,7 +82,7 @@ void source_free(struct source **ret)
 	if (!s)
 		return;
 	s->zombie = true;
-	resolve_cancel(&s->resolve);
+	dial_free(&s->dial);
 	stream_free(&s->stream);
 	if (!s->depth)
 		destroy(s);
@@ -452,21 +444,6 @@ static size_t on_input(void *ctx, struct slice in)
 	return leave(s) ? used : in.n;
 }
 
-static void on_connected(void *ctx)
-{
-	struct source *s = ctx;
-
-	stream_deadline(s->stream, SILENCE_MS);
-	if (s->config->tls == POSTERN__SOURCE_TLS__SOURCE_TLS_TLS) {
-		s->step = TLS;
-		enter(s);
-		start_tls(s);
-		leave(s);
-	} else {
-		s->step = GREETING;
-	}
-}
-
 static void on_tls(void *ctx)
 {
 	struct source *s = ctx;
@@ -494,52 +471,43 @@ static void on_end(void *ctx, int err)
 	struct source *s = ctx;
 
 	enter(s);
-	if (s->step == CONNECTING)
-		connect_next(s, err);
-	else
-		fail(s, s->step == TLS || s->step == TLS_LATER ? SOURCE_REFUSED : SOURCE_LOST, end_text(s, err));
+	fail(s, s->step == TLS || s->step == TLS_LATER ? SOURCE_REFUSED : SOURCE_LOST, end_text(s, err));
 	leave(s);
 }
 
-static const struct stream_ops stream_ops = {
-	.on_input = on_input, .on_connected = on_connected, .on_tls = on_tls, .on_end = on_end,
-};
+static const struct stream_ops stream_ops = { .on_input = on_input, .on_tls = on_tls, .on_end = on_end };
 
 /* -- connecting ------------------------------------------------------------------------------------- */
 
-static void connect_next(struct source *s, int err)
-{
-	struct buf text = BUF_INIT(512);
-
-	stream_free(&s->stream);
-	if (s->address < s->n_addresses) {
-		const struct sockaddr *to = (const struct sockaddr *)&s->addresses[s->address++];
-		s->stream = stream_connect(s->config->loop, to, &stream_ops, s);
-		stream_deadline(s->stream, CONNECT_MS);
-		return;
-	}
-	buf_printf(&text, "no connection to %s port %u: %s", s->config->host, s->config->port,
-		   err == ERR_TIMEOUT ? "no answer" : err_text(err));
-	fail(s, SOURCE_LOST, buf_cstr(&text));
-	buf_fini(&text);
-}
-
-static void on_addresses(void *ctx, int err, const struct sockaddr_storage *addresses, size_t n)
+static void on_connected(void *ctx, struct stream *stream)
 {
 	struct source *s = ctx;
 
-	s->resolve = NULL;
-	enter(s);
-	if (err < 0) {
-		fail(s, err == ERR_NOT_FOUND ? SOURCE_REFUSED : SOURCE_LOST,
-		     err == ERR_NOT_FOUND ? "there is no server of that name" : "the server's name cannot be looked up");
+	dial_free(&s->dial);
+	s->stream = stream;
+	stream_set_ops(stream, &stream_ops, s);
+	stream_deadline(stream, SILENCE_MS);
+	if (s->config->tls == POSTERN__SOURCE_TLS__SOURCE_TLS_TLS) {
+		s->step = TLS;
+		enter(s);
+		start_tls(s);
+		leave(s);
 	} else {
-		s->n_addresses = n < ADDRESSES_MAX ? n : ADDRESSES_MAX;
-		memcpy(s->addresses, addresses, s->n_addresses * sizeof(addresses[0]));
-		connect_next(s, ERR_NOT_FOUND);
+		s->step = GREETING;
 	}
+}
+
+static void on_no_connection(void *ctx, bool lasting, const char *text)
+{
+	struct source *s = ctx;
+
+	dial_free(&s->dial);
+	enter(s);
+	fail(s, lasting ? SOURCE_REFUSED : SOURCE_LOST, text);
 	leave(s);
 }
+
+static const struct dial_ops dial_ops = { on_connected, on_no_connection };
 
 struct source *source_new(const struct source_config *config, const struct source_ops *ops, void *ctx)
 {
@@ -552,7 +520,7 @@ struct source *source_new(const struct source_config *config, const struct sourc
 	s->capabilities = BUF_INIT(CAPABILITY_MAX);
 	s->held = BUF_INIT(HELD_MAX);
 	s->parser = imapc_parser_new(config->body_max, &ops->body, ctx);
-	s->resolve = resolve_addr(config->resolver, config->host, config->port, on_addresses, s);
+	s->dial = dial_new(config->loop, config->resolver, config->host, config->port, &dial_ops, s);
 	return s;
 }
 

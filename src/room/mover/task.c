@@ -67,6 +67,8 @@ static void clean_up(struct move_task *t)
 	transfer_clear(t);
 	work_clear(t);
 	source_free(&t->source);
+	drop_free(&t->drop);
+	t->maildrop = NULL;
 	room_call_cancel(&t->grant);
 	if (t->session && t->session_call)
 		ipc_cancel(t->session, t->session_call);
@@ -229,7 +231,10 @@ static void on_here(void *ctx, int err, const ProtobufCMessage *reply, int fd, c
 		ask_here(t, bytes_of(list->mailboxes[list->n_mailboxes - 1]->name));
 		return;
 	}
-	t->source = source_new(&t->config, &source_ops, t);
+	if (t->ask.pop3)
+		t->drop = drop_new(&t->config, &maildrop_ops, t);
+	else
+		t->source = source_new(&t->config, &source_ops, t);
 }
 
 static void ask_here(struct move_task *t, struct slice after)

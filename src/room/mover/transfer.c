@@ -78,9 +78,23 @@ static size_t collect(struct move_task *t, uint32_t *uids)
 	return n;
 }
 
+static void pause_source(struct move_task *t, bool on)
+{
+	if (t->drop)
+		drop_pause(t->drop, on);
+	else
+		source_pause(t->source, on);
+}
+
 static void ask_batch(struct move_task *t, const uint32_t *uids, size_t n)
 {
 	struct imapc_command c;
+
+	t->work.batches++;
+	if (t->drop) {
+		maildrop_ask(t, uids, n);
+		return;
+	}
 
 	source_begin(t->source, &c);
 	imapc_put(&c, "UID FETCH ");
@@ -88,7 +102,6 @@ static void ask_batch(struct move_task *t, const uint32_t *uids, size_t n)
 	imapc_put(&c, t->ask.proof ? " (UID BODY.PEEK[])" : " (UID FLAGS INTERNALDATE BODY.PEEK[])");
 	if (source_send(t->source, &c, ASK_BATCH) < 0)
 		move_task_fail(t, false, "a command could not be written");
-	t->work.batches++;
 }
 
 /* What was asked for and did not come is asked for once more, one at a time: one bad message must not hide others. */
@@ -134,7 +147,7 @@ static void go_on(struct move_task *t)
 	bool full = t->flight_messages >= FLIGHT_MESSAGES || t->flight_bytes >= FLIGHT_BYTES;
 	bool half = t->flight_messages >= FLIGHT_MESSAGES / 2 || t->flight_bytes >= FLIGHT_BYTES / 2;
 	if (full || !half)
-		source_pause(t->source, full);
+		pause_source(t, full);
 	if (w->batches || t->flight_messages)
 		return;
 	if (second_round(t))
@@ -151,7 +164,7 @@ void transfer_begin(struct move_task *t)
 	go_on(t);
 }
 
-void transfer_done(struct move_task *t, const struct imapc_response *r)
+void transfer_done(struct move_task *t)
 {
 	t->work.batches--;
 	go_on(t);
@@ -216,9 +229,12 @@ static void append(struct move_task *t, struct message *m)
 	req.keywords = m->keywords;
 	req.internal_date_ms = m->date_ms;
 	req.digest = (ProtobufCBinaryData){ m->digest.n, (uint8_t *)m->digest.p };
-	req.source_folder = (ProtobufCBinaryData){ f->raw.n, (uint8_t *)f->raw.p };
-	req.source_uidvalidity = t->work.uidvalidity;
-	req.source_uid = m->uid;
+	struct source_key key = { f->raw, t->work.uidvalidity, m->uid };
+	if (t->drop)
+		key = maildrop_key(t, m->uid);
+	req.source_folder = (ProtobufCBinaryData){ key.folder.n, (uint8_t *)key.folder.p };
+	req.source_uidvalidity = key.uidvalidity;
+	req.source_uid = key.uid;
 	req.same_uid = m->same_uid;
 	m->append = ipc_call(t->session, POSTERN__SESSION_OP__SESSION_APPEND, &req.base, &m->fd, 1, CALL_MS,
 			     on_appended, m);
@@ -256,6 +272,8 @@ static void on_judged(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	} else {
 		m->digest = arena_dup(m->arena, slice_of(judge->digest.data, judge->digest.len));
 		m->judged = true;
+		if (t->drop)
+			m->date_ms = maildrop_date(m->digest);
 	}
 	append_judged(t);
 	go_on(t);
@@ -313,21 +331,19 @@ static void take_keywords(struct message *m, struct slice flags)
 	}
 }
 
-static struct message *message_new(struct move_task *t, const struct imapc_response *r, uint64_t size)
+static struct message *message_new(struct move_task *t, const struct arrival *from, uint64_t size)
 {
 	struct arena *arena = arena_new();
 	struct message *m = ARENA_NEW(arena, struct message);
-	struct mail_date date;
 
 	m->arena = arena;
 	m->task = t;
-	m->uid = r->fetch.uid;
+	m->uid = from->uid;
 	m->size = size;
 	m->fd = t->body_fd;
 	t->body_fd = -1;
-	take_keywords(m, r->fetch.flags);
-	if ((r->fetch.has & IMAPC_HAS_DATE) && imap_date_time_parse(r->fetch.date, &date) == 0)
-		m->date_ms = date.ms;
+	take_keywords(m, from->flags);
+	m->date_ms = from->date_ms;
 	list_append(&t->flight, &m->node);
 	t->flight_messages++;
 	t->flight_bytes += size;
@@ -346,7 +362,7 @@ static int take_inline(struct move_task *t, const struct imapc_response *r)
 	return transfer_body_bytes(t, r->fetch.body);
 }
 
-static void take_message(struct move_task *t, const struct imapc_response *r, struct meta *meta)
+static void take_message(struct move_task *t, const struct arrival *from, struct meta *meta)
 {
 	uint64_t size = 0;
 
@@ -365,7 +381,7 @@ static void take_message(struct move_task *t, const struct imapc_response *r, st
 		return;
 	}
 	meta->state = META_HERE;
-	struct message *m = message_new(t, r, size);
+	struct message *m = message_new(t, from, size);
 	m->same_uid = recognise_message(t, m->fd, m->date_ms);
 	m->judged = m->same_uid != 0;
 	if (m->judged)
@@ -374,8 +390,23 @@ static void take_message(struct move_task *t, const struct imapc_response *r, st
 		judge(t, m);
 }
 
+void transfer_take(struct move_task *t, const struct arrival *from)
+{
+	struct meta *meta = folder_meta(t, from->uid);
+
+	if (!t->body_begun || !meta || meta->state != META_ASKED)
+		return;
+	take_message(t, from, meta);
+	t->body_begun = false;
+	if (!move_task_dead(t) && (t->flight_messages >= FLIGHT_MESSAGES || t->flight_bytes >= FLIGHT_BYTES))
+		pause_source(t, true);
+}
+
 void transfer_response(struct move_task *t, const struct imapc_response *r)
 {
+	struct arrival from = { .uid = r->fetch.uid, .flags = r->fetch.flags };
+	struct mail_date date;
+
 	if (r->kind != IMAPC_FETCH || !(r->fetch.has & IMAPC_HAS_UID) || !(r->fetch.has & IMAPC_HAS_BODY))
 		return;
 	struct meta *meta = folder_meta(t, r->fetch.uid);
@@ -385,10 +416,7 @@ void transfer_response(struct move_task *t, const struct imapc_response *r)
 		move_task_fail(t, true, "no memory for a message");
 		return;
 	}
-	if (!t->body_begun)
-		return;
-	take_message(t, r, meta);
-	t->body_begun = false;
-	if (!move_task_dead(t) && (t->flight_messages >= FLIGHT_MESSAGES || t->flight_bytes >= FLIGHT_BYTES))
-		source_pause(t->source, true);
+	if ((r->fetch.has & IMAPC_HAS_DATE) && imap_date_time_parse(r->fetch.date, &date) == 0)
+		from.date_ms = date.ms;
+	transfer_take(t, &from);
 }
