@@ -87,7 +87,7 @@ def house(shared_postern):
 
 
 def test_smtp_in_imap_and_pop3_out(house):
-    sent = []
+    sent, unclear = [], []
     with house.smtp(timeout=60) as smtp:
         smtp.ehlo()
         for name, message in messages():
@@ -99,7 +99,9 @@ def test_smtp_in_imap_and_pop3_out(house):
             assert code == 354, (name, text)
             smtp.send(re.sub(rb"(?m)^\.", b"..", message) + b".\r\n")
             code, text = smtp.getreply()
-            if smtp_takes(message):
+            if code == 550 and text.startswith(b"5.6.0 "):      # S34
+                unclear.append(name)
+            elif smtp_takes(message):
                 assert code == 250, (name, code, text)
                 sent.append((name, message))
             elif code == 250:
@@ -110,6 +112,7 @@ def test_smtp_in_imap_and_pop3_out(house):
                 smtp.connect("127.0.0.1", house.port("smtp"))
                 smtp.ehlo()
     assert len(sent) > 1800
+    assert len(unclear) < 20 and not any("ham" in name for name in unclear), unclear
     imap = login(house, "smtp@corpus.test")
     imap.select("INBOX", readonly=True)
     stored = []

@@ -141,7 +141,7 @@ def test_no_notification_for_the_null_sender_nor_where_it_is_not_wanted(instance
             smtp.ehlo()
             smtp.mail("joe@sender.test")
             smtp.rcpt(to, ["NOTIFY=NEVER"])
-            smtp.data(text(1))
+            assert smtp.data(b"From: joe@sender.test\r\n" + text(1))[0] == 250
         empty(instance, to)
         assert instance.room("queue")["counters"]["notifications"] == before
 

@@ -31,6 +31,15 @@ enum {
 	DIGEST_BARE_CR_LF = 8,
 };
 
+/* Digest.author_flags */
+enum {
+	DIGEST_FROM_THERE = 1,
+	DIGEST_FROM_SEVERAL = 2,
+	DIGEST_FROM_UNCLEAR = 4,
+	DIGEST_FROM_DOMAINS = 8,
+	DIGEST_SENDER_UNCLEAR = 16,
+};
+
 /* DigestPart.flags */
 enum {
 	DIGEST_PART_ID = 1,

@@ -256,4 +256,5 @@ void digest_message_fields(struct digest_run *r, struct slice header)
 		r->d->flags |= DIGEST_HEADER_8BIT;
 	set_from_domain(r, r->d->envelope);
 	set_references(r, &refs);
+	digest_authors(r, header);
 }

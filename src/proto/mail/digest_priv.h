@@ -13,7 +13,8 @@
  */
 enum {
 	BUDGET_ENVELOPE = 32 * 1024,
-	BUDGET_STRINGS = 46 * 1024,
+	BUDGET_STRINGS = 42 * 1024,
+	BUDGET_AUTHORS = 4 * 1024,
 	BUDGET_REFERENCES = 8 * 1024,
 	BUDGET_FIXED = 2 * 1024,
 	PART_COST = 70,
@@ -26,8 +27,8 @@ enum {
 	VALUE_MAX = 1024, /* other unstructured values */
 	TYPE_MAX = 127,
 };
-_Static_assert(BUDGET_ENVELOPE + BUDGET_STRINGS + BUDGET_REFERENCES + BUDGET_FIXED +
-			       DIGEST_TEXT_MAX + DIGEST_PARTS_MAX * PART_COST <
+_Static_assert(BUDGET_ENVELOPE + BUDGET_STRINGS + BUDGET_AUTHORS + BUDGET_REFERENCES +
+			       BUDGET_FIXED + DIGEST_TEXT_MAX + DIGEST_PARTS_MAX * PART_COST <
 		       DIGEST_MAX,
 	       "the budget does not fit");
 
@@ -70,6 +71,9 @@ Postern__DigestEnvelope *digest_envelope(struct digest_run *r, struct slice head
 					 struct budget *b);
 /* ... and what the message's own header says beyond it (date, domain, references ...). */
 void digest_message_fields(struct digest_run *r, struct slice header);
+
+/* digest_authors.c: who it says it is from. */
+void digest_authors(struct digest_run *r, struct slice header);
 
 /* digest_part.c: what a part's header says of it, into part; its boundary where it is a multipart.
  * in_digest: its parent is a multipart/digest, whose parts are messages unless they say otherwise.

@@ -413,9 +413,46 @@ static int setup(void **state)
 	return charset_preload() ? 0 : 1;
 }
 
+static void authors(void **state)
+{
+	static const struct {
+		struct slice in;
+		unsigned flags;
+		const char *out;	/* authors, senders, names */
+	} cases[] = {
+		{ SLICE("Subject: x\n\nFrom: a@a.test"), 0, "" },
+		{ SLICE("From: A@A.test\n\n"), 1, " a:A@a.test" },
+		{ SLICE("From: a@a.test, b@a.test\nSender: c@c.test\n\n"), 1, " a:a@a.test a:b@a.test s:c@c.test" },
+		{ SLICE("Resent-Sender: x@x.test\nResent-From: y@y.test\n\n"), 0, " s:x@x.test s:y@y.test" },
+		{ SLICE("From: \"x@x.test\" <a@a.test>\n\n"), 1, " a:a@a.test n:x@x.test" },
+		{ SLICE("From: a@a.test\nfrom: b@b.test\n\n"), 1 | 2 | 8, " a:a@a.test a:b@b.test" },
+		{ SLICE("From : a@a.test\n\n"), 1 | 4, "" },
+		{ SLICE("From\n : a@a.test\n\n"), 1 | 4, "" },
+		{ SLICE("From: a@a.test\n b@b.test\n\n"), 1 | 4, " a:a@a.test" },
+		{ SLICE("Sender : a@a.test\n\n"), 16, "" },
+		{ SLICE("Sender: a b@b.test\n\n"), 16, "" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct arena *a = arena_new();
+		struct buf out = BUF_INIT(1024);
+		Postern__Digest *d = digest_make(a, cases[i].in);
+		for (size_t k = 0; k < d->n_authors; k++)
+			buf_printf(&out, " a:" SLICE_FMT, SLICE_ARG(of(d->authors[k])));
+		for (size_t k = 0; k < d->n_senders; k++)
+			buf_printf(&out, " s:" SLICE_FMT, SLICE_ARG(of(d->senders[k])));
+		for (size_t k = 0; k < d->n_author_names; k++)
+			buf_printf(&out, " n:" SLICE_FMT, SLICE_ARG(of(d->author_names[k])));
+		assert_int_equal(d->author_flags, cases[i].flags);
+		assert_string_equal(buf_cstr(&out), cases[i].out);
+		buf_fini(&out);
+		arena_free(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(authors),
 		cmocka_unit_test(structure), cmocka_unit_test(facts), cmocka_unit_test(bare_line_ends),
 		cmocka_unit_test(references_cap), cmocka_unit_test(sections),
 		cmocka_unit_test(single_part_sections), cmocka_unit_test(unpacking), cmocka_unit_test(bombs),

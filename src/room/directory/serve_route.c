@@ -174,19 +174,32 @@ void serve_route(struct ipc_call *call, void *ctx)
 		answer(d, call, &route);
 }
 
+/* 1 it may, 0 not, or an error. */
+static int may_send(struct directory *d, struct arena *a, uint64_t account, struct slice address)
+{
+	bool allowed = false;
+	int r = sender_allowed(d->e, a, account, address, &allowed);
+	return r == ERR_NOT_FOUND ? 0 : r < 0 ? r : allowed;
+}
+
 void serve_sender(struct ipc_call *call, void *ctx)
 {
 	struct room *room = ctx;
 	struct directory *d = room->state;
 	const Postern__SenderRequest *req = (const Postern__SenderRequest *)call->req;
 	Postern__SenderReply reply = POSTERN__SENDER_REPLY__INIT;
-	bool allowed = false;
-	int r = sender_allowed(d->e, call->arena, req->account_id, bytes_of(&req->address),
-			       &allowed);
-	if (r < 0 && r != ERR_NOT_FOUND) {
+	int r = may_send(d, call->arena, req->account_id, bytes_of(&req->address));
+	reply.refused = req->address;
+	for (size_t i = 0; r == 1 && i < req->n_addresses; i++) {
+		r = req->addresses[i].len ? may_send(d, call->arena, req->account_id, bytes_of(&req->addresses[i])) : 0;
+		reply.refused = req->addresses[i];
+	}
+	if (r < 0) {
 		ipc_fail(call, ERR_UNAVAILABLE, NULL);
 		return;
 	}
-	reply.allowed = allowed;
+	reply.allowed = r == 1;
+	if (reply.allowed)
+		reply.refused = (ProtobufCBinaryData){ 0 };
 	ipc_reply(call, &reply.base, -1);
 }

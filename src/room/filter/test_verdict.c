@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "proto/mail/digest.h"
 #include "room/filter/verdict.h"
 
 static void loops(void **state)
@@ -30,6 +31,7 @@ static void loops(void **state)
 		struct verdict v;
 		req.origin = (char *)cases[i].origin;
 		digest.received_count = cases[i].received;
+		digest.n_authors = 1;
 		verdict_init(&v);
 		verdict_run(&in, &v);
 		assert_int_equal(v.verdict, cases[i].verdict);
@@ -42,8 +44,50 @@ static void loops(void **state)
 	}
 }
 
+static void authors(void **state)
+{
+	static const struct {
+		const char *origin;
+		unsigned flags;
+		size_t n;
+		unsigned code;
+	} cases[] = {
+		{ "smtp", 0, 0, 0 },
+		{ "smtp", DIGEST_FROM_THERE, 1, 0 },
+		{ "smtp", DIGEST_FROM_THERE | DIGEST_FROM_SEVERAL, 2, 550 },
+		{ "smtp", DIGEST_FROM_THERE | DIGEST_FROM_UNCLEAR, 1, 550 },
+		{ "smtp", DIGEST_FROM_THERE | DIGEST_FROM_DOMAINS, 2, 550 },
+		{ "smtp", DIGEST_FROM_THERE | DIGEST_SENDER_UNCLEAR, 1, 0 },
+		{ "submission", 0, 0, 550 },
+		{ "submission", DIGEST_FROM_THERE, 0, 550 },
+		{ "submission", DIGEST_FROM_THERE, 1, 0 },
+		{ "submission", DIGEST_FROM_THERE | DIGEST_FROM_SEVERAL, 2, 550 },
+		{ "submission", DIGEST_FROM_THERE | DIGEST_FROM_UNCLEAR, 1, 550 },
+		{ "submission", DIGEST_FROM_THERE | DIGEST_FROM_DOMAINS, 2, 0 },
+		{ "submission", DIGEST_FROM_THERE | DIGEST_SENDER_UNCLEAR, 1, 550 },
+		{ "append", DIGEST_FROM_THERE | DIGEST_FROM_SEVERAL, 2, 0 },
+		{ "copy", DIGEST_FROM_UNCLEAR, 0, 0 },
+		{ "dsn", 0, 0, 0 },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		Postern__JudgeRequest req = POSTERN__JUDGE_REQUEST__INIT;
+		Postern__Digest digest = POSTERN__DIGEST__INIT;
+		struct verdict_input in = { .request = &req, .digest = &digest, .max_hops = 100 };
+		struct verdict v;
+		req.origin = (char *)cases[i].origin;
+		digest.author_flags = cases[i].flags;
+		digest.n_authors = cases[i].n;
+		verdict_init(&v);
+		verdict_run(&in, &v);
+		assert_int_equal(v.code, cases[i].code);
+		if (v.code)
+			assert_string_equal(v.enhanced, "5.6.0");
+		verdict_fini(&v);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(loops) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(loops), cmocka_unit_test(authors) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

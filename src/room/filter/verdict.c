@@ -3,6 +3,7 @@
 
 const struct verdict_check verdict_checks[] = {
 	{ "loop", check_loop },
+	{ "author", check_author },
 };
 const size_t verdict_n_checks = ARRAY_SIZE(verdict_checks);
 

@@ -13,6 +13,7 @@
 #include "base/event.h"
 #include "base/rng.h"
 #include "ipc/auth.pb-c.h"
+#include "lib/delivery/senders.h"
 
 enum { ID_SIZE = 17 };
 
@@ -24,6 +25,7 @@ struct conn {
 	uv_timer_t timer;
 	struct sockaddr_storage peer;
 	bool submission, waits, congested;
+	bool odd;			/* the message begins with a blank: behind our lines it would belong to them */
 	bool counted;			/* by front */
 	struct peer_call *question;
 	struct envelope envelope;
@@ -101,12 +103,15 @@ static void op_close(void *ctx)
 
 static void on_sender(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
-	static const struct smtp_status not_yours = { 550, "5.7.1", "You may not send as this address" };
 	struct conn *c = ctx;
+	const struct smtp_mail *m = smtp_server_mail(c->server);
+	struct smtp_status not_yours = { 550, "5.7.1", "" };
 	c->question = NULL;
 	bool allowed = err == 0 && ((const Postern__SenderReply *)reply)->allowed;
 	if (allowed)
-		envelope_begin(&c->envelope, smtp_server_mail(c->server));
+		envelope_begin(&c->envelope, m);
+	else
+		not_yours.text = senders_refusal(smtp_server_arena(c->server), m->path.address);
 	smtp_server_sender(c->server, allowed ? NULL : err == 0 ? &not_yours : &unavailable);
 }
 
@@ -218,6 +223,8 @@ static int body_open(struct conn *c)
 static int op_body(void *ctx, struct slice bytes)
 {
 	struct conn *c = ctx;
+	if (c->body.fd < 0 && bytes.n)
+		c->odd = bytes.p[0] == ' ' || bytes.p[0] == '\t';
 	int r = body_open(c);
 	return r < 0 ? r : body_add(&c->body, bytes);
 }
@@ -231,8 +238,13 @@ static void on_delivered(void *ctx, const struct smtp_status *reply)
 
 static void op_commit(void *ctx)
 {
-	static const struct smtp_status full = { 452, "4.3.1", "No room for the message now" };
+	static const struct smtp_status full = { 452, "4.3.1", "No room for the message now" },
+		continued = { 550, "5.6.0", "The message begins with the continuation of a line" };
 	struct conn *c = ctx;
+	if (c->odd) {
+		smtp_server_committed(c->server, &continued);
+		return;
+	}
 	int r = body_open(c);
 	if (r == 0)
 		r = body_seal(&c->body);
@@ -251,6 +263,7 @@ static void op_reset(void *ctx)
 	struct conn *c = ctx;
 	envelope_clear(&c->envelope);
 	body_fini(&c->body);
+	c->odd = false;
 }
 
 static void op_refused(void *ctx, enum smtp_verb verb, const struct smtp_status *st)

@@ -2,7 +2,7 @@
 /*
  * A message on its way in, behind the end of its data:
  *
- *      JUDGE --verdict--> STORE (all shards at once) --all kept--> QUEUE --kept--> told 250
+ *      JUDGE --verdict--> (SENDERS, who logged in) --> STORE (all shards at once) --all kept--> QUEUE --kept--> told 250
  *                           ^  |
  *                           |  +--a mailbox is gone--> AGAIN (its route), at most AGAIN_MAX times
  *                           +--------------------------+
@@ -128,7 +128,10 @@ static void on_judged(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	}
 	dl->digest = arena_dup(dl->e.arena, slice_of(r->digest.data, r->digest.len));
 	dl->junk = r->verdict == POSTERN__VERDICT__VERDICT_JUNK;
-	delivery_next(dl);
+	if (dl->from.account_id)
+		deliver_senders(dl);
+	else
+		delivery_next(dl);
 }
 
 static void judge(struct delivery *dl)

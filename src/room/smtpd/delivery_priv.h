@@ -44,6 +44,9 @@ static inline ProtobufCBinaryData bytes_of(struct slice s)
 	return (ProtobufCBinaryData){ s.n, (uint8_t *)s.p };
 }
 
+/* Who logged in may send as everybody that the message names as author or sender (M29); then delivery_next. */
+void deliver_senders(struct delivery *dl);
+
 /* Each says whether it has something to do, and does it: calls, then delivery_next. */
 bool deliver_store(struct delivery *dl);
 bool deliver_again(struct delivery *dl);
