@@ -67,7 +67,7 @@ def test_curl(account):
     auth = ["--user", f"{account.user}:{account.password}"]
     tls = ["-sS", "--insecure"]
     imap, pop3 = f"imaps://127.0.0.1:{account.imaps}", f"pop3s://127.0.0.1:{account.pop3s}"
-    path = account.write("message", mail("by-curl").decode())
+    path = account.write("message", mail("by-curl").decode().replace("joe@elsewhere.test", account.user))
     account.run("curl", *tls, *auth, "-T", path, f"{imap}/INBOX")
     assert b'"INBOX"' in account.run("curl", *tls, *auth, f"{imap}/")
     assert b"Subject: by-curl" in account.run("curl", *tls, *auth, f"{imap}/INBOX;UID=1")
