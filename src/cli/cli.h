@@ -59,6 +59,7 @@ extern const size_t cli_n_nouns;
 extern const struct cli_noun noun_customer, noun_domain, noun_mailbox, noun_address, noun_import,
 	noun_policy, noun_login,
 	noun_move, noun_queue, noun_store;
+extern const struct cli_noun noun_sieve;
 extern const struct cli_noun noun_timer;
 extern const struct cli_noun noun_admin, noun_token;
 

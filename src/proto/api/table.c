@@ -18,7 +18,7 @@ static const struct api_group *const groups[] = {
 	&api_mailbox_group,
 	&api_login_group,
 	&api_address_group,
-	&api_import_group,
+	&api_sieve_group, &api_import_group,
 	&api_move_group,
 	&api_queue_group,
 	&api_timer_group,

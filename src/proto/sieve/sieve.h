@@ -19,6 +19,8 @@
 
 enum {
 	SIEVE_SCRIPT_MAX = 64 * 1024,	/* bytes of a script */
+	SIEVE_SCRIPTS_MAX = 32,		/* of a mailbox */
+	SIEVE_BYTES_MAX = 128 * 1024,	/* of all of them; with their digest they fit a frame between rooms */
 	SIEVE_NAME_MAX = 128,		/* bytes of a script's name */
 	SIEVE_NEST_MAX = 32,		/* blocks in blocks, tests in tests */
 	SIEVE_NODES_MAX = 4000,		/* commands and tests of a script */

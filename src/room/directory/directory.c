@@ -91,7 +91,7 @@ static void on_stats(struct room *room, struct stats *stats)
 	stats_add(stats, "version", (int64_t)engine_version(d->e));
 }
 
-static ipc_handler_fn *const handlers[POSTERN__DIRECTORY_OP__DIRECTORY_USAGE + 1] = {
+static ipc_handler_fn *const handlers[POSTERN__DIRECTORY_OP__DIRECTORY_RULES + 1] = {
 	[POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE] = serve_route,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_SENDER] = serve_sender,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_CREDENTIAL] = serve_credential,
@@ -100,6 +100,7 @@ static ipc_handler_fn *const handlers[POSTERN__DIRECTORY_OP__DIRECTORY_USAGE + 1
 	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = serve_admin,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT] = serve_move_next,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS] = serve_move_progress,
+	[POSTERN__DIRECTORY_OP__DIRECTORY_RULES] = serve_rules,
 };
 
 static const struct sandbox_policy sandbox = { .allow = SANDBOX_DISK, .nofile = 4096 };

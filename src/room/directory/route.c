@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "room/directory/engine_priv.h"
+#include "room/directory/script.h"
 
 struct walk {
 	struct engine *e;
@@ -90,6 +91,8 @@ static int to_mailbox(struct walk *w, const struct address *x, struct slice addr
 		.quota = account.quota,
 		.address = address,
 	};
+	if (rules_any(w->e, account.id, &t.rules) < 0)
+		return refuse_trouble(w);
 	return add_target(w, &t);
 }
 

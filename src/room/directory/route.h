@@ -41,6 +41,7 @@ struct route_target {
 	uint64_t account;
 	uint32_t shard;
 	uint64_t quota;
+	bool rules;		/* TO_MAILBOX: there are some (script.h) */
 	struct slice address;
 	struct slice host;
 	unsigned port, tls;

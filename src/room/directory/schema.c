@@ -229,6 +229,16 @@ static const char offices[] =
 /* A plan's old server may have nothing but POP3. */
 static const char plan_pop3[] = "ALTER TABLE plan ADD COLUMN pop3 INTEGER NOT NULL DEFAULT 0;";
 
+/* Sieve scripts; at most one of an account's is active. */
+static const char scripts[] = "CREATE TABLE script ("
+			      " account INTEGER NOT NULL REFERENCES account(id) ON DELETE CASCADE,"
+			      " name BLOB NOT NULL,"
+			      " text BLOB NOT NULL,"
+			      " active INTEGER NOT NULL,"
+			      " changed INTEGER NOT NULL,"
+			      " PRIMARY KEY (account, name)) STRICT;"
+			      "CREATE UNIQUE INDEX script_active ON script(account) WHERE active = 1;";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -237,6 +247,7 @@ const char *const directory_migrations[] = {
 	logins,
 	offices,
 	plan_pop3,
+	scripts,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

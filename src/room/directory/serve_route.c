@@ -67,6 +67,7 @@ static void fill_target(Postern__RouteTarget *m, const struct route_target *t, s
 	m->port = t->port;
 	m->tls = (Postern__RelayTls)t->tls;
 	m->quota_bytes = t->quota;
+	m->rules = t->rules;
 }
 
 static void answer(struct directory *d, struct ipc_call *call, const struct route *route)

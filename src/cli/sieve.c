@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postern sieve: `get` prints the script as it is, so that it can go into a file and come back. */
+#include "cli/cli.h"
+
+static bool show(struct cli *c, const struct api_op *op, const json_t *result)
+{
+	const json_t *text = json_object_get(result, "text");
+	if (!text)
+		return false;
+	fwrite(json_string_value(text), 1, json_string_length(text), stdout);
+	return true;
+}
+
+const struct cli_noun noun_sieve = { .name = "sieve", .help = "Sieve scripts of mailboxes", .show = show };
