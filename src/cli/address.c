@@ -1,6 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* postern address: lists as tables, one address as lines. */
+/* postern address: lists as tables, one address as lines, a conversion as a sentence each. */
 #include "cli/cli.h"
 
+static void show_mail(const json_t *item, struct buf *line)
+{
+	const char *mail = json_string_value(json_object_get(item, "mail"));
+	json_int_t n = json_integer_value(json_object_get(item, "messages"));
+	const char *s = n == 1 ? "" : "s";
+	if (!mail)
+		return;
+	if (!strcmp(mail, "moves"))
+		buf_printf(line, "; %lld message%s move%s", (long long)n, s, n == 1 ? "s" : "");
+	else if (!strcmp(mail, "stays"))
+		buf_printf(line, "; %lld message%s stay%s in the candidates' area", (long long)n, s, n == 1 ? "s" : "");
+	else if (!strcmp(mail, "discarded"))
+		buf_printf(line, "; %lld message%s discarded", (long long)n, s);
+}
+
+bool show_converted(struct cli *c, const struct api_op *op, const json_t *result)
+{
+	struct buf line = BUF_INIT(8192);
+	size_t i, k;
+	json_t *item, *who;
+	json_array_foreach(json_object_get(result, "items"), i, item) {
+		json_t *error = json_object_get(item, "error");
+		buf_clear(&line);
+		show_value(API_ADDRESS, json_object_get(item, "address"), &line);
+		buf_str(&line, error ? ": refused: " : ": ");
+		if (error) {
+			show_value(API_STR, error, &line);
+		} else {
+			show_value(API_STR, json_object_get(item, "type_before"), &line);
+			buf_str(&line, " -> ");
+			show_value(API_STR, json_object_get(item, "type"), &line);
+			show_mail(item, &line);
+		}
+		puts(buf_cstr(&line));
+		json_array_foreach(json_object_get(item, "repointed"), k, who) {
+			buf_clear(&line);
+			show_value(API_ADDRESS, who, &line);
+			printf("  %s leads there too now\n", buf_cstr(&line));
+		}
+	}
+	buf_fini(&line);
+	return true;
+}
+
+static bool show(struct cli *c, const struct api_op *op, const json_t *result)
+{
+	return !strcmp(op->name, "address.convert") && show_converted(c, op, result);
+}
+
 const struct cli_noun noun_address = { .name = "address",
-				       .help = "aliases, lists, redirects and banished addresses" };
+				       .help = "aliases, lists, redirects and banished addresses",
+				       .show = show };

@@ -102,7 +102,7 @@ static int parse_positional(struct parse *p, const char *word)
 {
 	for (size_t i = 0; i < p->op->n_params; i++) {
 		const struct api_param *param = &p->op->params[i];
-		if (param->positional && !is_given(p->args, param))
+		if (param->positional && (param->many || !is_given(p->args, param)))
 			return put(p->args, param, word);
 	}
 	return cli_usage("\"%s\" is one word too many; try --help", word);

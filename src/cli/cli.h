@@ -62,6 +62,7 @@ extern const struct cli_noun noun_customer, noun_domain, noun_mailbox, noun_addr
 extern const struct cli_noun noun_sieve;
 extern const struct cli_noun noun_timer;
 extern const struct cli_noun noun_admin, noun_token;
+extern const struct cli_noun noun_candidate;
 
 /* args.c: words to fields. */
 struct cli_args {
@@ -92,6 +93,7 @@ void show_value(enum api_type type, const json_t *v, struct buf *out);
 void show_bytes(uint64_t bytes, struct buf *out); /* "1.5G" */
 void show_duration(int64_t ms, struct buf *out);  /* "3d 4h", "12s" */
 void show_safe(struct slice text, struct buf *out);
+bool show_converted(struct cli *c, const struct api_op *op, const json_t *result);	/* address.c */
 
 /* table.c */
 struct table;

@@ -36,6 +36,7 @@ const struct cli_noun *const cli_nouns[] = {
 	&noun_sieve,
 	&noun_timer,
 	&noun_admin, &noun_token,
+	&noun_candidate,
 };
 const size_t cli_n_nouns = ARRAY_SIZE(cli_nouns);
 

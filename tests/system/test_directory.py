@@ -98,7 +98,9 @@ def test_a_removed_mailbox_is_gone_at_once(house):
     house.add_mailbox(user, PASSWORD)
     send(house, user, "one")
     assert subjects(house, user) == ["one"]
-    house.cli("mailbox", "remove", user)
+    assert "holds 1 messages" in house.refused("mailbox", "remove", user)
+    assert logs_in(house, user, PASSWORD) == EVERY
+    assert house.json("mailbox", "remove", user, "--discard-mail")["messages"] == 1
     assert logs_in(house, user, PASSWORD) == NONE
     assert rcpt(house, user)[0] == 550
     # The same name again is another, empty mailbox.

@@ -58,8 +58,21 @@ static bool is_domain(struct slice s)
 	}
 }
 
-/* The last '@' divides; the local part here is whatever a mailbox could be called (RFC 5321 4.1.2,
- * dot-string and UTF-8 of RFC 6531; quoted forms have no place in an administration). */
+/* RFC 5321 4.1.2 Quoted-string, all of it: candidates come with whatever a stranger wrote. */
+static bool is_quoted(struct slice s)
+{
+	if (s.n < 3 || s.n > 2 * LOCAL_MAX + 2 || s.p[s.n - 1] != '"' || !printable(s))
+		return false;
+	for (size_t i = 1; i + 1 < s.n; i++) {
+		if (s.p[i] == '\\' && ++i + 1 < s.n)
+			continue;
+		if (i + 1 >= s.n || s.p[i] == '"')
+			return false;
+	}
+	return true;
+}
+
+/* The last '@' divides; the local part is a dot-string (RFC 5321 4.1.2, with the UTF-8 of RFC 6531) or a quoted one. */
 static bool is_address(struct slice s, bool may_be_domain)
 {
 	ptrdiff_t at = -1;
@@ -72,6 +85,8 @@ static bool is_address(struct slice s, bool may_be_domain)
 	struct slice local = slice_sub(s, 0, (size_t)at);
 	if (local.n == 0)
 		return may_be_domain;
+	if (local.p[0] == '"')
+		return is_quoted(local);
 	if (local.n > LOCAL_MAX || local.p[0] == '.' || local.p[local.n - 1] == '.' ||
 	    slice_find(local, SLICE(".."), 0) >= 0 || !printable(local))
 		return false;

@@ -14,6 +14,12 @@ extern const char *const api_server_tls[];
 extern const char *const api_recipient_modes[];
 extern const char *const api_down_modes[];
 extern const char *const api_banished_modes[];
+extern const char *const api_switch[];
+extern const char *const api_separators[];
+
+/* What a conversion gives (ops_address.c). */
+enum { API_CONVERTED = 3 };
+extern const struct api_result api_converted_is[API_CONVERTED];
 
 /* clang-format off */
 #define TEXT_MAX 1024
@@ -36,6 +42,14 @@ extern const char *const api_banished_modes[];
 #define P_PASSWORD(...) { "password", API_SECRET, .min = 1, .max = 1024, __VA_ARGS__ }
 #define P_MUST_CHANGE { "must_change", API_BOOL, .help = "the password is only good for setting one of one's own" }
 #define P_QUOTA { "quota", API_SIZE, .help = "storage for this mailbox, 0 for none" }
+#define P_TO { "to", API_ADDRESS, .many = true, .help = "where its mail goes" }
+#define P_DISCARD_MAIL { "discard_mail", API_BOOL, .help = "mail that is there may be lost" }
+#define P_SUBADDRESS { "subaddress", API_CHOICE, .choices = api_separators, .help = "what stands in front of a detail, as in joe+shop (+)" }
+#define P_CATCH_ALL { "catch_all", API_STR, .min = 1, .max = 320, .help = "mailbox that gets the mail of unknown addresses, or none" }
+#define P_CANDIDATES { "candidates", API_CHOICE, .choices = api_switch, .help = "keep mail of unknown addresses, and make them candidates; off: refused" }
+#define P_CANDIDATE_DAYS { "candidate_days", API_U64, .min = 1, .max = 3650, .help = "how long mail of candidates is kept (30)" }
+#define P_CANDIDATE_SIZE { "candidate_size", API_SIZE, .help = "room for the mail of all candidates together (100M)" }
+#define P_CANDIDATE_MAX { "candidate_max", API_U64, .min = 1, .max = 9000, .help = "how many candidates there may be (1000)" }
 #define P_QUEUE_ID(...) { "id", API_U64, .min = 1, .max = INT64_MAX, .help = "number of the queued message", __VA_ARGS__ }
 
 #define P_LOGIN(...) { "login", API_STR, .min = 1, .max = 320, .help = "login: the address of a mailbox here, or a name or address of its own", __VA_ARGS__ }
@@ -57,6 +71,7 @@ extern const struct api_group api_policy_group;
 extern const struct api_group api_mailbox_group;
 extern const struct api_group api_login_group;
 extern const struct api_group api_address_group;
+extern const struct api_group api_candidate_group;
 extern const struct api_group api_import_group;
 extern const struct api_group api_move_group;
 extern const struct api_group api_queue_group;

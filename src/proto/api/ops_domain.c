@@ -12,6 +12,12 @@ static const struct api_param domain_add[] = {
 	P_RECIPIENTS,
 	P_WHEN_DOWN,
 	P_BANISHED,
+	P_SUBADDRESS,
+	P_CATCH_ALL,
+	P_CANDIDATES,
+	P_CANDIDATE_DAYS,
+	P_CANDIDATE_SIZE,
+	P_CANDIDATE_MAX,
 };
 static const struct api_param domain_list[] = { P_CUSTOMER(), P_LIMIT, P_AFTER };
 static const struct api_param domain_show[] = { P_DOMAIN(.required = true, .positional = true) };
@@ -22,7 +28,18 @@ static const struct api_param domain_set[] = {
 	P_RECIPIENTS,
 	P_WHEN_DOWN,
 	P_BANISHED,
+	P_SUBADDRESS,
+	P_CATCH_ALL,
+	P_CANDIDATES,
+	P_CANDIDATE_DAYS,
+	P_CANDIDATE_SIZE,
+	P_CANDIDATE_MAX,
 	P_CUSTOMER(.by = API_BY_PROVIDER),
+};
+static const struct api_param domain_remove[] = { P_DOMAIN(.required = true, .positional = true), P_DISCARD_MAIL };
+static const struct api_result domain_removed[] = {
+	{ "domain", API_DOMAIN, "the domain" },
+	{ "messages", API_U64, "how many messages of candidates are gone" },
 };
 static const struct api_param domain_switch[] = {
 	P_DOMAIN(.required = true, .positional = true),
@@ -39,6 +56,15 @@ static const struct api_result domain_is[] = {
 	{ "recipients", API_CHOICE, "how unknown addresses are judged while it is forwarded" },
 	{ "when_down", API_CHOICE, "what happens to them while the old server does not answer" },
 	{ "banished", API_CHOICE, "what happens to mail for banished addresses" },
+	{ "subaddress", API_CHOICE, "what stands in front of a detail, as in joe+shop, or off" },
+	{ "catch_all", API_ADDRESS, "mailbox that gets the mail of unknown addresses" },
+	{ "candidates", API_CHOICE, "whether unknown addresses become candidates" },
+	{ "candidate_days", API_U64, "how long mail of candidates is kept" },
+	{ "candidate_size_bytes", API_BYTES, "room for the mail of all candidates together" },
+	{ "candidate_max", API_U64, "how many candidates there may be" },
+	{ "candidate_addresses", API_U64, "how many there are" },
+	{ "candidate_messages", API_U64, "how many messages they have" },
+	{ "candidate_used_bytes", API_BYTES, "room that these take" },
 	{ "mailboxes", API_U64, "how many mailboxes" },
 	{ "addresses", API_U64, "how many aliases, lists and redirects" },
 	{ "created_ms", API_TIME, "when it was added" },
@@ -57,7 +83,7 @@ static const struct api_op ops[] = {
 	{ "domain.show", "GET", ROOT "/domains/{domain}", API_DIRECTORY, .help = "shows a domain", IN(domain_show), OUT(domain_is) },
 	{ "domain.set", "PATCH", ROOT "/domains/{domain}", API_DIRECTORY, .help = "changes a domain's server or customer", IN(domain_set), OUT(domain_is) },
 	{ "domain.switch", "POST", ROOT "/domains/{domain}/switch", API_DIRECTORY, .help = "switches a domain over to here, or back to its old server", IN(domain_switch), OUT(switch_is) },
-	{ "domain.remove", "DELETE", ROOT "/domains/{domain}", API_DIRECTORY, .help = "removes a domain that has no mailboxes", IN(domain_show) },
+	{ "domain.remove", "DELETE", ROOT "/domains/{domain}", API_DIRECTORY, .help = "removes a domain that has no mailboxes", IN(domain_remove), OUT(domain_removed) },
 };
 /* clang-format on */
 API_GROUP(domain);

@@ -26,6 +26,12 @@ static const struct api_param mailbox_password[] = {
 	P_PASSWORD(.required = true, .help = "the new password"),
 	P_MUST_CHANGE,
 };
+static const struct api_param mailbox_remove[] = { P_ADDRESS(.required = true, .positional = true), P_DISCARD_MAIL };
+static const struct api_result mailbox_removed[] = {
+	{ "address", API_ADDRESS, "the address" },
+	{ "messages", API_U64, "how many messages are gone" },
+	{ "pending", API_BOOL, "its shard does not answer just now: nothing reaches the mail any more, and it goes when the shard is back" },
+};
 static const struct api_result mailbox_is[] = {
 	{ "address", API_ADDRESS, "address and login" },
 	{ "name", API_STR, "the person's name" },
@@ -44,7 +50,7 @@ static const struct api_op ops[] = {
 	{ "mailbox.show", "GET", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "shows a mailbox", IN(mailbox_show), OUT(mailbox_is) },
 	{ "mailbox.set", "PATCH", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "changes a mailbox", IN(mailbox_set), OUT(mailbox_is) },
 	{ "mailbox.password", "PUT", ROOT "/mailboxes/{address}/password", API_DIRECTORY, .help = "sets a mailbox's password and ends its sessions", IN(mailbox_password) },
-	{ "mailbox.remove", "DELETE", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "removes a mailbox with all its mail", IN(mailbox_show) },
+	{ "mailbox.remove", "DELETE", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "removes a mailbox; its mail only where that may be lost", IN(mailbox_remove), OUT(mailbox_removed) },
 };
 /* clang-format on */
 API_GROUP(mailbox);

@@ -10,6 +10,8 @@ const char *const api_server_tls[] = { "opportunistic", "none", "required", "ver
 const char *const api_recipient_modes[] = { "ask", "list", "any", NULL };
 const char *const api_down_modes[] = { "queue", "later", NULL };
 const char *const api_banished_modes[] = { "refuse", "drop", NULL };
+const char *const api_switch[] = { "off", "on", NULL };
+const char *const api_separators[] = { "off", "+", "-", "=", NULL };
 
 static const struct api_group *const groups[] = {
 	&api_customer_group,
@@ -18,7 +20,9 @@ static const struct api_group *const groups[] = {
 	&api_mailbox_group,
 	&api_login_group,
 	&api_address_group,
-	&api_sieve_group, &api_import_group,
+	&api_sieve_group,
+	&api_candidate_group,
+	&api_import_group,
 	&api_move_group,
 	&api_queue_group,
 	&api_timer_group,

@@ -213,8 +213,8 @@ static int check_members(struct engine *e, struct arena *a, const struct address
 	return 0;
 }
 
-static int check_targets(struct engine *e, struct arena *a, const struct domain *d,
-			 struct address *x, struct problem *why)
+int address_check(struct engine *e, struct arena *a, const struct domain *d, struct address *x,
+		  struct problem *why)
 {
 	if (x->type == ADDRESS_MAILBOX || x->type == ADDRESS_BANISHED)
 		return x->n_targets == 0
@@ -253,7 +253,7 @@ static int insert_targets(struct engine *e, const struct address *x)
 int address_add(struct engine *e, struct arena *a, const struct domain *d, struct address *x,
 		int64_t now_ms, struct problem *why)
 {
-	int r = check_targets(e, a, d, x, why);
+	int r = address_check(e, a, d, x, why);
 	if (r < 0)
 		return r;
 	x->domain = d->id;

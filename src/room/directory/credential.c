@@ -4,6 +4,7 @@
  * grant name it, so nothing of an old password outlives the change (M2). Putting the same password into a newer
  * hash is no change: the version stays.
  */
+#include "room/directory/addressing.h"
 #include "room/directory/engine_priv.h"
 
 #include "base/err.h"
@@ -77,7 +78,7 @@ int credential_find(struct engine *e, struct arena *a, struct slice login, int64
 	if (r < 0)
 		return r;
 	if (x.state != ACCOUNT_LIVE)
-		return x.state == ACCOUNT_MADE ? ERR_UNAVAILABLE : ERR_NOT_FOUND;
+		return x.state == ACCOUNT_MADE || x.state == ACCOUNT_CLOSING ? ERR_UNAVAILABLE : ERR_NOT_FOUND;
 	*ret = x;
 	return 0;
 }
@@ -92,6 +93,14 @@ static int same_customer(struct engine *e, struct arena *a, const struct account
 	if (r == 0)
 		*ret = own.customer == other.customer;
 	return r == ERR_NOT_FOUND ? 0 : r;
+}
+
+static bool has_base(struct engine *e, struct arena *a, const struct name *name, struct slice *ret)
+{
+	struct domain d;
+	struct addressing x;
+	return domain_get(e, a, name->domain, &d) == 0 && addressing_get(e, a, d.id, &x) == 0 &&
+	       name_base(name->local, x.separator, ret);
 }
 
 int sender_allowed(struct engine *e, struct arena *a, uint64_t account, struct slice address,
@@ -111,7 +120,7 @@ int sender_allowed(struct engine *e, struct arena *a, uint64_t account, struct s
 	if (name_parse(a, address, &name) == 0 && !name.literal) {
 		struct name base = name;
 		r = mailbox_of(e, a, &name, &id);
-		if (r == ERR_NOT_FOUND && name_base(name.local, &base.local))
+		if (r == ERR_NOT_FOUND && has_base(e, a, &name, &base.local))
 			r = mailbox_of(e, a, &base, &id);
 		allowed = r == 0 && id == account;
 		if (!allowed && x.send_any && (r == 0 || r == ERR_NOT_FOUND))

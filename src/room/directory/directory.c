@@ -11,6 +11,7 @@
 #include "base/event.h"
 #include "lib/sql/sql.h"
 #include "room/directory/staff.h"
+#include "room/directory/area.h"
 #include "room/directory/timer.h"
 
 void directory_check_disk(struct directory *d)
@@ -54,6 +55,7 @@ static int init(struct room *room)
 	if (r < 0)
 		return r;
 	timer_init(d);
+	area_init(d);
 	bug_if(uv_timer_init(room->loop, &d->due) < 0);
 	bug_if(uv_timer_init(room->loop, &d->tick) < 0);
 	d->due.data = d->tick.data = d;

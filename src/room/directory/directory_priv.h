@@ -36,6 +36,9 @@ struct directory {
 	struct map *silent;		/* "host:port" -> struct silent */
 	struct list movers;		/* struct waiter: MOVE_NEXT that wait for work */
 	struct list proofs;		/* struct admin: move.proof that waits for its tasks */
+	struct map *areas;		/* account ids of areas that mail was routed to */
+	uv_timer_t look;		/* then they are looked at */
+	struct list transfers;		/* struct run */
 	bool finishing;
 	int64_t routes, refused, grants;
 };

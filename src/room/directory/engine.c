@@ -18,6 +18,12 @@ int engine_open(const char *path, struct engine **ret)
 	}
 	e->refused = map_new();
 	e->version = (uint64_t)setting_get(e, "version", 0);
+	/* Nobody waits for the store's answer any more: it is told of the account again. */
+	r = sql_run(e->db, "UPDATE account SET state = 0 WHERE state = 3", "");
+	if (r < 0) {
+		engine_close(&e);
+		return r;
+	}
 	*ret = e;
 	return 0;
 }

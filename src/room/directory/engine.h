@@ -154,6 +154,9 @@ NODISCARD int address_type_by_name(struct slice name, enum address_type *ret);
 /* targets are checked for their syntax, and for what the type wants of them. */
 NODISCARD int address_add(struct engine *e, struct arena *a, const struct domain *d, struct address *ret_or_in,
 			  int64_t now_ms, struct problem *why);
+/* targets alone: into their normal form, and whether they fit the type. */
+NODISCARD int address_check(struct engine *e, struct arena *a, const struct domain *d, struct address *in_out,
+			    struct problem *why);
 NODISCARD int address_get(struct engine *e, struct arena *a, uint64_t domain, struct slice local, struct address *ret);
 /* All but mailboxes, ordered by domain and local part; domain 0: of every domain. after: an address as text. */
 NODISCARD int address_list(struct engine *e, struct arena *a, uint64_t domain, const struct page *page,
@@ -173,6 +176,8 @@ enum account_state {
 	ACCOUNT_MADE = 0,	/* the store has not been told: mail waits, no login */
 	ACCOUNT_LIVE = 1,
 	ACCOUNT_REMOVING = 2,	/* gone for everybody; the store has still to forget it */
+	ACCOUNT_CLOSING = 3,	/* the store is asked whether it is empty, and forgets it then; else it goes on as before */
+	ACCOUNT_MOVING = 4,	/* gone for everybody; its mail is on its way into another mailbox (transfer.h) */
 };
 
 struct account {

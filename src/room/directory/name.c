@@ -243,9 +243,9 @@ struct slice name_text(struct arena *a, struct slice local, struct slice domain)
 	return s;
 }
 
-bool name_base(struct slice local, struct slice *ret)
+bool name_base(struct slice local, uint8_t separator, struct slice *ret)
 {
-	ptrdiff_t plus = slice_find_byte(local, '+', 0);
+	ptrdiff_t plus = separator ? slice_find_byte(local, separator, 0) : -1;
 	if (plus <= 0)
 		return false;
 	*ret = slice_sub(local, 0, (size_t)plus);

@@ -35,8 +35,8 @@ NODISCARD int name_domain(struct arena *a, struct slice in, struct slice *ret);
 void name_format(struct buf *out, struct slice local, struct slice domain);
 struct slice name_text(struct arena *a, struct slice local, struct slice domain);
 
-/* "joe+shop" -> "joe"; false where there is no detail or nothing in front of it. */
-bool name_base(struct slice local, struct slice *ret);
+/* "joe+shop" -> "joe"; false where there is no detail or nothing in front of it. separator 0: there are no details. */
+bool name_base(struct slice local, uint8_t separator, struct slice *ret);
 
 /* The sender picked a route of his own (percent hack, bang path, an '@' inside): never handed to another server. */
 bool name_routes(struct slice local);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* domain add, list, show, set, switch, remove. The switch is one row's update and a nudge to the queue. */
+/* domain add, list, show, set, switch. The switch is one row's update and a nudge to the queue. */
 #include "room/directory/admin.h"
 
 #include "base/err.h"
 #include "ipc/queue.pb-c.h"
+#include "room/directory/op_addressing.h"
 
 enum { SMTP_PORT = 25 };
 
@@ -30,10 +31,13 @@ static json_t *domain_json(struct admin *ad, const struct domain *d)
 {
 	uint64_t mailboxes = 0, addresses = 0;
 	struct customer c = { 0 };
+	struct addressing x;
+	struct candidate_sum sum;
 	if (domain_counts(ad->e, d->id, &mailboxes, &addresses) < 0 ||
-	    customer_by_id(ad->e, ad->a, d->customer, &c) < 0)
+	    customer_by_id(ad->e, ad->a, d->customer, &c) < 0 ||
+	    addressing_get(ad->e, ad->a, d->id, &x) < 0 || candidate_sums(ad->e, d->id, &sum) < 0)
 		return json_object();
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}",
+	json_t *j = json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}",
 			 "domain", json_text(d->name), "customer", json_text(c.name), "mode",
 			 mode_words[d->hosted], "phase", phase_name(d->phase), "server",
 			 server_json(d), "server_tls", tls_words[d->server_tls & 3], "recipients",
@@ -41,6 +45,8 @@ static json_t *domain_json(struct admin *ad, const struct domain *d)
 			 "banished", banished_words[d->banished], "mailboxes",
 			 json_number(mailboxes), "addresses", json_number(addresses), "created_ms",
 			 (json_int_t)d->created_ms, "switched_ms", (json_int_t)d->switched_ms);
+	op_addressing_json(j, &x, &sum);
+	return j;
 }
 
 static int take_customer(struct admin *ad, struct domain *d)
@@ -87,26 +93,49 @@ static void kick(struct admin *ad, const struct domain *d)
 	room_notify(ad->d->room, ROLE_QUEUE, 0, POSTERN__QUEUE_OP__QUEUE_KICK, &notice.base);
 }
 
+/* Rows of both tables under one audit row; then the shard hears of the area, then it is told. */
+struct setting {
+	struct admin *ad;
+	struct domain d;
+	struct addressing x;
+	unsigned status;
+};
+
+static void give(void *ctx)
+{
+	struct setting *s = ctx;
+	admin_ok(s->ad, s->status, domain_json(s->ad, &s->d));
+}
+
 void op_domain_add(struct admin *ad)
 {
-	struct domain d = { .name = admin_get(ad, "domain"), .created_ms = ad->now_ms };
-	d.hosted = admin_choice(ad, "mode", mode_words, 0) == 1;
-	int r = take_fields(ad, &d);
+	struct setting *s = ARENA_NEW(ad->a, struct setting);
+	struct domain *d = &s->d;
+	*s = (struct setting){ .ad = ad, .status = 201 };
+	*d = (struct domain){ .name = admin_get(ad, "domain"), .created_ms = ad->now_ms };
+	d->hosted = admin_choice(ad, "mode", mode_words, 0) == 1;
+	int r = take_fields(ad, d);
 	if (r == 0)
 		r = engine_begin(ad->e);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
 	}
-	r = domain_add(ad->e, ad->a, &d, &ad->why);
+	r = domain_add(ad->e, ad->a, d, &ad->why);
+	if (r == 0)
+		r = addressing_get(ad->e, ad->a, d->id, &s->x);
+	if (r == 0)
+		r = op_addressing_take(ad, d, &s->x);
+	if (r == 0 && op_addressing_named(ad))
+		r = op_addressing_save(ad, d, &s->x);
 	if (r < 0)
 		admin_rollback(ad);
 	else
-		r = admin_commit(ad, d.name);
+		r = admin_commit(ad, d->name);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else
-		admin_ok(ad, 201, domain_json(ad, &d));
+		op_addressing_tell(ad, &s->x, give, s);
 }
 
 void op_domain_list(struct admin *ad)
@@ -137,34 +166,45 @@ void op_domain_show(struct admin *ad)
 		admin_ok(ad, 200, domain_json(ad, &d));
 }
 
-static int change(struct admin *ad, struct domain *d)
+static int change(struct setting *s)
 {
+	struct admin *ad = s->ad;
 	int r = engine_begin(ad->e);
 	if (r < 0)
 		return r;
-	r = domain_update(ad->e, d);
+	r = domain_update(ad->e, &s->d);
+	if (r == 0 && op_addressing_named(ad))
+		r = op_addressing_save(ad, &s->d, &s->x);
 	if (r < 0) {
 		admin_rollback(ad);
 		return r;
 	}
-	return admin_commit(ad, d->name);
+	return admin_commit(ad, s->d.name);
 }
 
 void op_domain_set(struct admin *ad)
 {
-	struct domain d;
-	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
+	struct setting *s = ARENA_NEW(ad->a, struct setting);
+	*s = (struct setting){ .ad = ad, .status = 200 };
+	int r = admin_domain(ad, admin_get(ad, "domain"), &s->d);
 	if (r == 0)
-		r = take_fields(ad, &d);
+		r = take_fields(ad, &s->d);
 	if (r == 0)
-		r = change(ad, &d);
+		r = addressing_get(ad->e, ad->a, s->d.id, &s->x);
+	if (r == 0)
+		r = op_addressing_take(ad, &s->d, &s->x);
+	if (r == 0)
+		r = change(s);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
 	}
-	recipient_forget(ad->e, d.id);
-	kick(ad, &d);
-	admin_ok(ad, 200, domain_json(ad, &d));
+	recipient_forget(ad->e, s->d.id);
+	kick(ad, &s->d);
+	if (op_addressing_named(ad))
+		op_addressing_tell(ad, &s->x, give, s);
+	else
+		give(s);
 }
 
 static void warn_each(struct admin *ad, json_t *warnings, const char *fmt, const struct slice *rows,
@@ -248,27 +288,4 @@ void op_domain_switch(struct admin *ad)
 		 json_pack("{s:o, s:s, s:s, s:b, s:o}", "domain", json_text(d.name), "mode_before",
 			   mode_words[before], "mode", mode_words[hosted], "dry_run", dry,
 			   "warnings", warnings));
-}
-
-void op_domain_remove(struct admin *ad)
-{
-	struct domain d;
-	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
-	if (r == 0)
-		r = engine_begin(ad->e);
-	if (r < 0) {
-		admin_refuse(ad, r);
-		return;
-	}
-	r = domain_remove(ad->e, d.id, &ad->why);
-	if (r < 0)
-		admin_rollback(ad);
-	else
-		r = admin_commit(ad, d.name);
-	if (r < 0) {
-		admin_refuse(ad, r);
-		return;
-	}
-	recipient_forget(ad->e, d.id);
-	admin_ok(ad, 200, NULL);
 }

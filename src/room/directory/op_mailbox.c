@@ -8,6 +8,8 @@
 
 #include "base/err.h"
 #include "ipc/store.pb-c.h"
+#include "room/directory/account_close.h"
+#include "room/directory/convert.h"
 #include "room/directory/name.h"
 #include "room/directory/policy.h"
 
@@ -368,20 +370,42 @@ static void on_sessions_ended(void *ctx, int err)
 		    on_nothing, ad);
 }
 
-static int nobody_points(struct admin *ad, const struct mailbox *m)
+static int retire(struct admin *ad, const struct mailbox *m)
 {
-	struct slice *who;
-	size_t n = 0;
-	int r = address_pointing(ad->e, ad->a, m->x.address, &who, &n);
-	if (r < 0 || !n)
+	int r = engine_begin(ad->e);
+	if (r < 0)
 		return r;
-	struct buf list = BUF_INIT(512);
-	for (size_t i = 0; i < n && i < 5; i++)
-		buf_printf(&list, "%s" SLICE_FMT, i ? ", " : "", SLICE_ARG(who[i]));
-	r = problem_set(&ad->why, ERR_CONFLICT, "address",
-			"%zu address%s lead%s to this mailbox: %s%s", n, n == 1 ? "" : "es",
-			n == 1 ? "s" : "", buf_cstr(&list), n > 5 ? ", ..." : "");
-	buf_fini(&list);
+	r = account_retire(ad->e, m->x.id);
+	if (r < 0) {
+		admin_rollback(ad);
+		return r;
+	}
+	return admin_commit(ad, m->x.address);
+}
+
+/* It was empty, and the shard has forgotten it. */
+static void on_closed(void *ctx, int err, uint64_t messages)
+{
+	struct admin *ad = ctx;
+	struct mailbox *m = ad->ctx;
+	if (err == ERR_CONFLICT)
+		account_holds_mail(&ad->why, "discard_mail", m->x.address, messages);
+	int r = err < 0 ? err : retire(ad, m);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		on_forgotten(ad, 0, ERR_NOT_FOUND, NULL);
+}
+
+static int check_removal(struct admin *ad, struct mailbox *m)
+{
+	bool busy = false;
+	int r = convert_unreferenced(ad->e, ad->a, m->x.address, &ad->why);
+	if (r == 0)
+		r = transfer_into(ad->e, m->x.id, &busy);
+	if (r == 0 && busy)
+		return problem_set(&ad->why, ERR_CONFLICT, "address",
+				   "mail is being moved into " SLICE_FMT " just now", SLICE_ARG(m->x.address));
 	return r;
 }
 
@@ -390,18 +414,13 @@ void op_mailbox_remove(struct admin *ad)
 	struct mailbox *m = mailbox_of(ad);
 	int r = admin_mailbox(ad, &m->d, &m->x);
 	if (r == 0)
-		r = nobody_points(ad, m);
-	if (r == 0)
-		r = engine_begin(ad->e);
-	if (r < 0) {
-		admin_refuse(ad, r);
+		r = check_removal(ad, m);
+	if (r == 0 && !admin_flag(ad, "discard_mail", false)) {
+		account_close_empty(ad->d, &m->x, on_closed, ad);
 		return;
 	}
-	r = account_retire(ad->e, m->x.id);
-	if (r < 0)
-		admin_rollback(ad);
-	else
-		r = admin_commit(ad, m->x.address);
+	if (r == 0)
+		r = retire(ad, m);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else

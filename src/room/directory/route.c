@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "room/directory/candidate.h"
 #include "room/directory/engine_priv.h"
 #include "room/directory/script.h"
 
@@ -75,8 +76,8 @@ static int to_mailbox(struct walk *w, const struct address *x, struct slice addr
 	int r = account_by_id(w->e, w->a, x->account, &account);
 	if (r < 0)
 		return r == ERR_NOT_FOUND ? refuse_unknown(w) : refuse_trouble(w);
-	if (account.state == ACCOUNT_MADE) {
-		refuse(w, 451, "4.3.0", "The mailbox is just being made, try again later");
+	if (account.state == ACCOUNT_MADE || account.state == ACCOUNT_CLOSING) {
+		refuse(w, 451, "4.3.0", "The mailbox is just being changed, try again later");
 		return ERR_UNAVAILABLE;
 	}
 	if (account.state != ACCOUNT_LIVE)
@@ -144,10 +145,14 @@ static int to_address(struct walk *w, const struct domain *d, const struct addre
 static int look_up(struct walk *w, const struct domain *d, struct slice local, struct address *ret)
 {
 	struct slice base;
+	struct addressing x;
 	int r = address_get(w->e, w->a, d->id, local, ret);
-	if (r == ERR_NOT_FOUND && name_base(local, &base))
-		r = address_get(w->e, w->a, d->id, base, ret);
-	return r;
+	if (r != ERR_NOT_FOUND)
+		return r;
+	int r2 = addressing_get(w->e, w->a, d->id, &x);
+	if (r2 < 0)
+		return r2;
+	return name_base(local, x.separator, &base) ? address_get(w->e, w->a, d->id, base, ret) : r;
 }
 
 static bool is_postmaster(struct slice local)
@@ -183,6 +188,49 @@ static int to_postmaster(struct walk *w, const struct domain *d, struct slice ad
 	return r == 1 ? to_mailbox(w, &x, address) : refuse_unknown(w);
 }
 
+static int to_area(struct walk *w, const struct addressing *x, struct slice local,
+		   struct slice address)
+{
+	struct account area;
+	struct route_target t = {
+		.kind = ROUTE_TO_MAILBOX, .mailboxes_max = x->max, .address = address
+	};
+	int r = candidate_route(w->e, w->a, x, local, &area, &t.mailbox);
+	if (r == ERR_NOT_FOUND)
+		return refuse_unknown(w);
+	if (r == ERR_QUOTA) {
+		refuse(w, 452, "4.2.2", "There is no room for unknown addresses now");
+		return ERR_UNAVAILABLE;
+	}
+	if (r == ERR_UNAVAILABLE) {
+		refuse(w, 451, "4.3.0", "The domain is just being set up, try again later");
+		return r;
+	}
+	if (r < 0)
+		return refuse_trouble(w);
+	t.account = area.id;
+	t.shard = area.shard;
+	t.quota = area.quota;
+	return add_target(w, &t);
+}
+
+/* An address that nobody has: the domain's catch-all mailbox, or its candidates; without its detail there. */
+static int to_nobody(struct walk *w, const struct domain *d, const struct name *name,
+		     struct slice address, unsigned depth)
+{
+	struct addressing x;
+	struct slice local = name->local, base;
+	struct name catch_all;
+	if (addressing_get(w->e, w->a, d->id, &x) < 0)
+		return refuse_trouble(w);
+	if (x.catch_all.n && depth < ROUTE_DEPTH_MAX &&
+	    name_parse(w->a, x.catch_all, &catch_all) == 0)
+		return walk_name(w, &catch_all, depth + 1);
+	if (name_base(local, x.separator, &base))
+		local = base;
+	return to_area(w, &x, local, address);
+}
+
 static int in_hosted(struct walk *w, const struct domain *d, const struct name *name,
 		     unsigned depth)
 {
@@ -192,7 +240,7 @@ static int in_hosted(struct walk *w, const struct domain *d, const struct name *
 	/* Accepted while the domain was forwarded, and only the old server knows it: there it goes. */
 	if (w->ask->retry && d->server_host.n)
 		return to_server(w, d, address);
-	return refuse_unknown(w);
+	return to_nobody(w, d, name, address, depth);
 }
 
 static int unanswered(struct walk *w, const struct domain *d, struct slice address)
@@ -240,7 +288,7 @@ static int in_gateway(struct walk *w, const struct domain *d, const struct name 
 		return refuse_unknown(w);
 	if (is_postmaster(name->local) || d->recipients == RECIPIENTS_ANY)
 		return to_server(w, d, address);
-	return d->recipients == RECIPIENTS_LIST ? refuse_unknown(w)
+	return d->recipients == RECIPIENTS_LIST ? to_nobody(w, d, name, address, depth)
 						: by_asking(w, d, name, address);
 }
 

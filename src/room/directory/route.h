@@ -5,9 +5,11 @@
  *
  *   domain is     | address here               | address unknown
  *   --------------+----------------------------+------------------------------------------------------------
- *   hosted        | mailbox, or expanded       | postmaster rule, else 550 5.1.1
+ *   hosted        | mailbox, or expanded       | postmaster rule, the domain's catch-all mailbox, its candidates, else
+ *                 |                            | 550 5.1.1
  *   gateway       | forwarded, or as hosted    | known to the old server (asked, cached): forwarded, else
- *                 | where it lives here (M37)  | 550 5.1.1; no answer: forwarded (queued) or 451, a setting
+ *                 | where it lives here (M37)  | 550 5.1.1; no answer: forwarded (queued) or 451, a setting. By the list
+ *                 |                            | alone: as hosted
  *   not ours      |                            | authenticated: to its MX; else 550 5.7.1
  *
  * Banished is above all of it. Queued mail (retry) is never refused for a policy: it was accepted once. What has
@@ -42,6 +44,8 @@ struct route_target {
 	uint32_t shard;
 	uint64_t quota;
 	bool rules;		/* TO_MAILBOX: there are some (script.h) */
+	struct slice mailbox;		/* of an area; empty: INBOX */
+	unsigned mailboxes_max;
 	struct slice address;
 	struct slice host;
 	unsigned port, tls;

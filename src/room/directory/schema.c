@@ -239,6 +239,41 @@ static const char scripts[] = "CREATE TABLE script ("
 			      " PRIMARY KEY (account, name)) STRICT;"
 			      "CREATE UNIQUE INDEX script_active ON script(account) WHERE active = 1;";
 
+/* What domains do with local parts that are in no list: areas with candidates, and mail that moves out of them. */
+static const char areas[] =
+	"CREATE TABLE addressing ("
+	" domain INTEGER PRIMARY KEY REFERENCES domain(id) ON DELETE CASCADE,"
+	" separator INTEGER NOT NULL,"
+	" catch_all BLOB NOT NULL,"
+	" candidates INTEGER NOT NULL,"
+	" days INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL,"
+	" max INTEGER NOT NULL,"
+	" area INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX addressing_area ON addressing(area) WHERE area <> 0;"
+	"CREATE TABLE candidate ("
+	" domain INTEGER NOT NULL REFERENCES domain(id) ON DELETE CASCADE,"
+	" local BLOB NOT NULL,"
+	" generation INTEGER NOT NULL,"
+	" messages INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL,"
+	" first INTEGER NOT NULL,"
+	" last INTEGER NOT NULL,"
+	" PRIMARY KEY (domain, local)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE transfer ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" origin_account INTEGER NOT NULL,"
+	" origin_shard INTEGER NOT NULL,"
+	" folder BLOB NOT NULL,"
+	" target_account INTEGER NOT NULL,"
+	" source INTEGER NOT NULL,"
+	" origin BLOB NOT NULL,"
+	" target BLOB NOT NULL,"
+	" moved INTEGER NOT NULL,"
+	" error BLOB NOT NULL,"
+	" created INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX transfer_target ON transfer(target_account);";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -248,6 +283,7 @@ const char *const directory_migrations[] = {
 	offices,
 	plan_pop3,
 	scripts,
+	areas,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

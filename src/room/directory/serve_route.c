@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/mover.pb-c.h"
+#include "room/directory/area.h"
 #include "room/directory/route.h"
 
 enum { SILENT_MAX = 4096 };
@@ -68,6 +69,8 @@ static void fill_target(Postern__RouteTarget *m, const struct route_target *t, s
 	m->tls = (Postern__RelayTls)t->tls;
 	m->quota_bytes = t->quota;
 	m->rules = t->rules;
+	m->mailbox = data_of(t->mailbox);
+	m->mailboxes_max = t->mailboxes_max;
 }
 
 static void answer(struct directory *d, struct ipc_call *call, const struct route *route)
@@ -78,6 +81,8 @@ static void answer(struct directory *d, struct ipc_call *call, const struct rout
 	for (size_t i = 0; i < route->n_targets; i++) {
 		reply.targets[i] = ARENA_NEW(a, Postern__RouteTarget);
 		fill_target(reply.targets[i], &route->targets[i], a);
+		if (route->targets[i].mailbox.n)
+			area_touch(d, route->targets[i].account);
 	}
 	reply.n_targets = route->n_targets;
 	reply.code = route->code;

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "room/directory/area.h"
 #include "room/directory/engine_priv.h"
 #include "room/directory/old_login.h"
 #include "room/directory/token.h"
@@ -61,12 +62,30 @@ static void end_tokens(void *ctx, int64_t now_ms)
 	token_expire(d->e, now_ms);
 }
 
+static void transfer(void *ctx, int64_t now_ms)
+{
+	transfers_run(ctx);
+}
+
+static void look(void *ctx, int64_t now_ms)
+{
+	area_look_all(ctx);
+}
+
+static void prune(void *ctx, int64_t now_ms)
+{
+	area_prune_all(ctx, now_ms);
+}
+
 static const struct timer_job jobs[] = {
 	{ "accounts.finish", "completes what a crash left of new and removed mailboxes", 0, finish },
 	{ "moves.expire", "forgets passwords of copies that nobody goes on with", 0, expire },
 	{ "logins.expire", "ends old user names whose grace is over", MINUTE_MS, end_old_logins },
 	{ "tokens.expire", "forgets tokens that are over", HOUR_MS, end_tokens },
 	{ "database.checkpoint", "brings the log of changes into the database", 0, checkpoint },
+	{ "transfers.run", "goes on with mail that moves to another mailbox", 0, transfer },
+	{ "candidates.look", "counts the mail of candidates anew", HOUR_MS, look },
+	{ "candidates.prune", "removes mail of candidates that is older than its domain keeps it", HOUR_MS, prune },
 	{ "audit.trim", "removes audit rows older than audit.keep", HOUR_MS, trim },
 };
 
