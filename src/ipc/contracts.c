@@ -49,6 +49,7 @@ static const struct ipc_op directory_ops_table[] = {
 	[POSTERN__DIRECTORY_OP__DIRECTORY_SENDER] = { "directory.sender", REQ(sender_request), REQ(sender_reply), IPC_RETRY, SMTPD },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_CREDENTIAL] = { "directory.credential", REQ(credential_request), REQ(credential_reply), IPC_RETRY, AUTH },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_GRANT] = { "directory.grant", REQ(grant_request), REQ(grant_reply), IPC_RETRY | IPC_REPLY_FD, AUTH | MOVER },
+	[POSTERN__DIRECTORY_OP__DIRECTORY_LOGIN_RESULT] = { "directory.login-result", REQ(login_result), REQ(nothing), IPC_RETRY, AUTH },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_REHASH] = { "directory.rehash", REQ(rehash_request), REQ(rehash_reply), IPC_RETRY, AUTH },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = { "directory.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD | IPC_REQUEST_MAY_FD, HTTPD },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT] = { "directory.move-next", REQ(move_next_request), REQ(move_task), IPC_RETRY, MOVER },

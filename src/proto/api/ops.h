@@ -70,6 +70,7 @@ extern const struct api_group api_domain_group;
 extern const struct api_group api_policy_group;
 extern const struct api_group api_mailbox_group;
 extern const struct api_group api_login_group;
+extern const struct api_group api_lockout_group;
 extern const struct api_group api_address_group;
 extern const struct api_group api_candidate_group;
 extern const struct api_group api_import_group;

@@ -19,6 +19,7 @@ static const struct api_group *const groups[] = {
 	&api_policy_group,
 	&api_mailbox_group,
 	&api_login_group,
+	&api_lockout_group,
 	&api_address_group,
 	&api_sieve_group,
 	&api_candidate_group,

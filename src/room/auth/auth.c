@@ -5,11 +5,12 @@
  *   imapd ... --LOGIN--> auth --CREDENTIAL--> directory
  *                        auth: verify (cache, else the hash)
  *                        auth --REHASH------> directory   where the hash is not today's form
+ *                        auth --RESULT------> directory   which counts what is wrong, for all rooms
  *                        auth --GRANT-------> directory --> shard: a session of this account
  *   imapd <-- reply, fd of the session --
  *
- * Unknown user and wrong password give the same text after the same work. Nothing is kept but counters and the
- * cache; a login that was under way when the room died is sent again by its caller.
+ * Unknown user and wrong password give the same text after the same work; so does who guessed too often, whose password
+ * is not looked at (room/directory/limiter.h). Nothing is kept but the cache; a login that was under way when the room died is sent again by its caller.
  */
 #include "base/clock.h"
 #include "base/err.h"
@@ -19,10 +20,10 @@
 #include "ipc/directory.pb-c.h"
 #include "lib/room/room.h"
 #include "room/auth/cache.h"
-#include "room/auth/limits.h"
 #include "room/auth/verify.h"
 
 #include <malloc.h>
+#include <openssl/sha.h>
 
 enum {
 	LOGIN_MAX = 320,
@@ -30,12 +31,13 @@ enum {
 	HASHES_MAX = 256, /* quick ones of one request */
 	SLOW_HASHES_MAX = 4,
 	TRIES_MAX = 3, /* the credential may change between check and grant */
+	MALFORMED_DELAY_MS = 1000,
+	TAG_BYTES = 4,
 };
 
 struct auth {
 	struct room *room;
 	struct cache *cache;
-	struct limits *limits;
 	struct hash_cost cost;
 	struct buf dummy; /* a hash that no password fits, at today's cost */
 	int64_t right, wrong, limited, cached, rehashed;
@@ -48,7 +50,9 @@ struct login {
 	struct slice name, password, remote;
 	unsigned tries;
 	Postern__LoginReply reply;
-	uint64_t version;
+	uint64_t version, account; /* account 0: nobody of that name */
+	unsigned delay_ms;
+	uint8_t tag[TAG_BYTES];
 	uv_timer_t timer; /* holds a refusal back */
 };
 
@@ -89,11 +93,33 @@ static void on_delay(uv_timer_t *t)
 	fail(t->data, ERR_DENIED, denied_text);
 }
 
+static void on_told(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Directory counts for all rooms and protocols: how it ended. */
+static void tell(struct login *l, bool right)
+{
+	Postern__LoginResult m = POSTERN__LOGIN_RESULT__INIT;
+	m.login = l->req->login;
+	m.protocol = l->req->protocol;
+	m.remote = l->req->remote;
+	m.tag.data = l->tag;
+	m.tag.len = sizeof(l->tag);
+	m.account_id = l->account;
+	m.version = l->version;
+	m.right = right;
+	room_call(l->auth->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_LOGIN_RESULT, &m.base, NULL, 0,
+		  DIRECTORY_MS, on_told, NULL);
+}
+
 /* Wrong name or wrong password: one text, held back a little more each time. */
 static void deny(struct login *l)
 {
 	struct auth *auth = l->auth;
-	unsigned delay = limits_failed(auth->limits, l->remote, l->name, clock_mono_ms());
+	unsigned delay = l->delay_ms;
 	auth->wrong++;
 	ev(EV_INFO, "auth.login.denied", KSL("login", l->name), KSL("remote", l->remote),
 	   KS("protocol", l->req->protocol));
@@ -108,7 +134,7 @@ static void succeed(struct login *l, int fd)
 	struct ipc_call *call = l->call;
 	Postern__LoginReply reply = l->reply;
 	l->auth->right++;
-	limits_succeeded(l->auth->limits, l->remote, l->name);
+	tell(l, true);
 	ev(EV_INFO, "auth.login.ok", KSL("login", l->name), KSL("remote", l->remote),
 	   KS("protocol", l->req->protocol), KI("account", reply.account_id));
 	finish(l);
@@ -214,11 +240,21 @@ static void on_credential(void *ctx, int err, const ProtobufCMessage *reply, int
 		fail(l, ERR_UNAVAILABLE, "Logins cannot be checked just now");
 		return;
 	}
+	l->account = c->account_id;
+	l->delay_ms = c->delay_ms;
+	if (c->limited) {
+		l->auth->limited++;
+		ev(EV_WARN, "auth.login.limited", KSL("login", l->name), KSL("remote", l->remote));
+		deny(l);
+		return;
+	}
 	if (!is_right(l, c)) {
+		tell(l, false);
 		deny(l);
 		return;
 	}
 	if (*c->refuse) {
+		tell(l, true);
 		fail(l, ERR_CONFLICT, c->refuse);
 		return;
 	}
@@ -239,7 +275,9 @@ static void on_credential(void *ctx, int err, const ProtobufCMessage *reply, int
 static void ask_credential(struct login *l)
 {
 	Postern__CredentialRequest req = POSTERN__CREDENTIAL_REQUEST__INIT;
-	l->tries++;
+	req.again = l->tries++ > 0;
+	req.tag.data = l->tag;
+	req.tag.len = sizeof(l->tag);
 	req.login = l->req->login;
 	req.protocol = l->req->protocol;
 	req.remote = l->req->remote;
@@ -252,6 +290,15 @@ static bool well_formed(const struct login *l)
 	struct slice authzid = bytes_of(&l->req->authzid);
 	return l->name.n && l->name.n <= LOGIN_MAX && l->password.n &&
 	       l->password.n <= PASSWORD_MAX && (!authzid.n || slice_eq_ci(authzid, l->name));
+}
+
+/* Enough to see that the same password comes again, too little to tell it. */
+static void take_tag(struct login *l)
+{
+	uint8_t md[SHA256_DIGEST_LENGTH];
+	SHA256(l->password.p, l->password.n, md);
+	memcpy(l->tag, md, sizeof(l->tag));
+	explicit_bzero(md, sizeof(md));
 }
 
 static void handle_login(struct ipc_call *call, void *ctx)
@@ -272,13 +319,11 @@ static void handle_login(struct ipc_call *call, void *ctx)
 	};
 	bug_if(uv_timer_init(room->loop, &l->timer) < 0);
 	l->timer.data = l;
-	if (!limits_allow(auth->limits, l->remote, l->name, clock_mono_ms())) {
-		auth->limited++;
-		ev(EV_WARN, "auth.login.limited", KSL("login", l->name), KSL("remote", l->remote));
-		fail(l, ERR_DENIED, denied_text);
-	} else if (!well_formed(l)) {
+	if (!well_formed(l)) {
+		l->delay_ms = MALFORMED_DELAY_MS;
 		deny(l);
 	} else {
+		take_tag(l);
 		ask_credential(l);
 	}
 }
@@ -339,7 +384,6 @@ static int init(struct room *room)
 	auth->room = room;
 	auth->dummy = BUF_INIT(HASH_MAX);
 	auth->cache = cache_new();
-	auth->limits = limits_new(conf_str(room->conf, "limits.exempt_networks"));
 	/* What OpenSSL loads lazily is loaded before the sandbox. */
 	IGNORE(verify_password(SLICE("{PLAIN-MD5}fece0a49029effcf4165481714717e79"), SLICE("x")),
 	       "warms up");
@@ -349,7 +393,6 @@ static int init(struct room *room)
 static void on_reload(struct room *room)
 {
 	struct auth *auth = room->state;
-	limits_exempt(auth->limits, conf_str(room->conf, "limits.exempt_networks"));
 	if (take_costs(auth) < 0)
 		ev(EV_ERROR, "auth.costs.refused");
 }

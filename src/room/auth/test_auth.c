@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors written by Dovecot's doveadm pw and openssl passwd; the cache; the limits. */
+/* Vectors written by Dovecot's doveadm pw and openssl passwd; the cache. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,6 @@
 
 #include "base/err.h"
 #include "room/auth/cache.h"
-#include "room/auth/limits.h"
 #include "room/auth/verify.h"
 
 static const struct hash_cost cheap = { .memory_kib = 64, .passes = 1 };
@@ -95,39 +94,10 @@ static void caching(void **state)
 	cache_free(&c);
 }
 
-static void limiting(void **state)
-{
-	struct limits *l = limits_new("127.0.0.0/8 ::1/128");
-	struct slice bad = SLICE("192.0.2.1"), good = SLICE("192.0.2.2"), joe = SLICE("joe@example.test");
-	for (int i = 0; i < LIMITS_LOGIN_MAX; i++) {
-		assert_true(limits_allow(l, bad, joe, 1000));
-		assert_true(limits_failed(l, bad, SLICE("JOE@example.test"), 1000) > 0);
-	}
-	assert_false(limits_allow(l, bad, joe, 1000));
-	assert_true(limits_allow(l, good, joe, 1000));	/* nobody is locked out by a stranger */
-	assert_true(limits_allow(l, bad, SLICE("mary@example.test"), 1000));
-	assert_true(limits_allow(l, bad, joe, 1000 + LIMITS_WINDOW_MS));
-	for (int i = 0; i < LIMITS_NETWORK_MAX; i++) {
-		char name[32];
-		snprintf(name, sizeof(name), "u%d", i);
-		IGNORE(limits_failed(l, SLICE("2001:db8::1"), slice_str(name), 1000), "counts");
-	}
-	assert_false(limits_allow(l, SLICE("2001:db8::2"), joe, 1000));	/* the same /64 */
-	assert_true(limits_allow(l, SLICE("2001:db8:1::1"), joe, 1000));
-	for (int i = 0; i < 1000; i++)
-		assert_int_equal(limits_failed(l, SLICE("127.0.0.1"), joe, 1000), 0);
-	assert_true(limits_allow(l, SLICE("127.0.0.1"), joe, 1000));
-	assert_int_equal(limits_failed(l, good, joe, 1000), LIMITS_DELAY_MS);
-	limits_succeeded(l, good, joe);
-	assert_int_equal(limits_failed(l, good, joe, 1000), LIMITS_DELAY_MS);
-	limits_free(&l);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors), cmocka_unit_test(own_hashes), cmocka_unit_test(caching),
-		cmocka_unit_test(limiting),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,6 +42,8 @@ static const struct {
 	{ "login.add", op_login_add },
 	{ "login.list", op_login_list },
 	{ "login.remove", op_login_remove },
+	{ "lockout.list", op_lockout_list },
+	{ "lockout.clear", op_lockout_clear },
 	{ "address.add", op_address_add },
 	{ "address.list", op_address_list },
 	{ "address.remove", op_address_remove },

@@ -42,6 +42,7 @@ admin_fn op_login_add, op_login_list, op_login_remove;
 admin_fn op_address_add, op_address_list, op_address_remove, op_address_convert, op_address_moves;
 admin_fn op_candidate_list, op_candidate_show, op_candidate_messages, op_candidate_message, op_candidate_remove,
 	op_candidate_promote, op_candidate_banish;
+admin_fn op_lockout_list, op_lockout_clear;
 admin_fn op_import_accounts, op_import_aliases;
 admin_fn op_move_start, op_move_status, op_move_proof, op_move_stop;
 admin_fn op_timer_list, op_timer_run;

@@ -12,6 +12,7 @@
 #include "lib/sql/sql.h"
 #include "room/directory/staff.h"
 #include "room/directory/area.h"
+#include "room/directory/guard.h"
 #include "room/directory/timer.h"
 
 void directory_check_disk(struct directory *d)
@@ -54,6 +55,7 @@ static int init(struct room *room)
 		r = seal_open("seal.key", &d->seal);
 	if (r < 0)
 		return r;
+	d->guard = guard_new(conf_str(room->conf, "limits.exempt_networks"));
 	timer_init(d);
 	area_init(d);
 	bug_if(uv_timer_init(room->loop, &d->due) < 0);
@@ -74,8 +76,15 @@ static void on_caller_gone(struct room *room, struct ipc_chan *chan)
 static void on_stop(struct room *room)
 {
 	struct directory *d = room->state;
+	IGNORE(guard_flush(d->guard, d->e, clock_wall_ms()), "only costs who is known");
 	IGNORE(sql_checkpoint(engine_sql(d->e)), "the next start does it");
 	room_exit(room, 0);
+}
+
+static void on_reload(struct room *room)
+{
+	struct directory *d = room->state;
+	limiter_exempt(guard_limiter(d->guard), conf_str(room->conf, "limits.exempt_networks"));
 }
 
 static void on_stats(struct room *room, struct stats *stats)
@@ -93,12 +102,13 @@ static void on_stats(struct room *room, struct stats *stats)
 	stats_add(stats, "version", (int64_t)engine_version(d->e));
 }
 
-static ipc_handler_fn *const handlers[POSTERN__DIRECTORY_OP__DIRECTORY_RULES + 1] = {
+static ipc_handler_fn *const handlers[POSTERN__DIRECTORY_OP__DIRECTORY_LOGIN_RESULT + 1] = {
 	[POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE] = serve_route,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_SENDER] = serve_sender,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_CREDENTIAL] = serve_credential,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_GRANT] = serve_grant,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_REHASH] = serve_rehash,
+	[POSTERN__DIRECTORY_OP__DIRECTORY_LOGIN_RESULT] = serve_login_result,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = serve_admin,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT] = serve_move_next,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS] = serve_move_progress,
@@ -114,5 +124,6 @@ const struct room_ops directory_ops = {
 	.init = init,
 	.on_caller_gone = on_caller_gone,
 	.on_stop = on_stop,
+	.on_reload = on_reload,
 	.on_stats = on_stats,
 };

@@ -30,6 +30,7 @@ struct directory {
 	struct room *room;
 	struct engine *e;
 	struct seal *seal;
+	struct guard *guard;
 	uv_timer_t tick, due;
 	struct timers *timers;	/* timer.c */
 	unsigned probes;
@@ -57,6 +58,7 @@ static inline ProtobufCBinaryData data_of(struct slice s)
 void directory_check_disk(struct directory *d);
 
 ipc_handler_fn serve_rules;
+ipc_handler_fn serve_login_result;
 ipc_handler_fn serve_route, serve_sender, serve_credential, serve_grant, serve_rehash, serve_admin, serve_move_next,
 	serve_move_progress;
 

@@ -42,6 +42,8 @@ static const struct {
 	{ "login.add", P | C | D },
 	{ "login.list", P | C | D | U | SELF },
 	{ "login.remove", P | C | D },
+	{ "lockout.list", P },
+	{ "lockout.clear", P },
 	{ "address.add", P | C | D },
 	{ "address.list", P | C | D | SELF },
 	{ "address.remove", P | C | D },

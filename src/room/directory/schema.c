@@ -226,6 +226,14 @@ static const char offices[] =
 	"CREATE INDEX audit_customer ON audit(customer);"
 	"CREATE INDEX audit_domain ON audit(domain);";
 
+/* From where an account was logged in to lately: these networks are not touched by what strangers do. */
+static const char homes[] = "CREATE TABLE home ("
+			    " account INTEGER NOT NULL REFERENCES account(id) ON DELETE CASCADE,"
+			    " network BLOB NOT NULL,"
+			    " used INTEGER NOT NULL,"
+			    " PRIMARY KEY (account, network)) STRICT, WITHOUT ROWID;"
+			    "CREATE INDEX home_used ON home(used);";
+
 /* A plan's old server may have nothing but POP3. */
 static const char plan_pop3[] = "ALTER TABLE plan ADD COLUMN pop3 INTEGER NOT NULL DEFAULT 0;";
 
@@ -284,6 +292,7 @@ const char *const directory_migrations[] = {
 	plan_pop3,
 	scripts,
 	areas,
+	homes,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

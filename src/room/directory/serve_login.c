@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/store.pb-c.h"
+#include "room/directory/guard.h"
 
 /* The password is right, but given by somebody else: for users, in their customer's language, in ASCII. */
 static const char *must_change_text(struct directory *d, struct arena *a, const struct account *x)
@@ -19,10 +20,20 @@ static const char *must_change_text(struct directory *d, struct arena *a, const 
 	struct customer customer = { .language = SLICE("en") };
 	if (domain_by_id(d->e, a, x->domain, &domain) == 0)
 		IGNORE(customer_by_id(d->e, a, domain.customer, &customer), "then in English");
-	const char *text = slice_eq(customer.language, SLICE("de"))
-				   ? "Dieses Passwort ist nur zum Setzen eines eigenen da: %s"
-				   : "This password is only good for setting one of your own: %s";
-	return arena_printf(a, text, web_link(d, a, "/password"));
+	const char *link = web_link(d, a, "/password");
+	return slice_eq(customer.language, SLICE("de"))
+		       ? arena_printf(a, "Dieses Passwort ist nur zum Setzen eines eigenen da: %s", link)
+		       : arena_printf(a, "This password is only good for setting one of your own: %s", link);
+}
+
+static struct guard_try try_of(const struct account *x, struct slice login, struct slice remote, struct slice tag)
+{
+	return (struct guard_try){
+		.account = x ? x->id : 0,
+		.who = x ? x->address : login,
+		.remote = remote,
+		.tag = slice_sub(tag, 0, 32),
+	};
 }
 
 void serve_credential(struct ipc_call *call, void *ctx)
@@ -32,10 +43,18 @@ void serve_credential(struct ipc_call *call, void *ctx)
 	const Postern__CredentialRequest *req = (const Postern__CredentialRequest *)call->req;
 	Postern__CredentialReply reply = POSTERN__CREDENTIAL_REPLY__INIT;
 	struct account account;
-	int r = credential_find(d->e, call->arena, bytes_of(&req->login), clock_wall_ms(), &account);
+	int64_t now_ms = clock_wall_ms();
+	int r = credential_find(d->e, call->arena, bytes_of(&req->login), now_ms, &account);
 	if (r < 0 && r != ERR_NOT_FOUND) {
 		ipc_fail(call, ERR_UNAVAILABLE, NULL);
 		return;
+	}
+	if (!req->again) {
+		struct guard_try t = try_of(r == 0 ? &account : NULL, bytes_of(&req->login), bytes_of(&req->remote),
+					    bytes_of(&req->tag));
+		struct limiter_verdict v = guard_try(d->guard, d->e, &t, now_ms);
+		reply.limited = v.refused;
+		reply.delay_ms = v.delay_ms;
 	}
 	if (r == 0) {
 		reply.known = true;
@@ -47,6 +66,24 @@ void serve_credential(struct ipc_call *call, void *ctx)
 		if (account.must_change)
 			reply.refuse = (char *)(uintptr_t)must_change_text(d, call->arena, &account);
 	}
+	ipc_reply(call, &reply.base, -1);
+}
+
+void serve_login_result(struct ipc_call *call, void *ctx)
+{
+	struct room *room = ctx;
+	struct directory *d = room->state;
+	const Postern__LoginResult *req = (const Postern__LoginResult *)call->req;
+	Postern__Nothing reply = POSTERN__NOTHING__INIT;
+	struct account account;
+	bool there = req->account_id && account_by_id(d->e, call->arena, req->account_id, &account) == 0;
+	struct guard_try t = try_of(there ? &account : NULL, bytes_of(&req->login), bytes_of(&req->remote),
+				    bytes_of(&req->tag));
+	if (req->right)
+		guard_right(d->guard, d->e, &t, clock_wall_ms());
+	else
+		guard_wrong(d->guard, &t, clock_wall_ms());
+	directory_check_disk(d);
 	ipc_reply(call, &reply.base, -1);
 }
 

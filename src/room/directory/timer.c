@@ -6,6 +6,7 @@
 #include "base/event.h"
 #include "room/directory/area.h"
 #include "room/directory/engine_priv.h"
+#include "room/directory/guard.h"
 #include "room/directory/old_login.h"
 #include "room/directory/token.h"
 
@@ -77,11 +78,20 @@ static void prune(void *ctx, int64_t now_ms)
 	area_prune_all(ctx, now_ms);
 }
 
+static void write_homes(void *ctx, int64_t now_ms)
+{
+	struct directory *d = ctx;
+	int r = guard_flush(d->guard, d->e, now_ms);
+	if (r < 0)
+		ev(EV_WARN, "directory.homes.unwritten", KS("error", err_name(r)));
+}
+
 static const struct timer_job jobs[] = {
 	{ "accounts.finish", "completes what a crash left of new and removed mailboxes", 0, finish },
 	{ "moves.expire", "forgets passwords of copies that nobody goes on with", 0, expire },
 	{ "logins.expire", "ends old user names whose grace is over", MINUTE_MS, end_old_logins },
 	{ "tokens.expire", "forgets tokens that are over", HOUR_MS, end_tokens },
+	{ "homes.write", "writes from where mailboxes are used, and forgets what is old", 0, write_homes },
 	{ "database.checkpoint", "brings the log of changes into the database", 0, checkpoint },
 	{ "transfers.run", "goes on with mail that moves to another mailbox", 0, transfer },
 	{ "candidates.look", "counts the mail of candidates anew", HOUR_MS, look },
