@@ -20,6 +20,7 @@ import time
 import pytest
 
 from harness import Instance, wait_until
+from peers import FakeSmtp
 
 JOE, PASSWORD = "joe@example.test", "Correct-horse-1"
 ROOMS = ["store", "smtpd", "filter", "directory", "queue", "imapd", "auth", "httpd", "relay", "mover", "pop3d"]
@@ -248,6 +249,81 @@ def test_full_disk(small_disk):
         postern.check_log()
     finally:
         postern.close(check=False)
+
+
+def test_full_disk_for_the_queue(small_disk):
+    """What waits for another server: 452 when there is no room, what was taken is kept, and all goes out once."""
+    sink = FakeSmtp()
+    sink.stop()
+    postern = Instance(directory=os.path.join(small_disk, "instance"),
+                       conf={"queue.retry_first": "1s", "queue.retry_max": "2s", "queue.probe": "500ms"})
+    try:
+        postern.init().start()
+        postern.add_domain("passed-on.test", "gateway", sink.address)
+        postern.add_mailbox("mary@passed-on.test", None)
+        filler = fill(small_disk, 6 << 20)
+        acked, code = [], 250
+        smtp = postern.smtp()
+        for i in range(40):
+            try:
+                smtp.sendmail("a@elsewhere.test", ["mary@passed-on.test"], noise(f"q{i}", 400000))
+                acked.append(f"q{i}")
+            except smtplib.SMTPResponseException as e:
+                code = e.smtp_code
+                break
+        assert code in (451, 452), "a full disk is told as a reason to try later"
+        assert acked, "there was room for some"
+        assert len(postern.json("queue", "list", "--domain", "passed-on.test")["items"]) == len(acked)
+        # Also over the death of the room, while the disk is full.
+        postern.kill("queue")
+        wait_until(lambda: all(r["state"] == "ready" for r in postern.rooms()), 20, "all rooms to be back")
+        assert len(postern.json("queue", "list", "--domain", "passed-on.test")["items"]) == len(acked)
+        os.unlink(filler)
+
+        def there_is_room():
+            try:
+                with postern.smtp() as again:
+                    again.sendmail("a@elsewhere.test", ["mary@passed-on.test"], noise("after", 400000))
+                return True
+            except smtplib.SMTPException:
+                return False
+        wait_until(there_is_room, 15, "service to be back", every=0.3)
+        sink.start()
+        wait_until(lambda: len(sink.messages) >= len(acked) + 1, 30, "all to arrive")
+        wait_until(lambda: not postern.json("queue", "list", "--domain", "passed-on.test")["items"], 15, "an empty queue")
+        arrived = collections.Counter(re.search(rb"^Subject: number (\S+)\r$", m.data, re.M).group(1).decode() for m in sink.messages)
+        assert arrived == collections.Counter(acked + ["after"])
+        postern.stop()
+        postern.check_log()
+    finally:
+        postern.close(check=False)
+        sink.stop()
+
+
+def test_what_was_sent_on_a_full_disk_is_not_sent_again(small_disk):
+    """A server comes back while the queue cannot write what became of a message: each arrives once all the same."""
+    sink = FakeSmtp()
+    sink.stop()
+    postern = Instance(directory=os.path.join(small_disk, "instance"),
+                       conf={"queue.retry_first": "1s", "queue.retry_max": "2s", "queue.probe": "500ms"})
+    try:
+        postern.init().start()
+        postern.add_domain("passed-on.test", "gateway", sink.address)
+        postern.add_mailbox("mary@passed-on.test", None)
+        with postern.smtp() as smtp:
+            for i in range(5):
+                smtp.sendmail("a@elsewhere.test", ["mary@passed-on.test"], noise(f"w{i}", 30000))
+        filler = fill(small_disk, 16 << 10)
+        sink.start()
+        postern.wait_log("queue.result.unwritten", 30)
+        os.unlink(filler)
+        wait_until(lambda: not postern.json("queue", "list", "--domain", "passed-on.test")["items"], 30, "an empty queue")
+        arrived = collections.Counter(re.search(rb"^Subject: number (\S+)\r$", m.data, re.M).group(1).decode() for m in sink.messages)
+        assert arrived == collections.Counter(f"w{i}" for i in range(5))
+        postern.stop()
+    finally:
+        postern.close(check=False)
+        sink.stop()
 
 
 def test_store_survives_a_signal_to_stop_under_load(postern):
