@@ -59,7 +59,8 @@ NODISCARD int blob_sync(struct blob_log *log);
  * commits blob_end, and the log syncs them later together with those of other batches.
  *   blob_pending: what was gathered, where it is a plain addition of at most max bytes to the active segment; else false.
  *   blob_write:   writes it without a sync. ERR_FULL as above. blob_unsynced: how many bytes wait for blob_sync since.
- *   blob_put_back: before blob_open, which syncs them: what the database kept of the last segment's bytes. */
+ *   blob_put_back: before blob_open, which syncs them: what the database kept of the last segment's bytes.
+ *                  1 they were not there, 0 they were. */
 bool blob_pending(const struct blob_log *log, size_t max, struct blob_end *ret_at, struct slice *ret_bytes);
 NODISCARD int blob_write(struct blob_log *log);
 uint64_t blob_unsynced(const struct blob_log *log);

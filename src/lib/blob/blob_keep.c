@@ -10,7 +10,6 @@
 #include "lib/blob/blob_priv.h"
 
 #include "base/err.h"
-#include "base/event.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +69,7 @@ static int put_back(int fd, uint64_t offset, struct slice bytes)
 			return n == 0 || errno == ENOSPC || errno == EDQUOT ? ERR_FULL : -errno;
 		at += (size_t)n;
 	}
-	return 0;
+	return 1;
 }
 
 int blob_put_back(const char *dir, const struct blob_end *at, struct slice bytes)
@@ -83,11 +82,7 @@ int blob_put_back(const char *dir, const struct blob_end *at, struct slice bytes
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENOENT ? ERR_NOT_FOUND : -errno;
-	int err = 0;
-	if (!is_there(fd, at->offset, bytes)) {
-		ev(EV_WARN, "blob.put.back", KI("segment", at->segment), KI("offset", at->offset), KI("bytes", bytes.n));
-		err = put_back(fd, at->offset, bytes);
-	}
+	int err = is_there(fd, at->offset, bytes) ? 0 : put_back(fd, at->offset, bytes);
 	IGNORE(close(fd), "blob_open syncs it");
 	return err;
 }

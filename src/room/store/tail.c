@@ -10,6 +10,7 @@
 #include "room/store/engine_priv.h"
 
 #include "base/err.h"
+#include "base/event.h"
 
 enum {
 	BATCH_MAX = 128 << 10,	/* larger batches share their two syncs among many messages */
@@ -52,16 +53,20 @@ int shard_tail_settle(struct shard *e)
 static int put_back(struct sql *db, const char *segments, uint32_t *ret_rows)
 {
 	struct sql_stmt *s = sql_prepare(db, "SELECT segment, offset, bytes FROM tail ORDER BY segment, offset");
+	int64_t missing = 0;
 	int err;
 
 	while ((err = sql_step(s)) == 1) {
 		struct blob_end at = { (uint32_t)sql_int(s, 0), (uint64_t)sql_int(s, 1) };
 		++*ret_rows;
 		err = blob_put_back(segments, &at, sql_blob(s, 2));
-		if (err && err != ERR_NOT_FOUND)
+		if (err < 0 && err != ERR_NOT_FOUND)
 			break;
+		missing += err == 1;
 	}
 	sql_done(s);
+	if (missing)
+		ev(EV_WARN, "store.tail.restored", KI("batches", *ret_rows), KI("missing", missing));
 	return err;
 }
 
