@@ -10,9 +10,10 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <termios.h>
 
-enum { SECRET_MAX = 1024 };
+enum { SECRET_MAX = 1024, TEXT_FILE_MAX = 256 * 1024 };
 
 /* "dry-run" is "dry_run". */
 static const struct api_param *option_param(const struct api_op *op, struct slice name)
@@ -72,6 +73,33 @@ struct parse {
 	int at;
 };
 
+/* "--text-file FILE" for a text of lines; "-" is stdin. */
+static int text_file(struct parse *p, const struct api_param *param, const char *path)
+{
+	struct buf text = BUF_INIT(TEXT_FILE_MAX);
+	if (!path && p->at + 1 < p->c->n)
+		path = p->c->words[++p->at];
+	if (!path)
+		return cli_usage("--%s-file needs a value", param->name);
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+	ssize_t n = fd < 0 ? -1 : 1;
+	while (n > 0 && buf_ok(&text)) {
+		uint8_t *to = buf_reserve(&text, 4096);
+		n = to ? read(fd, to, 4096) : 0;
+		if (n > 0)
+			buf_added(&text, (size_t)n);
+	}
+	int code = n < 0 ? cli_refuse("%s: %s", path, strerror(errno)) : CLI_DONE;
+	if (fd > STDIN_FILENO)
+		close(fd);
+	if (!code && !buf_ok(&text))
+		code = cli_usage("%s: the file is too large", path);
+	if (!code && api_fields_add(&p->args->fields, slice_str(param->name), buf_view(&text)) < 0)
+		code = cli_usage("too many values for %s", param->name);
+	buf_fini(&text);
+	return code;
+}
+
 static int parse_option(struct parse *p, const char *word)
 {
 	size_t n = strcspn(word, "=");
@@ -84,6 +112,12 @@ static int parse_option(struct parse *p, const char *word)
 		return CLI_DONE;
 	}
 	param = option_param(p->op, slice_of(word + 2, n - 2));
+	if (!param && n > 7 && !strncmp(word + n - 5, "-file", 5)) {
+		param = option_param(p->op, slice_of(word + 2, n - 7));
+		if (param && param->type == API_TEXT)
+			return text_file(p, param, value);
+		param = NULL;
+	}
 	if (!param)
 		return cli_usage("there is no option %.*s here; try --help", (int)n, word);
 	if (param->type == API_SECRET)

@@ -63,6 +63,7 @@ extern const struct cli_noun noun_sieve;
 extern const struct cli_noun noun_timer;
 extern const struct cli_noun noun_admin, noun_token;
 extern const struct cli_noun noun_candidate;
+extern const struct cli_noun noun_notice, noun_template, noun_timer;
 
 /* args.c: words to fields. */
 struct cli_args {

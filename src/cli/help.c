@@ -38,6 +38,7 @@ static void spell(const struct api_param *p, struct buf *out)
 {
 	static const char *const kinds[] = {
 		[API_STR] = "TEXT",
+		[API_TEXT] = "TEXT",
 		[API_NAME] = "NAME",
 		[API_DOMAIN] = "DOMAIN",
 		[API_ADDRESS] = "ADDRESS",

@@ -123,6 +123,8 @@ const struct conf_option conf_options[] = {
 
 	{ "audit.keep", CONF_DURATION, "400d", 1 * DAY, 36500 * DAY, CONF_RELOAD,
 	  "how long it is kept who changed what" },
+	{ "notices.keep", CONF_DURATION, "400d", 1 * DAY, 36500 * DAY, CONF_RELOAD,
+	  "how long it is kept what notices were sent to whom" },
 
 	{ "auth.argon2_memory", CONF_SIZE, "19M", 8 * KIB, 1 * GIB, CONF_RELOAD, "memory of one Argon2id hash" },
 	{ "auth.argon2_passes", CONF_U64, "2", 1, 100, CONF_RELOAD, "passes of one Argon2id hash" },

@@ -20,6 +20,7 @@
 
 enum api_type {
 	API_STR,	/* UTF-8 without control characters; min..max bytes */
+	API_TEXT,	/* UTF-8 with lines: no control characters but line ends and TAB; min..max bytes */
 	API_NAME,	/* a name of ours: a-z 0-9 . _ -, min..max bytes */
 	API_DOMAIN,	/* example.test; A-labels or UTF-8 */
 	API_ADDRESS,	/* local@domain */

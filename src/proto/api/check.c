@@ -20,6 +20,16 @@ static bool printable(struct slice s)
 	return utf8_valid(s);
 }
 
+static bool is_lines(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+		if ((c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f)
+			return false;
+	}
+	return utf8_valid(s);
+}
+
 static bool is_name(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -205,6 +215,8 @@ static bool value_fits(const struct api_param *p, struct slice v)
 	switch (p->type) {
 	case API_STR:
 		return v.n >= p->min && v.n <= max && printable(v);
+	case API_TEXT:
+		return v.n >= p->min && v.n <= max && is_lines(v);
 	case API_NAME:
 		return v.n >= p->min && v.n <= max && is_name(v);
 	case API_SECRET:
@@ -241,6 +253,10 @@ void api_param_rule(const struct api_param *p, struct buf *out)
 		buf_printf(out, "%s of %ju to %ju bytes%s",
 			   p->type == API_STR ? "a text" : "a secret", (uintmax_t)p->min,
 			   (uintmax_t)max, p->type == API_STR ? " without control characters" : "");
+		break;
+	case API_TEXT:
+		buf_printf(out, "a text of %ju to %ju bytes, of lines without control characters", (uintmax_t)p->min,
+			   (uintmax_t)max);
 		break;
 	case API_NAME:
 		buf_printf(out,

@@ -14,7 +14,7 @@ static void set(json_t *o, const char *key, const char *text)
 static void schema_type(json_t *schema, enum api_type type, const char *const *choices)
 {
 	static const char *const types[] = {
-		[API_STR] = "string",     [API_NAME] = "string",   [API_DOMAIN] = "string",
+		[API_STR] = "string",     [API_TEXT] = "string",     [API_NAME] = "string",   [API_DOMAIN] = "string",
 		[API_ADDRESS] = "string", [API_TARGET] = "string", [API_HOSTPORT] = "string",
 		[API_SOURCE] = "string",  [API_SIZE] = "string",   [API_U64] = "integer",
 		[API_BOOL] = "boolean",   [API_CHOICE] = "string", [API_SECRET] = "string",
@@ -45,7 +45,7 @@ static json_t *param_schema(const struct api_param *p)
 		json_object_set_new(schema, "minimum", json_integer((json_int_t)p->min));
 		json_object_set_new(schema, "maximum", json_integer((json_int_t)p->max));
 	}
-	if (p->type == API_STR || p->type == API_NAME || p->type == API_SECRET)
+	if (p->type == API_STR || p->type == API_TEXT || p->type == API_NAME || p->type == API_SECRET)
 		json_object_set_new(schema, "minLength", json_integer((json_int_t)p->min));
 	api_param_rule(p, &rule);
 	buf_printf(&rule, "; %s", p->help);

@@ -76,6 +76,8 @@ extern const struct api_group api_candidate_group;
 extern const struct api_group api_import_group;
 extern const struct api_group api_move_group;
 extern const struct api_group api_queue_group;
+extern const struct api_group api_notice_group;
+extern const struct api_group api_template_group;
 extern const struct api_group api_timer_group;
 extern const struct api_group api_admin_group;
 extern const struct api_group api_token_group;

@@ -26,6 +26,8 @@ static const struct api_group *const groups[] = {
 	&api_import_group,
 	&api_move_group,
 	&api_queue_group,
+	&api_notice_group,
+	&api_template_group,
 	&api_timer_group,
 	&api_admin_group,
 	&api_token_group,

@@ -62,6 +62,16 @@ static const struct {
 	{ "move.status", op_move_status },
 	{ "move.proof", op_move_proof },
 	{ "move.stop", op_move_stop },
+	{ "notice.log", op_notice_log },
+	{ "notice.show", op_notice_show },
+	{ "notice.sender", op_notice_sender },
+	{ "notice.set-sender", op_notice_set_sender },
+	{ "template.list", op_template_list },
+	{ "template.show", op_template_show },
+	{ "template.set", op_template_set },
+	{ "template.reset", op_template_reset },
+	{ "template.preview", op_template_preview },
+	{ "template.test", op_template_test },
 	{ "timer.list", op_timer_list },
 	{ "timer.run", op_timer_run },
 	{ "admin.add", op_admin_add },
@@ -363,7 +373,10 @@ static struct slice detail_of(struct admin *ad)
 		if (!p || p->type == API_SECRET)
 			continue;
 		buf_printf(&text, "%s%s=", text.n ? " " : "", p->name);
-		buf_slice(&text, ad->fields[i].value);
+		if (p->type == API_TEXT)
+			buf_printf(&text, "(%zu bytes)", ad->fields[i].value.n);
+		else
+			buf_slice(&text, ad->fields[i].value);
 	}
 	struct slice s = arena_dup(ad->a, buf_view(&text));
 	buf_fini(&text);

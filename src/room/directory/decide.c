@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "room/directory/name.h"
+#include "room/directory/notice.h"
 #include "room/directory/staff.h"
 
 struct question {
@@ -107,6 +108,19 @@ static int of_token(struct engine *e, struct arena *a, struct slice value, struc
 	return r < 0 ? r : of_holder(e, a, t.holder, ret);
 }
 
+/* It belongs to whose templates and name it was sent with. */
+static int of_notice(struct engine *e, struct arena *a, struct slice value, struct object *ret)
+{
+	uint64_t id = 0;
+	struct notice_row row;
+	if (slice_u64(value, INT64_MAX, &id) < 0)
+		return ERR_NOT_FOUND;
+	int r = notice_get(e, a, id, &row);
+	if (r == 0)
+		*ret = (struct object){ .customer = row.customer, .domain = row.domain };
+	return r;
+}
+
 typedef int object_fn(struct engine *e, struct arena *a, struct slice value, struct object *ret);
 
 static const struct {
@@ -125,6 +139,7 @@ static const struct {
 	object_fn *fn;
 } numbers[] = {
 	{ "token.", of_token },
+	{ "notice.", of_notice },
 };
 
 static object_fn *object_fn_of(const struct api_op *op, struct slice field)

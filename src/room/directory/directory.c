@@ -13,6 +13,7 @@
 #include "room/directory/staff.h"
 #include "room/directory/area.h"
 #include "room/directory/guard.h"
+#include "room/directory/notice_send.h"
 #include "room/directory/timer.h"
 
 void directory_check_disk(struct directory *d)
@@ -58,6 +59,7 @@ static int init(struct room *room)
 	d->guard = guard_new(conf_str(room->conf, "limits.exempt_networks"));
 	timer_init(d);
 	area_init(d);
+	notices_start(d);
 	bug_if(uv_timer_init(room->loop, &d->due) < 0);
 	bug_if(uv_timer_init(room->loop, &d->tick) < 0);
 	d->due.data = d->tick.data = d;

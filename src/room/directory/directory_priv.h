@@ -25,6 +25,7 @@ enum {
 };
 
 struct timers;
+struct notices;
 
 struct directory {
 	struct room *room;
@@ -33,6 +34,7 @@ struct directory {
 	struct guard *guard;
 	uv_timer_t tick, due;
 	struct timers *timers;	/* timer.c */
+	struct notices *notices;	/* notice_send.c */
 	unsigned probes;
 	struct map *silent;		/* "host:port" -> struct silent */
 	struct list movers;		/* struct waiter: MOVE_NEXT that wait for work */

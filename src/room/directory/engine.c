@@ -64,18 +64,23 @@ int engine_commit(struct engine *e)
 {
 	int r = setting_put(e, "version", (int64_t)(e->version + 1));
 	if (r < 0) {
-		sql_rollback(e->db);
+		engine_rollback(e);
 		return r;
 	}
+	bool noticed = e->noticed;
+	e->noticed = false;
 	r = sql_commit(e->db);
 	if (r < 0)
 		return r;
 	e->version++;
+	if (noticed && e->on_notice)
+		e->on_notice(e->on_notice_ctx);
 	return 0;
 }
 
 void engine_rollback(struct engine *e)
 {
+	e->noticed = false;
 	sql_rollback(e->db);
 }
 

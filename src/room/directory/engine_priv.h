@@ -8,9 +8,15 @@
 #include "room/directory/engine.h"
 #include "room/directory/name.h"
 
+struct seal;
+
 struct engine {
 	struct sql *db;
 	uint64_t version;
+	void (*on_notice)(void *ctx);	/* notice.h */
+	void *on_notice_ctx;
+	bool noticed;		/* this transaction added a notice */
+	const struct seal *seal;
 	struct map *refused;	/* domain id and local part -> when the old server refused it */
 };
 

@@ -246,6 +246,51 @@ static const char scripts[] = "CREATE TABLE script ("
 			      " changed INTEGER NOT NULL,"
 			      " PRIMARY KEY (account, name)) STRICT;"
 			      "CREATE UNIQUE INDEX script_active ON script(account) WHERE active = 1;";
+/* notice.h: the outbox and the log of what was sent; templates and senders where a customer has its own. customer and
+ * domain 0: the provider's, all domains. What a notice is about may be gone while its row stays. */
+static const char notices[] =
+	"CREATE TABLE notice ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" operation BLOB NOT NULL UNIQUE,"
+	" kind TEXT NOT NULL,"
+	" customer INTEGER NOT NULL,"
+	" domain INTEGER NOT NULL,"
+	" account INTEGER NOT NULL,"
+	" recipient BLOB NOT NULL,"
+	" name BLOB NOT NULL,"
+	" language TEXT NOT NULL,"
+	" words BLOB NOT NULL,"
+	" sealed BLOB NOT NULL,"
+	" state INTEGER NOT NULL,"
+	" made INTEGER NOT NULL,"
+	" sent INTEGER NOT NULL,"
+	" queue_id INTEGER NOT NULL,"
+	" sender BLOB NOT NULL,"
+	" subject BLOB NOT NULL,"
+	" error BLOB NOT NULL) STRICT;"
+	"CREATE INDEX notice_waiting ON notice(id) WHERE state = 0;"
+	"CREATE INDEX notice_customer ON notice(customer);"
+	"CREATE INDEX notice_recipient ON notice(recipient);"
+	"CREATE TABLE template ("
+	" customer INTEGER NOT NULL,"
+	" kind TEXT NOT NULL,"
+	" language TEXT NOT NULL,"
+	" subject BLOB NOT NULL,"
+	" text BLOB NOT NULL,"
+	" html BLOB NOT NULL,"
+	" changed INTEGER NOT NULL,"
+	" PRIMARY KEY (customer, kind, language)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE notice_sender ("
+	" customer INTEGER NOT NULL REFERENCES customer(id) ON DELETE CASCADE,"
+	" domain INTEGER NOT NULL,"
+	" address BLOB NOT NULL,"
+	" name BLOB NOT NULL,"
+	" PRIMARY KEY (customer, domain)) STRICT, WITHOUT ROWID;"
+	"CREATE TRIGGER notice_sender_domain AFTER DELETE ON domain BEGIN"
+	" DELETE FROM notice_sender WHERE domain = old.id; END;"
+	"CREATE TRIGGER template_customer AFTER DELETE ON customer BEGIN"
+	" DELETE FROM template WHERE customer = old.id; END;"
+	"ALTER TABLE account ADD COLUMN language TEXT NOT NULL DEFAULT '';";
 
 /* What domains do with local parts that are in no list: areas with candidates, and mail that moves out of them. */
 static const char areas[] =
@@ -293,6 +338,7 @@ const char *const directory_migrations[] = {
 	scripts,
 	areas,
 	homes,
+	notices,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

@@ -3,6 +3,7 @@
  * The whole matrix: every operation of the API's table, asked by every rank about what is its own, a sibling's and a
  * stranger's, with objects that are really there; and rights.txt, which shows it to people.
  */
+#include "room/directory/notice.h"
 #include "room/directory/testing.h"
 
 #include "room/directory/name.h"
@@ -10,7 +11,7 @@
 
 /* Three tenants' worth of objects. */
 struct place {
-	const char *customer, *domain, *mailbox, *login, *token;
+	const char *customer, *domain, *mailbox, *login, *token, *notice;
 };
 
 struct world {
@@ -64,6 +65,20 @@ static const char *make_token(struct fixture *f, int64_t holder)
 	return arena_printf(f->a, "%ju", (uintmax_t)t.id);
 }
 
+static const char *make_notice(struct fixture *f, const struct domain *d)
+{
+	struct notice n = { .kind = NOTICE_TEST, .domain = d->id, .to = T("somebody@elsewhere.test"), .now_ms = 1 };
+	struct notice_filter newest = { .kind = -1, .state = -1, .limit = 1 };
+	struct notice_row *rows;
+	size_t count = 0;
+	assert_int_equal(engine_begin(f->e), 0);
+	assert_int_equal(notice_add(f->e, f->a, &n), 0);
+	assert_int_equal(engine_commit(f->e), 0);
+	assert_int_equal(notice_log(f->e, f->a, &newest, &rows, &count), 0);
+	assert_int_equal(count, 1);
+	return arena_printf(f->a, "%ju", (uintmax_t)rows[0].id);
+}
+
 static struct principal wearing(struct fixture *f, int64_t holder)
 {
 	struct principal p;
@@ -92,12 +107,12 @@ static struct world make_world(struct fixture *f)
 	w.domain = wearing(f, holder_staff(dora));
 	w.user = wearing(f, holder_account(joe.id));
 	w.own = (struct place){ "acme", "own.test", "joe@own.test", "joe@own.test",
-				make_token(f, holder_account(joe.id)) };
+				make_token(f, holder_account(joe.id)), make_notice(f, &own) };
 	w.sibling = (struct place){ "acme", "sibling.test", "sue@sibling.test", "sue@sibling.test",
-				    make_token(f, holder_account(sue.id)) };
+				    make_token(f, holder_account(sue.id)), make_notice(f, &sibling) };
 	w.foreign = (struct place){ "other", "foreign.test", "eve@foreign.test", "otto",
-				    make_token(f, holder_account(eve.id)) };
-	w.nowhere = (struct place){ "none", "none.test", "eve@none.test", "nobody", "999999" };
+				    make_token(f, holder_account(eve.id)), make_notice(f, &foreign) };
+	w.nowhere = (struct place){ "none", "none.test", "eve@none.test", "nobody", "999999", "999999" };
 	(void)mary;
 	return w;
 }
@@ -114,7 +129,7 @@ static size_t fields_of(const struct api_op *op, const struct place *at, struct 
 				    : slice_eq(name, SLICE("domain"))  ? at->domain
 				    : slice_eq(name, SLICE("address")) ? at->mailbox
 				    : slice_eq(name, SLICE("login"))   ? at->login
-				    : slice_eq(name, SLICE("id"))      ? at->token
+				    : slice_eq(name, SLICE("id"))      ? (strncmp(op->name, "notice.", 7) ? at->token : at->notice)
 								       : NULL;
 		if (ask && value && rights_has_object(op, p->name))
 			out[n++] = (struct api_field){ name, T(value) };

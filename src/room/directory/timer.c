@@ -7,6 +7,7 @@
 #include "room/directory/area.h"
 #include "room/directory/engine_priv.h"
 #include "room/directory/guard.h"
+#include "room/directory/notice_send.h"
 #include "room/directory/old_login.h"
 #include "room/directory/token.h"
 
@@ -96,6 +97,8 @@ static const struct timer_job jobs[] = {
 	{ "transfers.run", "goes on with mail that moves to another mailbox", 0, transfer },
 	{ "candidates.look", "counts the mail of candidates anew", HOUR_MS, look },
 	{ "candidates.prune", "removes mail of candidates that is older than its domain keeps it", HOUR_MS, prune },
+	{ "notices.send", "sends what the queue did not take before", 0, notices_job_send },
+	{ "notices.trim", "removes sent notices older than notices.keep", HOUR_MS, notices_job_trim },
 	{ "audit.trim", "removes audit rows older than audit.keep", HOUR_MS, trim },
 };
 
@@ -103,8 +106,8 @@ static void keep(void *ctx, const struct timer_job *job, int64_t ran_ms)
 {
 	struct directory *d = ctx;
 	char name[64];
-	if (!job->period_ms)
-		return;
+	if (job->period_ms < HOUR_MS)
+		return;	/* not worth a write: it runs at every start */
 	snprintf(name, sizeof(name), "timer.%s", job->name);
 	IGNORE(setting_put(d->e, name, ran_ms), "runs again after a restart");
 }
