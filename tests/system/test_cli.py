@@ -58,7 +58,7 @@ def made(make_postern):
     (["mailbox", "add", "joe@example.test", "--password", "x"], "use --password-stdin"),
     (["mailbox", "add", "joe@example.test", "--password-stdin"], "expected a password on stdin, but there is none"),
     (["mailbox", "password", "joe@example.test"], "use --password-stdin"),
-    (["domain", "add", "example.test", "--customer", "acme"], "--mode is missing: expected gateway or hosted"),
+    (["address", "add", "x@example.test"], "--type is missing: expected alias, list, redirect or banished"),
     (["domain", "switch", "example.test", "elsewhere"], 'MODE: expected gateway or hosted, got "elsewhere"'),
     (["domain", "switch", "example..test", "hosted"], 'DOMAIN: expected a domain such as example.org'),
     (["customer", "add", "acme", "--pool", "1G", "--pool", "2G"], "--pool: expected this field once only"),

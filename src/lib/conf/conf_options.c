@@ -20,6 +20,9 @@ const struct conf_option conf_options[] = {
 	{ "host.name", CONF_STR, "localhost", 1, 253, CONF_RELOAD,
 	  "name of this machine in greetings, Received lines and EHLO" },
 
+	{ "domain.alternate_base", CONF_STR, "", 0, 200, CONF_RELOAD,
+	  "domain of the provider below which every domain has an alternate name: mydomain.zz is mydomainzz.provider.example too; empty: none" },
+
 	{ "smtp.listen", CONF_ADDRESS, "127.0.0.1:25", 0, 0, CONF_RESTART,
 	  "where the mail exchanger listens" },
 	{ "smtp.max_size", CONF_SIZE, "100M", 64 * KIB, 1 * GIB, CONF_RELOAD,

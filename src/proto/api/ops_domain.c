@@ -5,8 +5,9 @@
 /* clang-format off */
 static const struct api_param domain_add[] = {
 	P_DOMAIN(.required = true, .positional = true),
-	P_CUSTOMER(.required = true),
-	P_MODE(.required = true),
+	P_CUSTOMER(),
+	P_MODE(),
+	{ "alias_of", API_DOMAIN, .help = "only another name of this domain; then nothing else is named" },
 	P_SERVER,
 	P_SERVER_TLS,
 	P_RECIPIENTS,
@@ -56,6 +57,8 @@ static const struct api_result domain_is[] = {
 	{ "recipients", API_CHOICE, "how unknown addresses are judged while it is forwarded" },
 	{ "when_down", API_CHOICE, "what happens to them while the old server does not answer" },
 	{ "banished", API_CHOICE, "what happens to mail for banished addresses" },
+	{ "alternate", API_STR, "its name below the provider's domain" },
+	{ "aliases", API_LIST, "other names that it has" },
 	{ "subaddress", API_CHOICE, "what stands in front of a detail, as in joe+shop, or off" },
 	{ "catch_all", API_ADDRESS, "mailbox that gets the mail of unknown addresses" },
 	{ "candidates", API_CHOICE, "whether unknown addresses become candidates" },

@@ -174,7 +174,20 @@ enum address_type address_type_of(struct engine *e, struct arena *a, const struc
 	return n == 1 ? ADDRESS_ALIAS : ADDRESS_LIST;
 }
 
-static int normal_targets(struct arena *a, const struct domain *d, struct address *x,
+/* A domain by its own name, so that what leads to an address is found by one spelling. */
+static int own_name(struct engine *e, struct arena *a, struct slice *text)
+{
+	struct name name;
+	struct domain d;
+	int r = name_parse(a, *text, &name);
+	if (r == 0)
+		r = domain_get(e, a, name.domain, &d);
+	if (r == 0 && !slice_eq(d.name, name.domain))
+		*text = name_text(a, name.local, d.name);
+	return r == ERR_NOT_FOUND ? 0 : r;
+}
+
+static int normal_targets(struct engine *e, struct arena *a, const struct domain *d, struct address *x,
 			  struct problem *why)
 {
 	struct slice *out = NULL;
@@ -186,6 +199,9 @@ static int normal_targets(struct arena *a, const struct domain *d, struct addres
 			return problem_set(why, ERR_INVALID, "to",
 					   "\"" SLICE_FMT "\" is not an address",
 					   SLICE_ARG(x->targets[i]));
+		int r = own_name(e, a, &t);
+		if (r < 0)
+			return r;
 		for (size_t j = 0; j < n; j++)
 			twice |= slice_eq(out[j], t);
 		if (!twice)
@@ -228,7 +244,7 @@ int address_check(struct engine *e, struct arena *a, const struct domain *d, str
 	if (x->n_targets > ADDRESS_TARGETS_MAX)
 		return problem_set(why, ERR_TOO_BIG, "to", "%zu addresses are more than %d",
 				   x->n_targets, ADDRESS_TARGETS_MAX);
-	int r = normal_targets(a, d, x, why);
+	int r = normal_targets(e, a, d, x, why);
 	if (r < 0)
 		return r;
 	if (x->type == ADDRESS_ALIAS && x->n_targets != 1)

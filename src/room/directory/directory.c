@@ -14,6 +14,7 @@
 #include "room/directory/area.h"
 #include "room/directory/guard.h"
 #include "room/directory/notice_send.h"
+#include "room/directory/other_name.h"
 #include "room/directory/timer.h"
 
 void directory_check_disk(struct directory *d)
@@ -57,6 +58,7 @@ static int init(struct room *room)
 	if (r < 0)
 		return r;
 	d->guard = guard_new(conf_str(room->conf, "limits.exempt_networks"));
+	engine_set_alternate_base(d->e, slice_str(conf_str(room->conf, "domain.alternate_base")));
 	timer_init(d);
 	area_init(d);
 	notices_start(d);
@@ -87,6 +89,7 @@ static void on_reload(struct room *room)
 {
 	struct directory *d = room->state;
 	limiter_exempt(guard_limiter(d->guard), conf_str(room->conf, "limits.exempt_networks"));
+	engine_set_alternate_base(d->e, slice_str(conf_str(room->conf, "domain.alternate_base")));
 }
 
 static void on_stats(struct room *room, struct stats *stats)

@@ -5,6 +5,7 @@
 #include "room/directory/engine_priv.h"
 
 #include "base/err.h"
+#include "room/directory/other_name.h"
 
 #define COLUMNS \
 	"SELECT id, customer, name, hosted, phase, server_host, server_port, server_tls, " \
@@ -67,6 +68,8 @@ static int check(struct arena *a, struct domain *d, struct problem *why)
 int domain_add(struct engine *e, struct arena *a, struct domain *d, struct problem *why)
 {
 	int r = check(a, d, why);
+	if (r == 0)
+		r = other_name_free(e, a, d->name, why);
 	if (r < 0)
 		return r;
 	d->phase = d->hosted ? PHASE_HOSTED : PHASE_FILTERING;
@@ -85,14 +88,19 @@ int domain_add(struct engine *e, struct arena *a, struct domain *d, struct probl
 	if (r < 0)
 		return r;
 	d->id = (uint64_t)sql_last_id(e->db);
-	return 0;
+	return other_name_give(e, a, d);
 }
 
 int domain_get(struct engine *e, struct arena *a, struct slice name, struct domain *ret)
 {
 	struct sql_stmt *s = sql_prepare(e->db, by_name);
 	sql_bind_text(s, 1, name);
-	return read_one(a, s, ret);
+	int r = read_one(a, s, ret);
+	uint64_t id;
+	if (r != ERR_NOT_FOUND)
+		return r;
+	r = other_name_find(e, name, &id);
+	return r < 0 ? r : domain_by_id(e, a, id, ret);
 }
 
 int domain_by_id(struct engine *e, struct arena *a, uint64_t id, struct domain *ret)

@@ -5,6 +5,7 @@
 #include "room/directory/engine_priv.h"
 
 #include "base/err.h"
+#include "room/directory/other_name.h"
 #include "room/directory/schema.h"
 
 int engine_open(const char *path, struct engine **ret)
@@ -20,6 +21,8 @@ int engine_open(const char *path, struct engine **ret)
 	e->version = (uint64_t)setting_get(e, "version", 0);
 	/* Nobody waits for the store's answer any more: it is told of the account again. */
 	r = sql_run(e->db, "UPDATE account SET state = 0 WHERE state = 3", "");
+	if (r >= 0)
+		r = other_name_fill(e);
 	if (r < 0) {
 		engine_close(&e);
 		return r;
@@ -35,6 +38,7 @@ void engine_close(struct engine **pe)
 		return;
 	recipient_clear(e);
 	map_free(&e->refused);
+	free(e->alternate_base);
 	sql_close(&e->db);
 	free(e);
 	*pe = NULL;

@@ -102,7 +102,7 @@ struct domain {
 
 const char *phase_name(enum phase phase);
 NODISCARD int domain_add(struct engine *e, struct arena *a, struct domain *d, struct problem *why);
-/* name in normal form. */
+/* name in normal form: a domain's own, or another name of it (other_name.h); ret has its own. */
 NODISCARD int domain_get(struct engine *e, struct arena *a, struct slice name, struct domain *ret);
 NODISCARD int domain_by_id(struct engine *e, struct arena *a, uint64_t id, struct domain *ret);
 /* customer 0: all */

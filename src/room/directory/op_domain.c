@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "ipc/queue.pb-c.h"
 #include "room/directory/op_addressing.h"
+#include "room/directory/other_name.h"
 
 enum { SMTP_PORT = 25 };
 
@@ -45,7 +46,13 @@ static json_t *domain_json(struct admin *ad, const struct domain *d)
 			 "banished", banished_words[d->banished], "mailboxes",
 			 json_number(mailboxes), "addresses", json_number(addresses), "created_ms",
 			 (json_int_t)d->created_ms, "switched_ms", (json_int_t)d->switched_ms);
+	struct slice alternate = { 0 }, *aliases = NULL;
+	size_t n = 0;
 	op_addressing_json(j, &x, &sum);
+	if (other_name_alternate(ad->e, ad->a, d->id, &alternate) == 0)
+		json_object_set_new(j, "alternate", json_text(alternate));
+	if (alias_domain_list(ad->e, ad->a, d->id, &aliases, &n) == 0)
+		json_object_set_new(j, "aliases", json_texts(aliases, n));
 	return j;
 }
 
@@ -107,6 +114,33 @@ static void give(void *ctx)
 	admin_ok(s->ad, s->status, domain_json(s->ad, &s->d));
 }
 
+static int add_alias(struct admin *ad, struct domain *d)
+{
+	static const char *const others[] = { "customer", "mode", "server", "catch_all", "candidates", NULL };
+	for (size_t i = 0; others[i]; i++)
+		if (admin_has(ad, others[i]))
+			return problem_set(&ad->why, ERR_INVALID, others[i],
+					   "another name of a domain has nothing of its own");
+	int r = engine_begin(ad->e);
+	if (r < 0)
+		return r;
+	r = alias_domain_add(ad->e, ad->a, admin_get(ad, "domain"), admin_get(ad, "alias_of"), d, &ad->why);
+	if (r < 0) {
+		admin_rollback(ad);
+		return r;
+	}
+	return admin_commit(ad, d->name);
+}
+
+static int check_add(struct admin *ad)
+{
+	if (!admin_has(ad, "customer"))
+		return problem_set(&ad->why, ERR_INVALID, "customer", "a domain needs a customer, or alias_of");
+	if (!admin_has(ad, "mode"))
+		return problem_set(&ad->why, ERR_INVALID, "mode", "expected gateway or hosted");
+	return 0;
+}
+
 void op_domain_add(struct admin *ad)
 {
 	struct setting *s = ARENA_NEW(ad->a, struct setting);
@@ -114,7 +148,17 @@ void op_domain_add(struct admin *ad)
 	*s = (struct setting){ .ad = ad, .status = 201 };
 	*d = (struct domain){ .name = admin_get(ad, "domain"), .created_ms = ad->now_ms };
 	d->hosted = admin_choice(ad, "mode", mode_words, 0) == 1;
-	int r = take_fields(ad, d);
+	if (admin_has(ad, "alias_of")) {
+		int err = add_alias(ad, d);
+		if (err < 0)
+			admin_refuse(ad, err);
+		else
+			give(s);
+		return;
+	}
+	int r = check_add(ad);
+	if (r == 0)
+		r = take_fields(ad, d);
 	if (r == 0)
 		r = engine_begin(ad->e);
 	if (r < 0) {

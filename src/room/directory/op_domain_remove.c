@@ -3,6 +3,8 @@
 #include "room/directory/account_close.h"
 #include "room/directory/addressing.h"
 #include "room/directory/admin.h"
+#include "room/directory/name.h"
+#include "room/directory/other_name.h"
 #include "room/directory/transfer.h"
 
 #include "base/err.h"
@@ -80,6 +82,40 @@ static void on_closed(void *ctx, int err, uint64_t messages)
 	finish(x);
 }
 
+/* An alias domain goes alone; what it was another name of stays. 1: that was it. */
+static int remove_alias(struct removing *x, struct slice given)
+{
+	struct admin *ad = x->ad;
+	struct slice name;
+	if (name_domain(ad->a, given, &name) < 0 || slice_eq(name, x->d.name))
+		return 0;
+	int r = engine_begin(ad->e);
+	if (r < 0)
+		return r;
+	r = alias_domain_remove(ad->e, name);
+	if (r < 0)
+		admin_rollback(ad);
+	else
+		r = admin_commit(ad, name);
+	if (r == ERR_NOT_FOUND)
+		return problem_set(&ad->why, ERR_CONFLICT, "domain",
+				   SLICE_FMT " is the alternate name of " SLICE_FMT " and goes with it", SLICE_ARG(name),
+				   SLICE_ARG(x->d.name));
+	x->d.name = name;
+	return r < 0 ? r : 1;
+}
+
+static int check_aliases(struct removing *x)
+{
+	struct slice *rows;
+	size_t n = 0;
+	int r = alias_domain_list(x->ad->e, x->ad->a, x->d.id, &rows, &n);
+	if (r == 0 && n)
+		return problem_set(&x->ad->why, ERR_CONFLICT, "domain", SLICE_FMT " is another name of it: remove that first",
+				   SLICE_ARG(rows[0]));
+	return r;
+}
+
 /* What the rows do not allow is told before the store is asked. */
 static int check(struct removing *x)
 {
@@ -109,6 +145,14 @@ void op_domain_remove(struct admin *ad)
 	struct removing *x = ARENA_NEW(ad->a, struct removing);
 	x->ad = ad;
 	int r = admin_domain(ad, admin_get(ad, "domain"), &x->d);
+	if (r == 0)
+		r = remove_alias(x, admin_get(ad, "domain"));
+	if (r == 1) {
+		admin_ok(ad, 200, json_pack("{s:o, s:i}", "domain", json_text(x->d.name), "messages", 0));
+		return;
+	}
+	if (r == 0)
+		r = check_aliases(x);
 	if (r == 0)
 		r = check(x);
 	if (r == 0 && !x->area.id)

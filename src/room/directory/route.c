@@ -327,13 +327,12 @@ static int walk_name(struct walk *w, const struct name *name, unsigned depth)
 	struct domain d;
 	if (++w->visits > ROUTE_VISITS_MAX)
 		return refuse_expansion(w);
-	if (map_put(w->seen, name_text(w->a, name->local, name->domain), w)) {
+	int r = name->literal ? ERR_NOT_FOUND : domain_get(w->e, w->a, name->domain, &d);
+	/* By whichever of its names: an address is visited once. */
+	if (map_put(w->seen, name_text(w->a, name->local, r == 0 ? d.name : name->domain), w)) {
 		w->circle = true;
 		return 0;
 	}
-	if (name->literal)
-		return to_elsewhere(w, name, depth);
-	int r = domain_get(w->e, w->a, name->domain, &d);
 	if (r == ERR_NOT_FOUND)
 		return to_elsewhere(w, name, depth);
 	return r < 0 ? refuse_trouble(w) : in_domain(w, &d, name, depth);

@@ -327,6 +327,12 @@ static const char areas[] =
 	" created INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX transfer_target ON transfer(target_account);";
 
+/* Alternate names (labels, without a dot) and alias domains (with dots). */
+static const char alternates[] = "CREATE TABLE other_name ("
+				 " name TEXT PRIMARY KEY,"
+				 " domain INTEGER NOT NULL REFERENCES domain(id) ON DELETE CASCADE) STRICT;"
+				 "CREATE INDEX other_name_domain ON other_name(domain);";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -339,6 +345,7 @@ const char *const directory_migrations[] = {
 	areas,
 	homes,
 	notices,
+	alternates,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);
