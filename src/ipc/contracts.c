@@ -20,6 +20,7 @@
 #define SMTPD ROLE_BIT(ROLE_SMTPD)
 #define IMAPD ROLE_BIT(ROLE_IMAPD)
 #define POP3D ROLE_BIT(ROLE_POP3D)
+#define SIEVED ROLE_BIT(ROLE_SIEVED)
 #define HTTPD ROLE_BIT(ROLE_HTTPD)
 #define AUTH ROLE_BIT(ROLE_AUTH)
 #define MOVER ROLE_BIT(ROLE_MOVER)
@@ -51,7 +52,7 @@ static const struct ipc_op directory_ops_table[] = {
 	[POSTERN__DIRECTORY_OP__DIRECTORY_GRANT] = { "directory.grant", REQ(grant_request), REQ(grant_reply), IPC_RETRY | IPC_REPLY_FD, AUTH | MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_LOGIN_RESULT] = { "directory.login-result", REQ(login_result), REQ(nothing), IPC_RETRY, AUTH },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_REHASH] = { "directory.rehash", REQ(rehash_request), REQ(rehash_reply), IPC_RETRY, AUTH },
-	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = { "directory.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD | IPC_REQUEST_MAY_FD, HTTPD },
+	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = { "directory.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD | IPC_REQUEST_MAY_FD, HTTPD | SIEVED },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT] = { "directory.move-next", REQ(move_next_request), REQ(move_task), IPC_RETRY, MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS] = { "directory.move-progress", REQ(move_progress), REQ(nothing), IPC_RETRY, MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_USAGE] = { "directory.usage", REQ(usage_notice), NULL, IPC_NOTIFY, 0 },
@@ -59,7 +60,7 @@ static const struct ipc_op directory_ops_table[] = {
 };
 
 static const struct ipc_op auth_ops_table[] = {
-	[POSTERN__AUTH_OP__AUTH_LOGIN] = { "auth.login", REQ(login_request), REQ(login_reply), IPC_RETRY | IPC_REPLY_FD, SMTPD | IMAPD | POP3D | HTTPD },
+	[POSTERN__AUTH_OP__AUTH_LOGIN] = { "auth.login", REQ(login_request), REQ(login_reply), IPC_RETRY | IPC_REPLY_FD, SMTPD | IMAPD | POP3D | SIEVED | HTTPD },
 	[POSTERN__AUTH_OP__AUTH_HASH] = { "auth.hash", REQ(hash_request), REQ(hash_reply), IPC_RETRY, DIRECTORY },
 };
 

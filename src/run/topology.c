@@ -12,6 +12,7 @@ const struct topology_room topology_rooms[] = {
 	{ ROLE_SMTPD, "rooms.smtpd", NULL, 0 },
 	{ ROLE_IMAPD, "rooms.imapd", NULL, 0 },
 	{ ROLE_POP3D, NULL, NULL, 0 },
+	{ ROLE_SIEVED, NULL, NULL, 0 },
 	{ ROLE_HTTPD, NULL, NULL, 0 },
 };
 const size_t topology_n_rooms = ARRAY_SIZE(topology_rooms);
@@ -23,6 +24,8 @@ const struct topology_edge topology_edges[] = {
 	{ ROLE_IMAPD, ROLE_AUTH },	{ ROLE_IMAPD, ROLE_FILTER },
 
 	{ ROLE_POP3D, ROLE_AUTH },
+
+	{ ROLE_SIEVED, ROLE_AUTH },	{ ROLE_SIEVED, ROLE_DIRECTORY },
 
 	{ ROLE_HTTPD, ROLE_DIRECTORY }, { ROLE_HTTPD, ROLE_QUEUE },
 
@@ -43,6 +46,7 @@ const struct topology_listener topology_listeners[] = {
 	{ "submission", "submission.listen", ROLE_SMTPD, false },
 	{ "imaps", "imap.listen", ROLE_IMAPD, false },
 	{ "pop3s", "pop3.listen", ROLE_POP3D, false },
+	{ "sieve", "sieve.listen", ROLE_SIEVED, false },
 	{ "admin", "admin.socket", ROLE_HTTPD, true },
 };
 const size_t topology_n_listeners = ARRAY_SIZE(topology_listeners);

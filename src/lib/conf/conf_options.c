@@ -63,6 +63,13 @@ const struct conf_option conf_options[] = {
 	{ "pop3.max_connections", CONF_U64, "2000", 1, 100000, CONF_RELOAD,
 	  "connections of the pop3d room" },
 
+	{ "sieve.listen", CONF_ADDRESS, "127.0.0.1:4190", 0, 0, CONF_RESTART,
+	  "where users look after their Sieve scripts (ManageSieve; STARTTLS comes before any password)" },
+	{ "sieve.timeout", CONF_DURATION, "30m", 1 * SEC, 24 * HOUR, CONF_RELOAD,
+	  "how long a client may be silent" },
+	{ "sieve.max_connections", CONF_U64, "2000", 1, 100000, CONF_RELOAD,
+	  "connections of the sieved room" },
+
 	{ "admin.socket", CONF_STR, "run/admin.sock", 1, 100, CONF_RESTART,
 	  "unix socket of the administration, below the instance's folder; whoever may open it is the provider" },
 	{ "admin.max_file", CONF_SIZE, "64M", 64 * KIB, 256 * MIB, CONF_RELOAD,

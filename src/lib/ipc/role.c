@@ -8,6 +8,7 @@ static const char *const names[ROLE_COUNT] = {
 	[ROLE_POP3D] = "pop3d", [ROLE_HTTPD] = "httpd", [ROLE_AUTH] = "auth",
 	[ROLE_FILTER] = "filter", [ROLE_RELAY] = "relay", [ROLE_MOVER] = "mover",
 	[ROLE_DIRECTORY] = "directory", [ROLE_QUEUE] = "queue", [ROLE_STORE] = "store",
+	[ROLE_SIEVED] = "sieved",
 };
 
 const char *role_name(enum role role)

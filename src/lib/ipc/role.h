@@ -18,6 +18,7 @@ enum role {
 	ROLE_DIRECTORY = 9,
 	ROLE_QUEUE = 10,
 	ROLE_STORE = 11,
+	ROLE_SIEVED = 12,
 	ROLE_COUNT
 };
 

@@ -27,6 +27,7 @@ static bool literal_at_end(struct slice line, uint64_t *ret)
 int ms_frame(struct slice in, uint64_t max, size_t *ret_n, uint64_t *ret_literal)
 {
 	size_t at = 0, of_lines = 0;
+	uint64_t all = 0;
 	for (;;) {
 		ptrdiff_t lf = slice_find_byte(slice_sub(in, 0, at + MANAGESIEVE_LINE_MAX - of_lines), '\n', at);
 		if (lf < 0)
@@ -41,14 +42,14 @@ int ms_frame(struct slice in, uint64_t max, size_t *ret_n, uint64_t *ret_literal
 		*ret_n = at;
 		if (!more)
 			return 1;
-		if (literal > max) {
+		if (literal > max || all + literal > max + MANAGESIEVE_NAMES_MAX) {
 			*ret_literal = literal;
 			return ERR_TOO_BIG;
 		}
 		if (literal > in.n - at)
 			return 0;
 		at += literal;
-		max -= literal;	/* of all literals of a command together */
+		all += literal;
 	}
 }
 

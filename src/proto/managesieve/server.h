@@ -17,6 +17,7 @@ enum {
 	MANAGESIEVE_LINE_MAX = SASL_LINE_MAX + 512,	/* bytes of a command without its literals */
 	MANAGESIEVE_LITERAL_MAX = 64 * 1024,		/* of a script, once logged in */
 	MANAGESIEVE_LITERAL_CLEAR_MAX = SASL_LINE_MAX,	/* before */
+	MANAGESIEVE_NAMES_MAX = 2048,			/* of the others of a command: names */
 	MANAGESIEVE_SKIP_MAX = 1024 * 1024,		/* a larger literal is refused and read past; past this the session ends */
 	MANAGESIEVE_INPUT_MAX = MANAGESIEVE_LINE_MAX + MANAGESIEVE_LITERAL_MAX + 4096,	/* what the owner keeps for it */
 	MANAGESIEVE_ERRORS_MAX = 20,	/* refused commands in a row */

@@ -54,7 +54,7 @@ void ms_close(struct managesieve *s);
 void ms_forget_login(struct managesieve *s);
 
 /* parse.c: 1 a whole command, *ret_n bytes of in; 0 more is needed; ERR_SYNTAX; ERR_TOO_BIG: *ret_n bytes of it lie before a
- * literal of *ret_literal bytes, which is over max. */
+ * literal of *ret_literal bytes, which is over max, or with those before it over max and names. */
 NODISCARD int ms_frame(struct slice in, uint64_t max, size_t *ret_n, uint64_t *ret_literal);
 /* Its verb and arguments; strings in the arena or in the frame. ERR_SYNTAX. */
 NODISCARD int ms_parse(struct slice frame, struct arena *a, struct ms_command *ret);

@@ -52,6 +52,7 @@ static const struct {
 	{ TLS, RIGHT "GETSCRIPT \"a\"\r\nGETSCRIPT {1+}\r\na\r\n", IN "{7}\r\nkeep;\r\n\r\nOK\r\n{7}\r\nkeep;\r\n\r\nOK\r\n", false },
 	{ TLS, RIGHT "GETSCRIPT \"x\"\r\n", IN "NO (NONEXISTENT) {16}\r\nline 1:\r\nnothing\r\n", false },
 	{ TLS, RIGHT "PUTSCRIPT \"a\" {5+}\r\nkeep;\r\nPUTSCRIPT \"a\" \"keep;\"\r\n", IN "OK\r\nOK\r\n", false },
+	{ TLS, RIGHT "PUTSCRIPT {1+}\r\na {5+}\r\nkeep;\r\n", IN "OK\r\n", false },
 	{ TLS, RIGHT "CHECKSCRIPT {7+}\r\n\"\r\n{9+}\r\n", IN "OK\r\n", false },
 	{ TLS, RIGHT "CHECKSCRIPT \"\"\r\n", IN "OK\r\n", false },
 	{ TLS, RIGHT "HAVESPACE \"a\" 65536\r\nHAVESPACE \"a\" 65537\r\nHAVESPACE \"a\" \"1\"\r\n",
@@ -128,7 +129,7 @@ static void literals(void **state)
 		struct fake f;
 		begin(&f, true);
 		size_t n = MANAGESIEVE_LITERAL_MAX + over;
-		buf_printf(&in, "PUTSCRIPT \"a\" {%zu+}\r\n", n);
+		buf_printf(&in, "PUTSCRIPT {1+}\r\na {%zu+}\r\n", n);
 		put_x(&in, n);
 		buf_str(&in, "\r\nNOOP\r\n");
 		fake_feed(&f, buf_view(&in));

@@ -141,6 +141,14 @@ static void succeed(struct login *l, int fd)
 	ipc_reply(call, &reply.base, fd);
 }
 
+/* Of a session that is no channel but a right to operations. */
+static void take_token(struct login *l, const Postern__GrantReply *reply)
+{
+	struct slice token = arena_dup(l->call->arena, bytes_of(&reply->token));
+	l->reply.token.data = (uint8_t *)(uintptr_t)token.p;
+	l->reply.token.len = token.n;
+}
+
 static void on_grant(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct login *l = ctx;
@@ -148,7 +156,9 @@ static void on_grant(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 		ask_credential(l); /* the credential changed meanwhile: check against the new one */
 		return;
 	}
-	if (err < 0 || fd < 0) {
+	if (err == 0 && fd < 0)
+		take_token(l, (const Postern__GrantReply *)reply);
+	if (err < 0 || (fd < 0 && !l->reply.token.len)) {
 		if (fd >= 0)
 			close(fd);
 		fail(l, err == ERR_CONFLICT ? ERR_DENIED : ERR_UNAVAILABLE,
@@ -162,6 +172,7 @@ static Postern__SessionKind kind_of(const char *protocol)
 {
 	return !strcmp(protocol, "pop3")   ? POSTERN__SESSION_KIND__SESSION_POP3
 	       : !strcmp(protocol, "imap") ? POSTERN__SESSION_KIND__SESSION_IMAP
+	       : !strcmp(protocol, "sieve") ? POSTERN__SESSION_KIND__SESSION_SIEVE
 					   : POSTERN__SESSION_KIND__SESSION_WEB;
 }
 

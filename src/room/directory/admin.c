@@ -510,12 +510,13 @@ static void authorize(struct admin *ad)
 static int identify(struct admin *ad)
 {
 	struct slice token = bytes_of(&ad->req->token);
-	if (!token.n) {
+	if (!token.n && ad->call->peer == ROLE_HTTPD) {
 		ad->who = principal_local(ad->a);
 		return 0;
 	}
 	int r = principal_of(ad->e, ad->a, token, ad->now_ms, &ad->who);
-	explicit_bzero((void *)(uintptr_t)token.p, token.n);
+	if (token.n)
+		explicit_bzero((void *)(uintptr_t)token.p, token.n);
 	ad->unknown = r == ERR_NOT_FOUND;
 	return ad->unknown ? problem_set(&ad->why, ERR_DENIED, NULL, "this token is not good (any more)") : r;
 }

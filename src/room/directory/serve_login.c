@@ -11,6 +11,8 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/store.pb-c.h"
+#include "room/directory/staff.h"
+#include "room/directory/token.h"
 #include "room/directory/guard.h"
 
 /* The password is right, but given by somebody else: for users, in their customer's language, in ASCII. */
@@ -155,6 +157,40 @@ static void grant(struct directory *d, struct ipc_call *call, const struct accou
 	close(pair[0]);
 }
 
+/* For sieved: no channel to the store, but a session's token for the account's scripts and nothing else. It ends
+ * with the password, and when it is not used for a while. */
+static void grant_token(struct directory *d, struct ipc_call *call, const struct account *account)
+{
+	const Postern__GrantRequest *req = (const Postern__GrantRequest *)call->req;
+	int64_t now_ms = clock_wall_ms();
+	struct slice text;
+	struct token t = {
+		.holder = holder_account(account->id), .kind = TOKEN_SESSION, .name = SLICE(""), .scopes = SLICE("sieve"),
+		.version = account->version, .remote = slice_str(req->client), .created_ms = now_ms,
+		.expires_ms = now_ms + TOKEN_SESSION_MS,
+	};
+	int r = engine_begin(d->e);
+	if (r == 0) {
+		r = token_add(d->e, call->arena, &t, &text, NULL);
+		if (r < 0)
+			engine_rollback(d->e);
+		else
+			r = engine_commit(d->e);
+	}
+	directory_check_disk(d);
+	if (r < 0) {
+		ipc_fail(call, ERR_UNAVAILABLE, NULL);
+		return;
+	}
+	Postern__GrantReply reply = POSTERN__GRANT_REPLY__INIT;
+	reply.account_id = account->id;
+	reply.address = data_of(account->address);
+	reply.shard = account->shard;
+	reply.token = data_of(text);
+	d->grants++;
+	ipc_reply(call, &reply.base, -1);
+}
+
 /* auth: the credential that it verified must still be the one. */
 static int by_credential(struct directory *d, struct ipc_call *call, struct account *ret)
 {
@@ -202,6 +238,8 @@ void serve_grant(struct ipc_call *call, void *ctx)
 		r = by_credential(d, call, &account);
 	if (r < 0)
 		ipc_fail(call, r, NULL);
+	else if (req->kind == POSTERN__SESSION_KIND__SESSION_SIEVE)
+		grant_token(d, call, &account);
 	else
 		grant(d, call, &account, source);
 }

@@ -29,7 +29,7 @@ struct token {
 	int64_t holder;		/* staff.h */
 	enum token_kind kind;
 	struct slice name;	/* of a key */
-	struct slice scopes;	/* of a key: operations ("mailbox.list") and nouns ("mailbox"), a blank between; empty: all */
+	struct slice scopes;	/* operations ("mailbox.list") and nouns ("mailbox"), a blank between; empty: all */
 	bool read_only;
 	uint64_t version;	/* of the credential that made a session */
 	struct slice remote;	/* who asked for it */

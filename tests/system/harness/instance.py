@@ -343,7 +343,7 @@ class Instance:
 
     def port(self, service):
         return self.port_base + {"smtp": 25, "submission": 465, "imaps": 993, "pop3s": 995, "https": 443,
-                                 "http": 80}[service]
+                                 "http": 80, "sieve": 4190}[service]
 
     def smtp(self, timeout=20):
         return smtplib.SMTP("127.0.0.1", self.port("smtp"), local_hostname="client.test", timeout=timeout)

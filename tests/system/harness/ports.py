@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 
-OFFSETS = (24, 25, 80, 110, 143, 443, 465, 993, 995)
+OFFSETS = (24, 25, 80, 110, 143, 443, 465, 993, 995, 4190)
 LOCKS = "/tmp/postern-test-ports"
 _held = {}
 
