@@ -39,10 +39,18 @@ int memfd_seal(int fd)
 
 int memfd_of(const char *name, struct slice s, int *ret_fd)
 {
+	return memfd_join(name, slice_of(NULL, 0), s, ret_fd);
+}
+
+int memfd_join(const char *name, struct slice front, struct slice rest, int *ret_fd)
+{
 	int fd, err = memfd_new(name, &fd);
 	if (err < 0)
 		return err;
-	err = memfd_write(fd, s);
+	if (front.n)
+		err = memfd_write(fd, front);
+	if (err == 0)
+		err = memfd_write(fd, rest);
 	if (err == 0)
 		err = memfd_seal(fd);
 	if (err < 0) {

@@ -12,7 +12,9 @@
 NODISCARD int memfd_new(const char *name, int *ret_fd);		/* close-on-exec, sealable, empty */
 NODISCARD int memfd_write(int fd, struct slice s);		/* appends all; ERR_FULL, errno */
 NODISCARD int memfd_seal(int fd);
-NODISCARD int memfd_of(const char *name, struct slice s, int *ret_fd);	/* new, written, sealed */
+NODISCARD int memfd_of(const char *name, struct slice s, int *ret_fd);
+/* Both, one behind the other. */
+NODISCARD int memfd_join(const char *name, struct slice front, struct slice rest, int *ret_fd);	/* new, written, sealed */
 
 /* ERR_INVALID where it is no sealed memfd, ERR_TOO_BIG past max; else its size. */
 NODISCARD int memfd_check(int fd, uint64_t max, uint64_t *ret_size);

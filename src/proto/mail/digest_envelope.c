@@ -222,12 +222,31 @@ static void set_short(struct digest_run *r, struct slice raw, ProtobufCBinaryDat
 		*ret = digest_data(arena_dup(r->arena, header_unfold(raw, SHORT_MAX, r->scratch)));
 }
 
+/* Only values that fit an address are kept; whoever passes mail on looks for himself among them (S37). */
+static void add_delivered(struct digest_run *r, struct budget *b, struct slice raw)
+{
+	enum { VALUES_MAX = 50 };
+	Postern__Digest *d = r->d;
+	struct slice v = slice_trim(raw);
+	d->delivered_count++;
+	if (!v.n || v.n > ADDR_TEXT_MAX || d->n_delivered_to == VALUES_MAX || !digest_pay(r, b, v.n + VALUE_COST))
+		return;
+	if (!d->delivered_to)
+		d->delivered_to = ARENA_ARRAY(r->arena, ProtobufCBinaryData, VALUES_MAX);
+	v = arena_dup(r->arena, v);
+	for (size_t i = 0; i < v.n; i++)
+		((uint8_t *)v.p)[i] = ascii_lower(v.p[i]);
+	d->delivered_to[d->n_delivered_to++] = digest_data(v);
+}
+
 static void message_field(struct digest_run *r, const struct header_field *f,
-			  struct references *refs)
+			  struct references *refs, struct budget *delivered)
 {
 	Postern__Digest *d = r->d;
 	if (slice_eq_ci(f->name, SLICE("received"))) {
 		d->received_count++;
+	} else if (slice_eq_ci(f->name, SLICE("delivered-to"))) {
+		add_delivered(r, delivered, f->value);
 	} else if (slice_eq_ci(f->name, SLICE("references")) ||
 		   slice_eq_ci(f->name, SLICE("in-reply-to"))) {
 		add_references(refs, f->value);
@@ -245,10 +264,10 @@ void digest_message_fields(struct digest_run *r, struct slice header)
 	struct references refs = { .n = 0 };
 	struct header_scan h = header_scan_of(header);
 	struct header_field f;
-	struct budget b = { BUDGET_ENVELOPE };
+	struct budget b = { BUDGET_ENVELOPE }, delivered = { BUDGET_DELIVERED };
 	struct mail_date date;
 	while (header_next(&h, &f) > 0)
-		message_field(r, &f, &refs);
+		message_field(r, &f, &refs, &delivered);
 	r->d->envelope = digest_envelope(r, header, &b);
 	if (mail_date_parse(digest_slice(r->d->envelope->date), &date) == 0)
 		r->d->date_ms = date.ms;

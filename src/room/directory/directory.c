@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "lib/sql/sql.h"
+#include "room/directory/srs_secret.h"
 #include "room/directory/staff.h"
 #include "room/directory/area.h"
 #include "room/directory/guard.h"
@@ -53,6 +54,8 @@ static int init(struct room *room)
 	int r = engine_open("directory.db", &d->e);
 	if (r == 0)
 		r = staff_take_first(d->e, "first-login", clock_wall_ms());
+	if (r == 0)
+		r = srs_secrets_turn(d->e, clock_wall_ms());
 	if (r == 0)
 		r = seal_open("seal.key", &d->seal);
 	if (r < 0)

@@ -9,8 +9,10 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "room/directory/candidate.h"
+#include "proto/mail/address.h"
 #include "room/directory/engine_priv.h"
 #include "room/directory/script.h"
+#include "room/directory/srs_secret.h"
 
 struct walk {
 	struct engine *e;
@@ -19,6 +21,9 @@ struct walk {
 	struct route *route;
 	struct map *seen; /* address -> anything: visited, or already a target */
 	size_t visits, bytes;
+	struct slice exact;	    /* the address at exact_depth with the case that it was written with (RFC 5321 2.4) */
+	unsigned exact_depth;
+	struct slice by, by_domain; /* the address of ours that is being expanded, and its domain */
 	bool circle; /* an address led back to one that was visited */
 };
 
@@ -50,7 +55,7 @@ static int refuse_expansion(struct walk *w)
 
 static int add_target(struct walk *w, const struct route_target *t)
 {
-	w->bytes += t->address.n + t->host.n + 32;
+	w->bytes += t->address.n + t->host.n + t->sender.n + t->delivered_to.n + 32;
 	if (w->route->n_targets >= ROUTE_TARGETS_MAX || w->bytes > ROUTE_BYTES_MAX)
 		return refuse_expansion(w);
 	*ROWS_MORE(w->a, &w->route->targets, &w->route->n_targets) = *t;
@@ -65,6 +70,7 @@ static int to_server(struct walk *w, const struct domain *d, struct slice addres
 		.host = d->server_host,
 		.port = d->server_port,
 		.tls = d->server_tls,
+		.delivered_to = w->by,
 	};
 	return add_target(w, &t);
 }
@@ -100,18 +106,25 @@ static int to_mailbox(struct walk *w, const struct address *x, struct slice addr
 static int walk_name(struct walk *w, const struct name *name, unsigned depth);
 
 /* Members that lead nowhere are left out; the expansion fails only where a limit is passed or the database does. */
-static int expand(struct walk *w, const struct address *x, unsigned depth)
+static int expand(struct walk *w, const struct domain *d, const struct address *x, struct slice address,
+		  unsigned depth)
 {
+	struct slice by = w->by, by_domain = w->by_domain;
+	int r = 0;
 	if (depth >= ROUTE_DEPTH_MAX)
 		return refuse_expansion(w);
+	w->by = address;
+	w->by_domain = d->name;
 	for (size_t i = 0; i < x->n_targets; i++) {
 		struct name name;
 		if (name_parse(w->a, x->targets[i], &name) < 0)
 			continue;
-		int r = walk_name(w, &name, depth + 1);
+		r = walk_name(w, &name, depth + 1);
 		if (r < 0 && r != ERR_NOT_FOUND && r != ERR_DENIED)
 			return r;
 	}
+	w->by = by;
+	w->by_domain = by_domain;
 	return 0;
 }
 
@@ -135,7 +148,7 @@ static int to_address(struct walk *w, const struct domain *d, const struct addre
 	case ADDRESS_ALIAS:
 	case ADDRESS_LIST:
 	case ADDRESS_REDIRECT:
-		return expand(w, x, depth);
+		return expand(w, d, x, address, depth);
 	default:
 		return refuse_unknown(w);
 	}
@@ -292,10 +305,39 @@ static int in_gateway(struct walk *w, const struct domain *d, const struct name 
 						: by_asking(w, d, name, address);
 }
 
+/* A bounce for an address that we wrote (SRS) goes back where the mail came from; other mail does not. 1: it is none. */
+static int to_srs(struct walk *w, unsigned depth)
+{
+	struct addr written;	/* with the case that it came in */
+	struct srs_secrets secrets;
+	struct slice back;
+	struct name name;
+	if (!w->ask->null_sender || addr_parse(w->ask->address, ADDR_UTF8, &written) < 0)
+		return 1;
+	int r = srs_secrets_get(w->e, &secrets);
+	if (r < 0)
+		return refuse_trouble(w);
+	r = srs_reverse(w->a, &secrets, addr_local(&written), w->ask->now_ms, &back);
+	if (r == ERR_TIMEOUT) {
+		refuse(w, 550, "5.1.1", "This return path is too old");
+		return ERR_NOT_FOUND;
+	}
+	if (r < 0 || name_parse(w->a, back, &name) < 0)
+		return 1;
+	w->exact = back;
+	w->exact_depth = depth + 1;
+	return walk_name(w, &name, depth + 1);
+}
+
 static int in_domain(struct walk *w, const struct domain *d, const struct name *name,
 		     unsigned depth)
 {
 	struct address x;
+	if (depth == 0 && srs_is(name->local)) {
+		int back = to_srs(w, depth);
+		if (back != 1)
+			return back;
+	}
 	int r = look_up(w, d, name->local, &x);
 	bool known = r == 0;
 	if (r < 0 && r != ERR_NOT_FOUND)
@@ -303,6 +345,28 @@ static int in_domain(struct walk *w, const struct domain *d, const struct name *
 	if (known && (d->hosted || x.hosted || x.type == ADDRESS_BANISHED))
 		return to_address(w, d, &x, name_text(w->a, name->local, d->name), depth);
 	return d->hosted ? in_hosted(w, d, name, depth) : in_gateway(w, d, name, known, depth);
+}
+
+/* Mail of somebody else's domain leaves with a sender of the domain that passes it on (M19); where none can be made of it
+ * the sender stays. */
+static int set_sender(struct walk *w, struct route_target *t)
+{
+	struct name sender;
+	struct domain d;
+	struct srs_secrets secrets;
+	t->delivered_to = w->by;
+	if (!w->ask->sender.n || !w->by.n || name_parse(w->a, w->ask->sender, &sender) < 0)
+		return 0;
+	int r = domain_get(w->e, w->a, sender.domain, &d);
+	if (r == 0 && d.hosted)
+		return 0;
+	if (r < 0 && r != ERR_NOT_FOUND)
+		return r;
+	r = srs_secrets_get(w->e, &secrets);
+	if (r < 0)
+		return r;
+	IGNORE(srs_forward(w->a, &secrets, w->ask->sender, w->by_domain, w->ask->now_ms, &t->sender), "stays empty");
+	return 0;
 }
 
 /* depth 0 is what the client named: only there it matters who asks. Behind an address of ours it is our wish. */
@@ -318,7 +382,9 @@ static int to_elsewhere(struct walk *w, const struct name *name, unsigned depth)
 		refuse(w, 550, "5.1.2", "Mail to address literals is not sent");
 		return ERR_DENIED;
 	}
-	t.address = name_text(w->a, name->local, name->domain);
+	t.address = w->exact.n && depth == w->exact_depth ? w->exact : name_text(w->a, name->local, name->domain);
+	if (depth > 0 && set_sender(w, &t) < 0)
+		return refuse_trouble(w);
 	return add_target(w, &t);
 }
 
@@ -368,7 +434,22 @@ static int resolve(struct walk *w)
 		refuse(w, 553, "5.1.3", "Not a valid address");
 		return ERR_SYNTAX;
 	}
-	return walk_name(w, &name, 0);
+	struct addr written;
+	w->exact_depth = w->by.n ? 1 : 0;
+	if (addr_parse(w->ask->address, ADDR_UTF8, &written) == 0)
+		w->exact = arena_dup(w->a, addr_text(&written));
+	return walk_name(w, &name, w->exact_depth);
+}
+
+/* As if the address that passes it on had been expanded. */
+static void begin_by(struct walk *w)
+{
+	struct name by;
+	if (name_parse(w->a, w->ask->by, &by) < 0)
+		return;
+	w->by = name_text(w->a, by.local, by.domain);
+	w->by_domain = by.domain;
+	map_put(w->seen, w->by, w);
 }
 
 void route_resolve(struct engine *e, struct arena *a, const struct route_ask *ask,
@@ -376,6 +457,8 @@ void route_resolve(struct engine *e, struct arena *a, const struct route_ask *as
 {
 	struct route route = { 0 };
 	struct walk w = { .e = e, .a = a, .ask = ask, .route = &route, .seen = map_new() };
+	if (ask->by.n)
+		begin_by(&w);
 	int r = resolve(&w);
 	map_free(&w.seen);
 	if (r >= 0 && !route.n_targets && !route.probe) {

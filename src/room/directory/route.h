@@ -31,6 +31,9 @@ struct route_ask {
 	struct slice address;	/* addr-spec, or "postmaster" */
 	bool authenticated;
 	bool retry;
+	struct slice sender;	/* of the envelope; empty: null, or not known */
+	bool null_sender;
+	struct slice by;	/* a rule of this address of ours passes it on; empty: a client named the address */
 	bool local_only;	/* mail to elsewhere is refused whoever asks */
 	bool probed;		/* the old server was asked: answer holds what it said */
 	enum known answer;
@@ -49,6 +52,8 @@ struct route_target {
 	struct slice address;
 	struct slice host;
 	unsigned port, tls;
+	struct slice sender;		/* elsewhere: not empty: instead of the envelope's (SRS) */
+	struct slice delivered_to;	/* elsewhere: not empty: the address here that passes it on */
 };
 
 struct route {

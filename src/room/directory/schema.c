@@ -332,6 +332,11 @@ static const char alternates[] = "CREATE TABLE other_name ("
 				 " name TEXT PRIMARY KEY,"
 				 " domain INTEGER NOT NULL REFERENCES domain(id) ON DELETE CASCADE) STRICT;"
 				 "CREATE INDEX other_name_domain ON other_name(domain);";
+/* What rewritten senders are signed with. */
+static const char srs_secrets[] = "CREATE TABLE srs_secret ("
+				  " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+				  " made INTEGER NOT NULL,"
+				  " key BLOB NOT NULL) STRICT;";
 
 /* clang-format off */
 const char *const directory_migrations[] = {
@@ -346,6 +351,7 @@ const char *const directory_migrations[] = {
 	homes,
 	notices,
 	alternates,
+	srs_secrets,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

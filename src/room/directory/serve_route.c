@@ -71,6 +71,8 @@ static void fill_target(Postern__RouteTarget *m, const struct route_target *t, s
 	m->rules = t->rules;
 	m->mailbox = data_of(t->mailbox);
 	m->mailboxes_max = t->mailboxes_max;
+	m->sender = data_of(t->sender);
+	m->delivered_to = data_of(t->delivered_to);
 }
 
 static void answer(struct directory *d, struct ipc_call *call, const struct route *route)
@@ -168,6 +170,9 @@ void serve_route(struct ipc_call *call, void *ctx)
 		.address = bytes_of(&req->address),
 		.authenticated = req->authenticated,
 		.retry = req->retry,
+		.sender = bytes_of(&req->sender),
+		.null_sender = req->null_sender,
+		.by = bytes_of(&req->by),
 		.local_only = req->local_only,
 		.host_name = slice_str(conf_str(room->conf, "host.name")),
 		.now_ms = clock_wall_ms(),

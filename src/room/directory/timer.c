@@ -9,6 +9,7 @@
 #include "room/directory/guard.h"
 #include "room/directory/notice_send.h"
 #include "room/directory/old_login.h"
+#include "room/directory/srs_secret.h"
 #include "room/directory/token.h"
 
 #define MINUTE_MS (60 * 1000LL)
@@ -87,6 +88,14 @@ static void write_homes(void *ctx, int64_t now_ms)
 		ev(EV_WARN, "directory.homes.unwritten", KS("error", err_name(r)));
 }
 
+static void turn_secrets(void *ctx, int64_t now_ms)
+{
+	struct directory *d = ctx;
+	int r = srs_secrets_turn(d->e, now_ms);
+	if (r < 0)
+		ev(EV_WARN, "directory.srs.unturned", KS("error", err_name(r)));
+}
+
 static const struct timer_job jobs[] = {
 	{ "accounts.finish", "completes what a crash left of new and removed mailboxes", 0, finish },
 	{ "moves.expire", "forgets passwords of copies that nobody goes on with", 0, expire },
@@ -99,6 +108,7 @@ static const struct timer_job jobs[] = {
 	{ "candidates.prune", "removes mail of candidates that is older than its domain keeps it", HOUR_MS, prune },
 	{ "notices.send", "sends what the queue did not take before", 0, notices_job_send },
 	{ "notices.trim", "removes sent notices older than notices.keep", HOUR_MS, notices_job_trim },
+	{ "srs.turn", "makes a new secret for rewritten senders every 30 days", HOUR_MS, turn_secrets },
 	{ "audit.trim", "removes audit rows older than audit.keep", HOUR_MS, trim },
 };
 

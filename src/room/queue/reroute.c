@@ -61,25 +61,65 @@ static int copy_row(struct queue *q, uint64_t id, uint64_t *ret)
 	return err;
 }
 
-static int move_row(struct queue *q, const struct rcpt *row, const Postern__RouteReply *reply)
+/* An address of ours passes it on: a message of its own, with another sender and a line in front. */
+static int redirect(struct queue *q, const struct envelope *env, const struct rcpt *row, const Postern__RouteTarget *t,
+		    struct slice address)
+{
+	struct buf text = BUF_INIT(QUEUE_MESSAGE_MAX);
+	struct new_rcpt to = {.address = address,
+			      .original = row->original,
+			      .orcpt = row->orcpt,
+			      .notify = row->notify,
+			      .route = t->kind,
+			      .host = slice_str(t->host),
+			      .port = t->port,
+			      .tls = t->tls};
+	buf_printf(&text, "Delivered-To: " SLICE_FMT "\r\n", SLICE_ARG(slice_of_pb(t->delivered_to)));
+	int err = blob_read(q->log, &env->addr, true, true, &text);
+	struct new_message m = {.sender = t->sender.len ? slice_of_pb(t->sender) : env->sender,
+				.envid = env->envid,
+				.message = buf_view(&text),
+				.ret_headers = env->ret_headers,
+				.smtputf8 = env->smtputf8,
+				.account = env->account,
+				.rcpts = &to,
+				.n_rcpts = 1};
+	uint64_t id;
+	if (err >= 0)
+		err = message_insert(q, &m, clock_wall_ms(), &id);
+	buf_fini(&text);
+	return err;
+}
+
+static int move_to(struct queue *q, const struct envelope *env, const struct rcpt *row, const Postern__RouteTarget *t,
+		   uint64_t id)
+{
+	struct slice address = t->address.len ? slice_of_pb(t->address) : row->address;
+	char text[512], key[QUEUE_KEY_MAX];
+	struct slice domain = address_domain(address, text, sizeof(text));
+	size_t n = target_key(key, t, domain);
+	int err = 0;
+	bool redirected = t->delivered_to.len && !slice_eq_ci(slice_of_pb(t->delivered_to), address);
+	if (redirected)
+		err = redirect(q, env, row, t, address);
+	if (err >= 0 && (redirected || t->kind == POSTERN__ROUTE_KIND__ROUTE_DISCARD))
+		return sql_run(q->db, "DELETE FROM recipient WHERE id = ?", "i", (int64_t)id);
+	if (err >= 0)
+		err = update_row(q, id, t, address, domain, slice_of(key, n));
+	dest_wake(q, slice_of(key, n), clock_wall_ms());
+	return err;
+}
+
+static int move_row(struct queue *q, const struct envelope *env, const struct rcpt *row,
+		    const Postern__RouteReply *reply)
 {
 	int err = 0;
 	for (size_t i = reply->n_targets; i-- > 0 && err >= 0;) {	/* the last one is the row itself */
-		const Postern__RouteTarget *t = reply->targets[i];
-		struct slice address = t->address.len ? slice_of_pb(t->address) : row->address;
-		char text[512], key[QUEUE_KEY_MAX];
-		struct slice domain = address_domain(address, text, sizeof(text));
 		uint64_t id = row->id;
-		size_t n = target_key(key, t, domain);
 		if (i)
 			err = copy_row(q, row->id, &id);
-		if (err >= 0 && t->kind == POSTERN__ROUTE_KIND__ROUTE_DISCARD)
-			err = sql_run(q->db, "DELETE FROM recipient WHERE id = ?", "i",
-				      (int64_t)id);
-		else if (err >= 0)
-			err = update_row(q, id, t, address, domain, slice_of(key, n));
-		if (t->kind != POSTERN__ROUTE_KIND__ROUTE_DISCARD)
-			dest_wake(q, slice_of(key, n), clock_wall_ms());
+		if (err >= 0)
+			err = move_to(q, env, row, reply->targets[i], id);
 	}
 	return err;
 }
@@ -103,7 +143,7 @@ static int apply(struct queue *q, struct work *w)
 	for (size_t i = 0; i < j->n && err >= 0; i++) {
 		const Postern__RouteReply *reply = r->answers[i].reply;
 		if (reply->n_targets) {
-			err = move_row(q, &j->rcpts[i], reply);
+			err = move_row(q, &j->env, &j->rcpts[i], reply);
 			continue;
 		}
 		struct outcome o = refusal(reply);
@@ -178,6 +218,8 @@ static void ask(struct reroute *r, size_t i)
 	Postern__RouteRequest req = POSTERN__ROUTE_REQUEST__INIT;
 	req.address = pb_of_slice(j->rcpts[i].address);
 	req.retry = true;
+	req.sender = pb_of_slice(j->env.sender);
+	req.null_sender = !j->env.sender.n;
 	r->answers[i] = (struct answer){ .reroute = r };
 	j->waiting++;
 	room_call(j->q->room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE,

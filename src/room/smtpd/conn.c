@@ -159,6 +159,8 @@ static void op_route(void *ctx, const struct smtp_rcpt *r)
 	req.address = bytes_of(r->path.address);
 	req.authenticated = c->account_id != 0;
 	req.account_id = c->account_id;
+	req.sender = bytes_of(c->envelope.sender);
+	req.null_sender = !c->envelope.sender.n;
 	c->question = room_call(c->d->room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE, &req.base,
 				NULL, 0, ASK_MS, on_route, q);
 }

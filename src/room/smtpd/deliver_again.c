@@ -80,6 +80,8 @@ static void ask(struct delivery *dl, struct rcpt *r)
 	req.address = bytes_of(r->address);
 	req.authenticated = dl->from.account_id != 0;
 	req.account_id = dl->from.account_id;
+	req.sender = bytes_of(dl->e.sender);
+	req.null_sender = !dl->e.sender.n;
 	delivery_call(dl, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE, &req.base, -1, on_route, c);
 }
 

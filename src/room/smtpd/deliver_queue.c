@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/queue.pb-c.h"
+#include "lib/ipc/memfd.h"
 
 enum { ROUTE_ASK = 99, REPORT_DELIVERED = 1, REPORT_EXPANDED = 2 };
 
@@ -60,15 +61,21 @@ static unsigned report_of(const struct delivery *dl, const struct rcpt *r)
 	return r->stored ? REPORT_DELIVERED : 0;
 }
 
-static void hand_in(struct delivery *dl, int fd, Postern__QueueRecipient **rcpts, size_t n)
+/* What leaves with one sender and one line in front: one message of the queue. */
+struct group {
+	struct list node;
+	struct slice sender, delivered_to;
+	Postern__QueueRecipient **rcpts;
+	size_t n, most;
+};
+
+static void hand_in(struct delivery *dl, const struct group *g, int fd, size_t first, size_t end)
 {
 	Postern__EnqueueRequest req = POSTERN__ENQUEUE_REQUEST__INIT;
 	req.operation_id = delivery_operation_id(dl->e.arena);
-	req.sender = bytes_of(dl->e.sender);
-	req.recipients = rcpts;
-	req.n_recipients = n;
-	if (!dl->body.return_path_n)	/* else its offsets count the Return-Path */
-		req.digest = bytes_of(dl->digest);
+	req.sender = bytes_of(g->sender);
+	req.recipients = g->rcpts + first;
+	req.n_recipients = end - first;
 	req.envid = bytes_of(dl->e.envid);
 	req.ret_headers = dl->e.ret_headers;
 	req.smtputf8 = dl->e.smtputf8;
@@ -82,57 +89,106 @@ static size_t cost_of(const Postern__QueueRecipient *q)
 	return q->address.len + strlen(q->host) + q->orcpt.len + q->original.len + 64;
 }
 
-/* As many recipients a request as a frame has room for beside the digest. */
-static void send_all(struct delivery *dl, int fd, Postern__QueueRecipient **rcpts, size_t n)
+/* As many recipients a request as a frame has room for. */
+static void send_group(struct delivery *dl, const struct group *g, int fd)
 {
 	size_t first = 0, cost = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (i > first && cost + cost_of(rcpts[i]) > delivery_frame_room(dl)) {
-			hand_in(dl, fd, rcpts + first, i - first);
+	for (size_t i = 0; i < g->n; i++) {
+		if (i > first && cost + cost_of(g->rcpts[i]) > IPC_FRAME_MAX - FRAME_REST) {
+			hand_in(dl, g, fd, first, i);
 			first = i;
 			cost = 0;
 		}
-		cost += cost_of(rcpts[i]);
+		cost += cost_of(g->rcpts[i]);
 	}
-	hand_in(dl, fd, rcpts + first, n - first);
+	hand_in(dl, g, fd, first, g->n);
 }
 
-static Postern__QueueRecipient **gather(struct delivery *dl, size_t *ret_n)
+static struct group *group_of(struct delivery *dl, struct list *groups, struct slice sender, struct slice delivered_to)
 {
-	size_t n = 0, most = dl->e.n_targets + 2 * dl->e.n_rcpts;
-	Postern__QueueRecipient *rows = ARENA_ARRAY(dl->e.arena, Postern__QueueRecipient, most);
-	Postern__QueueRecipient **list = ARENA_ARRAY(dl->e.arena, Postern__QueueRecipient *, most);
-	list_each(t, dl->e.targets, struct target, node)
+	list_each(g, groups, struct group, node)
+		if (slice_eq(g->sender, sender) && slice_eq(g->delivered_to, delivered_to))
+			return g;
+	struct group *fresh = ARENA_NEW(dl->e.arena, struct group);
+	fresh->sender = sender;
+	fresh->delivered_to = delivered_to;
+	list_append(groups, &fresh->node);
+	return fresh;
+}
+
+static Postern__QueueRecipient *row_of(struct delivery *dl, struct group *g)
+{
+	struct arena *a = dl->e.arena;
+	if (g->n == g->most) {
+		size_t most = g->most ? 4 * g->most : 4;
+		Postern__QueueRecipient **rcpts = ARENA_ARRAY(a, Postern__QueueRecipient *, most);
+		for (size_t i = 0; i < g->n; i++)
+			rcpts[i] = g->rcpts[i];
+		g->rcpts = rcpts;
+		g->most = most;
+	}
+	return g->rcpts[g->n++] = ARENA_NEW(a, Postern__QueueRecipient);
+}
+
+static void gather(struct delivery *dl, struct list *groups)
+{
+	struct slice none = { 0 };
+	list_each(t, dl->e.targets, struct target, node) {
 		if (t->way == TO_QUEUE)
-			fill_target(&rows[n++], t);
+			fill_target(row_of(dl, group_of(dl, groups, t->sender.n ? t->sender : dl->e.sender,
+							t->delivered_to)), t);
+	}
 	list_each(r, dl->e.rcpts, struct rcpt, node) {
 		unsigned report = report_of(dl, r);
-		if (r->refused)
-			fill_rcpt(&rows[n++], r, 0);
-		else if (report)
-			fill_rcpt(&rows[n++], r, report);
+		if (r->refused || report)
+			fill_rcpt(row_of(dl, group_of(dl, groups, dl->e.sender, none)), r, r->refused ? 0 : report);
 	}
-	for (size_t i = 0; i < n; i++)
-		list[i] = &rows[i];
-	*ret_n = n;
-	return list;
+}
+
+/* The message as it leaves: ours to close where a line stands in front. */
+static int body_of(struct delivery *dl, const struct group *g, int *ret_fd, bool *ret_own)
+{
+	int fd, r = body_for_queue(&dl->body, &fd);
+	*ret_own = false;
+	if (r < 0 || !g->delivered_to.n) {
+		*ret_fd = fd;
+		return r;
+	}
+	struct slice whole;
+	struct buf line = BUF_INIT(1024);
+	buf_printf(&line, "Delivered-To: " SLICE_FMT "\r\n", SLICE_ARG(g->delivered_to));
+	r = memfd_map(fd, UINT64_MAX, &whole);
+	if (r == 0) {
+		r = memfd_join("redirected", buf_view(&line), whole, ret_fd);
+		memfd_unmap(&whole);
+		*ret_own = r == 0;
+	}
+	buf_fini(&line);
+	return r;
 }
 
 bool deliver_queue(struct delivery *dl)
 {
-	size_t n;
-	int fd;
+	struct list groups;
 	if (dl->enqueued)
 		return false;
 	dl->enqueued = true;
-	Postern__QueueRecipient **rcpts = gather(dl, &n);
-	if (!n)
+	list_init(&groups);
+	gather(dl, &groups);
+	if (list_empty(&groups))
 		return false;
 	dl->waiting++;
-	if (body_for_queue(&dl->body, &fd) < 0)
-		delivery_refuse(dl, &delivery_later);
-	else
-		send_all(dl, fd, rcpts, n);
+	list_each(g, &groups, struct group, node) {
+		int fd;
+		bool own;
+		if (body_of(dl, g, &fd, &own) < 0) {
+			delivery_refuse(dl, &delivery_later);
+			continue;
+		}
+		send_group(dl, g, fd);
+		if (own)
+			close(fd);
+	}
 	if (--dl->waiting == 0)
 		delivery_next(dl);
 	return true;

@@ -128,7 +128,8 @@ static void on_judged(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	}
 	dl->digest = arena_dup(dl->e.arena, slice_of(r->digest.data, r->digest.len));
 	dl->junk = r->verdict == POSTERN__VERDICT__VERDICT_JUNK;
-	if (dl->from.account_id)
+	deliver_check_loop(dl);
+	if (dl->from.account_id && !dl->result.code)
 		deliver_senders(dl);
 	else
 		delivery_next(dl);

@@ -47,6 +47,9 @@ static inline ProtobufCBinaryData bytes_of(struct slice s)
 /* Who logged in may send as everybody that the message names as author or sender (M29); then delivery_next. */
 void deliver_senders(struct delivery *dl);
 
+/* Refuses what was passed on from here before. */
+void deliver_check_loop(struct delivery *dl);
+
 /* Each says whether it has something to do, and does it: calls, then delivery_next. */
 bool deliver_store(struct delivery *dl);
 bool deliver_again(struct delivery *dl);

@@ -88,6 +88,8 @@ static struct target *target_new(struct envelope *e, const struct rcpt *rcpt, co
 	t->port = r->port;
 	t->tls = r->tls;
 	t->notify = notify_of(rcpt);
+	t->sender = arena_dup(e->arena, slice_of(r->sender.data, r->sender.len));
+	t->delivered_to = arena_dup(e->arena, slice_of(r->delivered_to.data, r->delivered_to.len));
 	list_append(e->targets, &t->node);
 	e->n_targets++;
 	e->to_store |= t->way == TO_STORE;

@@ -67,6 +67,8 @@ struct target {
 	const char *host;
 	uint32_t port, tls;
 	uint32_t notify;
+	struct slice sender;		/* TO_QUEUE: not empty: instead of the envelope's (SRS) */
+	struct slice delivered_to;	/* TO_QUEUE: not empty: the address here that passes it on */
 };
 
 static inline const struct rcpt *target_rcpt(const struct target *t)
