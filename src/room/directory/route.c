@@ -342,6 +342,8 @@ static int in_domain(struct walk *w, const struct domain *d, const struct name *
 	bool known = r == 0;
 	if (r < 0 && r != ERR_NOT_FOUND)
 		return refuse_trouble(w);
+	if (!known && depth == 0 && d->hosted && srs_is(name->local)) /* no catch-all's, no candidate's */
+		return refuse_unknown(w);
 	if (known && (d->hosted || x.hosted || x.type == ADDRESS_BANISHED))
 		return to_address(w, d, &x, name_text(w->a, name->local, d->name), depth);
 	return d->hosted ? in_hosted(w, d, name, depth) : in_gateway(w, d, name, known, depth);
