@@ -62,7 +62,7 @@ extern const struct cli_noun noun_customer, noun_domain, noun_mailbox, noun_addr
 extern const struct cli_noun noun_sieve;
 extern const struct cli_noun noun_timer;
 extern const struct cli_noun noun_admin, noun_token;
-extern const struct cli_noun noun_candidate;
+extern const struct cli_noun noun_candidate, noun_export;
 extern const struct cli_noun noun_notice, noun_template, noun_timer;
 
 /* args.c: words to fields. */

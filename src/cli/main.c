@@ -36,7 +36,7 @@ const struct cli_noun *const cli_nouns[] = {
 	&noun_sieve,
 	&noun_timer,
 	&noun_admin, &noun_token,
-	&noun_candidate,
+	&noun_candidate, &noun_export,
 	&noun_notice, &noun_template, &noun_timer,
 };
 const size_t cli_n_nouns = ARRAY_SIZE(cli_nouns);

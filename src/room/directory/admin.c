@@ -58,6 +58,8 @@ static const struct {
 	{ "candidate.banish", op_candidate_banish },
 	{ "import.accounts", op_import_accounts },
 	{ "import.aliases", op_import_aliases },
+	{ "export.accounts", op_export_accounts },
+	{ "export.aliases", op_export_aliases },
 	{ "move.start", op_move_start },
 	{ "move.status", op_move_status },
 	{ "move.proof", op_move_proof },

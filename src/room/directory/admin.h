@@ -43,7 +43,7 @@ admin_fn op_address_add, op_address_list, op_address_remove, op_address_convert,
 admin_fn op_candidate_list, op_candidate_show, op_candidate_messages, op_candidate_message, op_candidate_remove,
 	op_candidate_promote, op_candidate_banish;
 admin_fn op_lockout_list, op_lockout_clear;
-admin_fn op_import_accounts, op_import_aliases;
+admin_fn op_import_accounts, op_import_aliases, op_export_accounts, op_export_aliases;
 admin_fn op_move_start, op_move_status, op_move_proof, op_move_stop;
 admin_fn op_timer_list, op_timer_run;
 admin_fn op_admin_add, op_admin_list, op_admin_show, op_admin_set, op_admin_password, op_admin_remove;

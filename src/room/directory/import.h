@@ -36,7 +36,8 @@ struct import_account {
 	struct slice name;	/* as written: a local part or an address */
 	struct slice secret;	/* empty: none */
 	bool hashed;		/* secret is a hash of a known scheme */
-	bool must_change;	/* the default password */
+	bool must_change;	/* a default password */
+	bool hosted, send_any;
 	struct slice person;
 	struct slice old_logins;	/* old user names, blanks between them */
 	uint64_t quota;
@@ -53,6 +54,7 @@ struct import_alias {
 	struct slice *targets;	/* as written; none with a type of banished */
 	size_t n_targets;
 	struct slice type;	/* CSV only; empty: by the targets */
+	bool hosted;
 	/* Filled in while it is applied: */
 	struct slice local;
 	bool skip;

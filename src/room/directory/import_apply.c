@@ -136,6 +136,8 @@ int import_apply_accounts(struct engine *e, struct arena *a, const struct domain
 			.hash = rows[i].secret,
 			.must_change = rows[i].must_change,
 			.person = rows[i].person,
+			.hosted = rows[i].hosted,
+			.send_any = rows[i].send_any,
 			.pool_checked = true,
 			.shard = shards > 1 ? (uint32_t)(i % shards) : 0,
 		};
@@ -245,7 +247,8 @@ static int add_alias(struct engine *e, struct arena *a, const struct domain *d,
 		     struct import_errors *errors)
 {
 	struct address there,
-		x = { .local = row->local, .targets = row->targets, .n_targets = row->n_targets };
+		x = { .local = row->local, .hosted = row->hosted, .targets = row->targets,
+		      .n_targets = row->n_targets };
 	struct problem why = { 0 };
 	if (row_type(e, a, row, errors, &x.type) < 0)
 		return 0;

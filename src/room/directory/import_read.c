@@ -10,7 +10,8 @@
 #include "proto/api/api.h"
 #include "proto/pass/scheme.h"
 
-enum { COL_ADDRESS, COL_PASSWORD, COL_QUOTA, COL_PERSON, COL_TO, COL_TYPE, COL_OLD_LOGIN };
+enum { COL_ADDRESS, COL_PASSWORD, COL_QUOTA, COL_PERSON, COL_TO, COL_TYPE, COL_OLD_LOGIN, COL_HOSTED, COL_SEND_ANY,
+       COL_MUST_CHANGE };
 
 static const struct import_column account_columns[] = {
 	{ "address", COL_ADDRESS },   { "email", COL_ADDRESS }, { "user", COL_ADDRESS },
@@ -18,11 +19,13 @@ static const struct import_column account_columns[] = {
 	{ "password", COL_PASSWORD }, { "hash", COL_PASSWORD }, { "quota", COL_QUOTA },
 	{ "name", COL_PERSON },       { "old_login", COL_OLD_LOGIN },
 	{ "old_user", COL_OLD_LOGIN }, { "old_username", COL_OLD_LOGIN },
+	{ "hosted", COL_HOSTED },     { "send_any", COL_SEND_ANY }, { "must_change", COL_MUST_CHANGE },
 };
 
 static const struct import_column alias_columns[] = {
 	{ "address", COL_ADDRESS }, { "alias", COL_ADDRESS }, { "name", COL_ADDRESS },
 	{ "to", COL_TO },           { "targets", COL_TO },    { "type", COL_TYPE },
+	{ "hosted", COL_HOSTED },
 };
 
 static int result_of(const struct import_errors *errors)
@@ -61,6 +64,18 @@ static bool account_secret(struct import_reader *r, struct slice secret, struct 
 	return false;
 }
 
+/* "yes", "no" or nothing, as an export writes it. */
+static bool take_flag(struct import_reader *r, const char *column, struct slice in, bool *ret)
+{
+	if (in.n && !slice_eq_ci(in, SLICE("yes")) && !slice_eq_ci(in, SLICE("no"))) {
+		import_fault(r->errors, r->a, r->line, "%s: \"" SLICE_FMT "\" is neither yes nor no", column,
+			     SLICE_ARG(in));
+		return false;
+	}
+	*ret = slice_eq_ci(in, SLICE("yes"));
+	return true;
+}
+
 static bool account_csv(struct import_reader *r, struct slice line, const struct import_csv *csv,
 			struct import_account *row)
 {
@@ -70,6 +85,10 @@ static bool account_csv(struct import_reader *r, struct slice line, const struct
 	row->name = cell[COL_ADDRESS];
 	row->person = cell[COL_PERSON];
 	row->old_logins = cell[COL_OLD_LOGIN];
+	if (!take_flag(r, "hosted", cell[COL_HOSTED], &row->hosted) ||
+	    !take_flag(r, "send_any", cell[COL_SEND_ANY], &row->send_any) ||
+	    !take_flag(r, "must_change", cell[COL_MUST_CHANGE], &row->must_change))
+		return false;
 	if (cell[COL_QUOTA].n && api_size(cell[COL_QUOTA], &row->quota) < 0) {
 		import_fault(r->errors, r->a, r->line,
 			     "the quota \"" SLICE_FMT "\" is not a size such as 500M or 2G",
@@ -113,12 +132,31 @@ int import_read_accounts(struct arena *a, struct slice text, struct import_accou
 	return result_of(errors);
 }
 
+/* "a b"@example.test is an address as others are. */
+static bool quoted_address(struct slice s)
+{
+	return s.n && s.p[0] == '"' && slice_find(s, SLICE("\"@"), 1) > 0;
+}
+
+/* The comma that ends a target: none inside quotation marks. */
+static size_t target_end(struct slice list, size_t at)
+{
+	bool quoted = false;
+	for (; at < list.n && (quoted || list.p[at] != ','); at++) {
+		if (list.p[at] == '\\' && quoted)
+			at++;
+		else if (list.p[at] == '"')
+			quoted = !quoted;
+	}
+	return at < list.n ? at : list.n;
+}
+
 static bool target_sane(struct import_reader *r, struct slice target)
 {
 	if (!target.n)
 		import_fault(r->errors, r->a, r->line,
 			     "there is an empty place in the list of targets");
-	else if (strchr("|/:\"\\", target.p[0]))
+	else if (strchr("|/:\"\\", target.p[0]) && !quoted_address(target))
 		import_fault(r->errors, r->a, r->line,
 			     "\"" SLICE_FMT "\": programs, files and includes are no targets",
 			     SLICE_ARG(target));
@@ -131,8 +169,7 @@ static bool alias_targets(struct import_reader *r, struct slice list, struct imp
 {
 	size_t at = 0;
 	while (at < list.n) {
-		ptrdiff_t comma = slice_find_byte(list, ',', at);
-		size_t end = comma < 0 ? list.n : (size_t)comma;
+		size_t end = target_end(list, at);
 		struct slice target = slice_trim(slice_sub(list, at, end));
 		if (!target_sane(r, target))
 			return false;
@@ -155,6 +192,8 @@ static bool alias_csv(struct import_reader *r, struct slice line, const struct i
 		return false;
 	row->name = cell[COL_ADDRESS];
 	row->type = cell[COL_TYPE];
+	if (!take_flag(r, "hosted", cell[COL_HOSTED], &row->hosted))
+		return false;
 	return alias_targets(r, cell[COL_TO], row);
 }
 

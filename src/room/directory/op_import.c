@@ -211,6 +211,24 @@ static void begin(struct importing *m)
 		hash_on(m);
 }
 
+/* What only the provider, or a customer's admin, may set one by one, they alone may import. */
+static bool may_host(const struct admin *ad)
+{
+	return principal_rank(&ad->who) <= RANK_CUSTOMER_ADMIN;
+}
+
+static int check_columns(struct importing *m)
+{
+	struct admin *ad = m->ad;
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->rows[i].send_any && principal_rank(&ad->who) != RANK_PROVIDER)
+			import_fault(&m->errors, ad->a, m->rows[i].line, "send_any is for the provider to give");
+		if (m->rows[i].hosted && !may_host(ad))
+			import_fault(&m->errors, ad->a, m->rows[i].line, "hosted is for an admin of the customer to give");
+	}
+	return m->errors.total ? ERR_INVALID : 0;
+}
+
 void op_import_accounts(struct admin *ad)
 {
 	struct importing *m = ARENA_NEW(ad->a, struct importing);
@@ -233,6 +251,8 @@ void op_import_accounts(struct admin *ad)
 	if (r == 0)
 		r = import_check_accounts(ad->e, ad->a, &m->d, m->rows, m->n, &m->result,
 					  &m->errors);
+	if (r == 0)
+		r = check_columns(m);
 	if (r == 0 && admin_flag(ad, "check_policy", false))
 		r = import_check_policy(ad->e, ad->a, &m->d, m->rows, m->n, &m->errors);
 	if (m->errors.total)
@@ -278,7 +298,10 @@ void op_import_aliases(struct admin *ad)
 		return;
 	}
 	r = import_read_aliases(ad->a, ad->file, &rows, &n, &errors);
-	if (r == 0)
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (rows[i].hosted && !may_host(ad))
+			import_fault(&errors, ad->a, rows[i].line, "hosted is for an admin of the customer to give");
+	if (r == 0 && !errors.total)
 		r = apply_aliases(ad, &d, rows, n, dry, &result, &errors);
 	if (errors.total)
 		admin_refuse_lines(ad, "file", &errors);

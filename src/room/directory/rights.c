@@ -66,6 +66,8 @@ static const struct {
 	{ "candidate.banish", P | C | D },
 	{ "import.accounts", P | C | D },
 	{ "import.aliases", P | C | D },
+	{ "export.accounts", P | C | D },
+	{ "export.aliases", P | C | D },
 	{ "move.start", P | C },
 	{ "move.status", P | C | D },
 	{ "move.proof", P | C },

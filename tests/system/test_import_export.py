@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Imports as providers write them, and exports that imports take back to the same state (M23)."""
+import csv
+import io
+
+import pytest
+
+from harness import Instance
+
+PASSWORD = "Correct-horse-1"
+
+
+@pytest.fixture(scope="module")
+def house():
+    p = Instance()
+    try:
+        p.init().start()
+        yield p
+    except BaseException:
+        p.close(check=False)
+        raise
+    p.close()
+
+
+def take(p, kind, text, domain, *more):
+    return p.json("import", kind, p.write_file(f"{kind}.txt", text), "--domain", domain, *more, seconds=180)
+
+
+def test_an_export_is_taken_back_to_the_same_state(make_postern):
+    first, second = (make_postern().init().start() for _ in range(2))
+    for p in (first, second):
+        p.add_customer("other")
+        p.add_domain("elsewhere.test", customer="other")
+        p.add_domain("round.test")
+    first.add_mailbox("joe@round.test", PASSWORD, "--quota", "2G", "--name", 'Joe "the boss", Dœ; # 1')
+    first.add_mailbox("mary@round.test", None, "--hosted", "--send-any")
+    first.add_mailbox('"a, b"@round.test', PASSWORD)
+    first.add_mailbox('"#x"@round.test', None)
+    first.add_mailbox("jürgen@round.test", None)
+    first.cli("login", "add", "joe@round.test", "custo1")
+    for args in (("info", "alias", "joe@round.test"), ("all", "list", "joe@round.test", '"a, b"@round.test'),
+                 ("dan", "redirect", "dan@yahoo.example", "mary@round.test", "info@round.test"), ("spam", "banished")):
+        to = [x for t in args[2:] for x in ("--to", t)]
+        first.cli("address", "add", f"{args[0]}@round.test", "--type", args[1], *to)
+    first.cli("address", "add", "gate@round.test", "--type", "alias", "--to", "mary@round.test", "--hosted")
+    accounts = first.cli("export", "accounts", "round.test", "--passwords")
+    aliases = first.cli("export", "aliases", "round.test")
+    assert len(list(csv.reader(io.StringIO(accounts)))) == 6 and len(list(csv.reader(io.StringIO(aliases)))) == 6
+    assert take(second, "accounts", accounts, "round.test", "--dry-run")["added"] == 5
+    assert take(second, "accounts", accounts, "round.test")["added"] == 5
+    assert take(second, "aliases", aliases, "round.test")["added"] == 5
+    assert second.cli("export", "accounts", "round.test", "--passwords") == accounts
+    assert second.cli("export", "aliases", "round.test") == aliases
+    assert take(second, "accounts", accounts, "round.test")["unchanged"] == 5
+    assert take(second, "aliases", aliases, "round.test")["unchanged"] == 5
+    second.imap("joe@round.test", PASSWORD).logout()
+    second.imap("custo1", PASSWORD).logout()
+
+    def state(p):
+        boxes = p.json("mailbox", "list", "--domain", "round.test")["items"]
+        others = p.json("address", "list", "--domain", "round.test")["items"]
+        return ([{k: b[k] for k in ("address", "name", "quota_bytes", "has_password", "hosted", "send_any")} for b in boxes],
+                [{k: a[k] for k in ("address", "type", "to", "hosted")} for a in others])
+    assert state(first) == state(second)
+
+
+def test_passwords_leave_only_when_asked_for(house):
+    house.add_domain("secret.test")
+    house.add_mailbox("joe@secret.test", PASSWORD)
+    plain, with_hash = (house.cli("export", "accounts", "secret.test", *more) for more in ((), ("--passwords",)))
+    assert "ARGON2" not in plain.upper() and "ARGON2" in with_hash.upper()
+    assert 'operation="export.accounts"' in house.log()
+
+
+def test_a_default_password_stays_one(house):
+    house.add_domain("copy.test")
+    text = "address,password,must_change\njoe,{PLAIN}" + PASSWORD + ",yes\n"
+    take(house, "accounts", text, "copy.test")
+    assert house.json("mailbox", "show", "joe@copy.test")["has_password"] is False
+    with pytest.raises(Exception):
+        house.imap("joe@copy.test", PASSWORD)
+    row = list(csv.DictReader(io.StringIO(house.cli("export", "accounts", "copy.test", "--passwords"))))[0]
+    assert row["must_change"] == "yes"
+
+
+@pytest.mark.parametrize("kind, text, error", [
+    ("accounts", "address,hosted\njoe,maybe\n", 'line 2: hosted: "maybe" is neither yes nor no'),
+    ("accounts", "address,quota\njoe,lots\n", 'line 2: the quota "lots" is not a size'),
+    ("aliases", "address,type,to\nx,candidate,\n", "candidate"),
+    ("aliases", 'x: "a,b\n', "programs"),
+    ("aliases", 'x: "|/bin/sh"\n', "programs"),
+    ("aliases", 'x: |/bin/sh, joe\n', "programs"),
+    ("aliases", 'x: "a@gmail.test x"@bad.test\n', 'there is no address "a@gmail.test x"@bad.test'),
+    ("aliases", "x: =?x?q?a=40b?=c@bad.test\n", "there is no address"),
+    ("aliases", "x: joe(comment)@bad.test\n", "is not a name or an address"),
+    ("accounts", "joe@bad.test@other.test x\n", "is not a name or an address"),
+    ("accounts", "joe@other.test x\n", "is not in the domain bad.test"),
+])
+def test_bad_rows_are_named_and_change_nothing(house, kind, text, error):
+    if not any(d["domain"] == "bad.test" for d in house.json("domain", "list")["items"]):
+        house.add_domain("bad.test")
+    path = house.write_file("bad.txt", text)
+    assert error in house.refused("import", kind, path, "--domain", "bad.test")
+    assert house.json("domain", "show", "bad.test")["mailboxes"] == 0
+    assert house.json("domain", "show", "bad.test")["addresses"] == 0
+
+
+def test_quoted_targets_keep_their_commas(house):
+    house.add_domain("comma.test")
+    house.add_mailbox('"a, b"@comma.test', None)
+    house.add_mailbox("c@comma.test", None)
+    take(house, "aliases", 'team: "a, b"@comma.test, c\n', "comma.test")
+    assert house.json("address", "list", "--domain", "comma.test")["items"][0]["to"] == ['"a, b"@comma.test', "c@comma.test"]
