@@ -91,10 +91,10 @@ static bool test_exists(struct sieve_runner *r, const struct sieve_node *n)
 /* ---- addresses ---- */
 
 /* RFC 5228 2.7.4, RFC 5233 4: false where the address has no such part. */
-static bool address_part(enum sieve_part part, struct slice local, struct slice domain, struct slice all,
+static bool address_part(uint8_t separator, enum sieve_part part, struct slice local, struct slice domain, struct slice all,
 			 struct slice *ret)
 {
-	ptrdiff_t plus = slice_find_byte(local, '+', 0);
+	ptrdiff_t plus = separator ? slice_find_byte(local, separator, 0) : -1;
 	switch (part) {
 	case PART_ALL: *ret = all; return true;
 	case PART_LOCALPART: *ret = local; return true;
@@ -118,7 +118,7 @@ static bool match_address(struct sieve_matcher *m, const struct mail_address *a)
 	buf_fini(&all);
 	struct slice local = slice_sub(text, 0, a->mailbox.n);
 	struct slice domain = slice_sub(text, a->mailbox.n + 1, text.n);
-	return address_part(m->n->part, local, domain, text, &value) && sieve_matcher_value(m, value);
+	return address_part(m->r->env->separator, m->n->part, local, domain, text, &value) && sieve_matcher_value(m, value);
 }
 
 static bool match_address_field(struct sieve_matcher *m, struct slice value)
@@ -176,7 +176,7 @@ static bool match_envelope(struct sieve_matcher *m, struct slice text)
 {
 	size_t at = last_at(text);
 	struct slice value = text, local = plain_local(m->r, text, slice_sub(text, 0, at));
-	if (text.n && !address_part(m->n->part, local, slice_sub(text, at + 1, text.n), text, &value))
+	if (text.n && !address_part(m->r->env->separator, m->n->part, local, slice_sub(text, at + 1, text.n), text, &value))
 		return false;
 	return sieve_matcher_value(m, value);
 }

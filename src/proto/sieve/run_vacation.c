@@ -33,7 +33,8 @@ static struct own own_addresses(struct sieve_runner *r, const struct sieve_node 
 /* joe+shop@example.test is joe@example.test. */
 static struct slice without_detail(struct sieve_runner *r, struct slice key)
 {
-	ptrdiff_t plus = slice_find_byte(key, '+', 0), at = slice_find_byte(key, '@', 0);
+	ptrdiff_t at = slice_find_byte(key, '@', 0);
+	ptrdiff_t plus = r->env->separator ? slice_find_byte(key, r->env->separator, 0) : -1;
 	if (plus <= 0 || at < plus)
 		return key;
 	return slice_str(arena_printf(r->scratch, "%.*s%.*s", (int)plus, (const char *)key.p, (int)(key.n - (size_t)at),

@@ -103,6 +103,7 @@ struct sieve_env {
 	int64_t now_ms;
 	/* Minutes east of UTC at that time, where a date test names no zone. NULL: UTC. */
 	int (*zone)(void *ctx, int64_t ms);
+	uint8_t separator;		/* between a mailbox's name and the detail behind it; 0: there is none */
 	bool junk;			/* the verdict: no vacation reply */
 	unsigned max_redirects;		/* 0: SIEVE_REDIRECTS_MAX */
 	/* A compiled script, or ERR_NOT_FOUND, or ERR_SYNTAX with *why. NULL: there are none. */

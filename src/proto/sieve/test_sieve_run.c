@@ -529,6 +529,25 @@ static void sequences(void **state)
 	}
 }
 
+/* The domain says what stands before the detail, if anything does. */
+static void separators(void **state)
+{
+	static const struct {
+		uint8_t separator;
+		const char *result;
+	} cases[] = { { '+', "keep" }, { '-', "discard" }, { 0, "keep" } };
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sieve_fake f;
+		struct slice script = SLICE("require [\"subaddress\", \"envelope\"]; if allof (envelope :user \"to\" \"joe\", "
+					    "envelope :detail \"to\" \"a+b\") { discard; }");
+		fake_init(&f);
+		f.env.recipient = SLICE("joe-a+b@example.test");
+		f.env.separator = cases[i].separator;
+		assert_string_equal(fake_run(&f, &script, 1, slice_str(plain)), cases[i].result);
+		fake_fini(&f);
+	}
+}
+
 static void null_sender(void **state)
 {
 	struct sieve_fake f;
@@ -663,6 +682,7 @@ int main(void)
 		cmocka_unit_test(variables), cmocka_unit_test(flags), cmocka_unit_test(dates), cmocka_unit_test(bodies),
 		cmocka_unit_test(vacation), cmocka_unit_test(no_reply), cmocka_unit_test(handles),
 		cmocka_unit_test(includes), cmocka_unit_test(sequences), cmocka_unit_test(null_sender),
+		cmocka_unit_test(separators),
 		cmocka_unit_test(run_limits), cmocka_unit_test(no_spinning), cmocka_unit_test(body_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

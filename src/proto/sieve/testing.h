@@ -69,7 +69,7 @@ static void fake_init(struct sieve_fake *f)
 	*f = (struct sieve_fake){ .arena = arena_new(), .text = BUF_INIT(1 << 20) };
 	f->env = (struct sieve_env){
 		.sender = SLICE("anna@elsewhere.test"), .recipient = SLICE("joe+shop@example.test"), .own = own,
-		.n_own = 1, .now_ms = 1795319400000 /* 2026-11-22 03:50:00 */, .include = fake_include,
+		.n_own = 1, .separator = '+', .now_ms = 1795319400000 /* 2026-11-22 03:50:00 */, .include = fake_include,
 		.mailbox = fake_mailbox, .zone = fake_zone, .ctx = f,
 	};
 }

@@ -2,6 +2,7 @@
 /* What runs over a mailbox's mail (DIRECTORY_RULES): its active script, and those that it includes, however deep. */
 #include "base/clock.h"
 #include "base/err.h"
+#include "room/directory/addressing.h"
 #include "room/directory/directory_priv.h"
 #include "room/directory/engine_priv.h"
 #include "room/directory/name.h"
@@ -82,20 +83,17 @@ int rules_of(struct engine *e, struct arena *a, uint64_t account, struct rules *
 }
 
 /* The mailbox's address, then the aliases that lead to it alone. */
-static int addresses_of(struct engine *e, struct arena *a, uint64_t account, struct slice **ret, size_t *ret_n)
+static int addresses_of(struct engine *e, struct arena *a, const struct account *x, struct slice **ret, size_t *ret_n)
 {
-	struct account x;
 	struct slice *rows = NULL;
 	size_t n = 0;
-	int r = account_by_id(e, a, account, &x);
-	if (r < 0)
-		return r;
-	*ROWS_MORE(a, &rows, &n) = x.address;
+	int r;
+	*ROWS_MORE(a, &rows, &n) = x->address;
 	struct sql_stmt *s = sql_prepare(
 		e->db, "SELECT address.local, domain.name FROM target JOIN address ON address.id = target.address"
 		       " JOIN domain ON domain.id = address.domain WHERE target.name = ?1 AND address.type = 1"
 		       " ORDER BY address.id LIMIT 1000");
-	sql_bind_blob(s, 1, x.address);
+	sql_bind_blob(s, 1, x->address);
 	while ((r = sql_step(s)) == 1)
 		*ROWS_MORE(a, &rows, &n) = name_text(a, sql_blob(s, 0), sql_blob(s, 1));
 	sql_done(s);
@@ -113,14 +111,21 @@ void serve_rules(struct ipc_call *call, void *ctx)
 	Postern__RulesReply reply = POSTERN__RULES_REPLY__INIT;
 	struct rules rules = { 0 };
 	struct slice *addresses = NULL;
+	struct account x;
+	struct addressing how;
 	size_t n = 0;
-	int r = rules_of(d->e, a, req->account_id, &rules);
+	int r = account_by_id(d->e, a, req->account_id, &x);
 	if (r == 0)
-		r = addresses_of(d->e, a, req->account_id, &addresses, &n);
+		r = rules_of(d->e, a, x.id, &rules);
+	if (r == 0)
+		r = addressing_get(d->e, a, x.domain, &how);
+	if (r == 0)
+		r = addresses_of(d->e, a, &x, &addresses, &n);
 	if (r < 0) {
 		ipc_fail(call, r == ERR_NOT_FOUND ? r : ERR_UNAVAILABLE, NULL);
 		return;
 	}
+	reply.separator = how.separator ? arena_printf(a, "%c", how.separator) : (char *)"";
 	reply.run = (uint32_t)rules.run;
 	reply.n_scripts = rules.n;
 	reply.scripts = ARENA_ARRAY(a, Postern__RulesScript *, rules.n + 1);

@@ -167,7 +167,7 @@ static void grant_token(struct directory *d, struct ipc_call *call, const struct
 	struct token t = {
 		.holder = holder_account(account->id), .kind = TOKEN_SESSION, .name = SLICE(""), .scopes = SLICE("sieve"),
 		.version = account->version, .remote = slice_str(req->client), .created_ms = now_ms,
-		.expires_ms = now_ms + TOKEN_SESSION_MS,
+		.expires_ms = now_ms + TOKEN_IDLE_MS,
 	};
 	int r = engine_begin(d->e);
 	if (r == 0) {

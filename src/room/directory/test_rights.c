@@ -386,6 +386,24 @@ static void tokens(void **state)
 	assert_int_equal(decide(&w, &p, "domain.set", domain, 1, &why), ERR_DENIED);
 	assert_int_equal(decide(&w, &p, "address.list", domain, 1, &why), ERR_DENIED);
 	assert_int_equal(decide(&w, &p, "token.add", name, 1, &why), ERR_DENIED);
+	/* a session for one thing (what sieved gets) is good for that thing and its holder alone */
+	struct domain own;
+	assert_int_equal(domain_get(f->e, f->a, T("own.test"), &own), 0);
+	struct account zoe = make_mailbox(f, &own, "zoe");
+	struct token narrow = { .kind = TOKEN_SESSION, .holder = holder_account(zoe.id), .scopes = T("sieve"),
+				.version = zoe.version, .created_ms = 10, .expires_ms = 10 + TOKEN_IDLE_MS };
+	struct slice narrow_text;
+	assert_int_equal(engine_begin(f->e), 0);
+	assert_int_equal(token_add(f->e, f->a, &narrow, &narrow_text, NULL), 0);
+	assert_int_equal(engine_commit(f->e), 0);
+	assert_int_equal(principal_of(f->e, f->a, narrow_text, 20, &p), 0);
+	const struct api_field mine[] = { F("address", "zoe@own.test") }, other[] = { F("address", "joe@own.test") };
+	assert_int_equal(decide(&w, &p, "sieve.list", mine, 1, &why), 0);
+	assert_int_equal(decide(&w, &p, "sieve.deactivate", mine, 1, &why), 0);
+	assert_int_equal(decide(&w, &p, "sieve.list", other, 1, &why), ERR_NOT_FOUND);
+	assert_int_equal(decide(&w, &p, "mailbox.show", mine, 1, &why), ERR_DENIED);
+	assert_int_equal(decide(&w, &p, "token.add", name, 1, &why), ERR_DENIED);
+	assert_int_equal(principal_of(f->e, f->a, T(""), 20, &p), ERR_NOT_FOUND);
 	/* the password changes: the session is over, the key stays; the person goes: both are */
 	assert_int_equal(engine_begin(f->e), 0);
 	assert_int_equal(staff_set_password(f->e, erin, T("{X}"), false, 5), 0);

@@ -152,7 +152,7 @@ static void run(struct ipc_call *call, struct job *j, struct slice message, cons
 	struct sieve_env env = {
 		.message = message, .digest = digest, .sender = bytes_of(req->sender),
 		.recipient = bytes_of(req->recipient), .own = own_addresses(j), .n_own = req->n_addresses,
-		.now_ms = req->now_ms, .zone = zone_at, .junk = req->junk, .include = find_include,
+		.now_ms = req->now_ms, .zone = zone_at, .junk = req->junk, .separator = (uint8_t)req->separator[0], .include = find_include,
 		.mailbox = has_mailbox, .ctx = j,
 	};
 	size_t n = 0;
