@@ -173,7 +173,9 @@ static int fill_conf(const struct init *in, struct conf *conf)
 		      { "submission.listen", 465 },
 		      { "imap.listen", 993 },
 		      { "pop3.listen", 995 },
-		      { "sieve.listen", 4190 } };
+		      { "sieve.listen", 4190 },
+		      { "https.listen", 443 },
+		      { "http.listen", 80 } };
 	int code = set(conf, "host.name", in->host);
 	for (size_t i = 0; i < ARRAY_SIZE(ports) && !code; i++) {
 		char value[64];
@@ -232,10 +234,10 @@ static void tell(struct cli *c, const struct init *in, const struct conf *conf,
 	}
 	printf("A new instance is in %s\n\n", in->dir);
 	printf("  SMTP        %s\n  submission  %s (TLS)\n  IMAP        %s (TLS)\n  POP3        %s "
-	       "(TLS)\n  ManageSieve %s (STARTTLS)\n\n",
+	       "(TLS)\n  ManageSieve %s (STARTTLS)\n  HTTPS       %s\n\n",
 	       conf_str(conf, "smtp.listen"), conf_str(conf, "submission.listen"),
 	       conf_str(conf, "imap.listen"), conf_str(conf, "pop3.listen"),
-	       conf_str(conf, "sieve.listen"));
+	       conf_str(conf, "sieve.listen"), conf_str(conf, "https.listen"));
 	printf("  the provider's login: provider\n  its password:         %s\n\n", password);
 	printf("Run it with:  postern run %s\n", in->dir);
 }

@@ -22,6 +22,7 @@
 #define POP3D ROLE_BIT(ROLE_POP3D)
 #define SIEVED ROLE_BIT(ROLE_SIEVED)
 #define HTTPD ROLE_BIT(ROLE_HTTPD)
+#define ADMIND ROLE_BIT(ROLE_ADMIND)
 #define AUTH ROLE_BIT(ROLE_AUTH)
 #define MOVER ROLE_BIT(ROLE_MOVER)
 #define DIRECTORY ROLE_BIT(ROLE_DIRECTORY)
@@ -40,9 +41,9 @@ static const struct ipc_op control_ops[] = {
 	[POSTERN__CONTROL_OP__CONTROL_TLS] = { "control.tls", REQ(control_tls), NULL, IPC_NOTIFY | IPC_REQUEST_FD, SUPERVISOR },
 	[POSTERN__CONTROL_OP__CONTROL_STOP] = { "control.stop", REQ(control_nothing), NULL, IPC_NOTIFY, SUPERVISOR },
 	[POSTERN__CONTROL_OP__CONTROL_STATS] = { "control.stats", REQ(control_nothing), REQ(control_stats_reply), 0, SUPERVISOR },
-	[POSTERN__CONTROL_OP__CONTROL_STATUS] = { "control.status", REQ(control_status_request), REQ(control_status_reply), IPC_BACK, HTTPD },
+	[POSTERN__CONTROL_OP__CONTROL_STATUS] = { "control.status", REQ(control_status_request), REQ(control_status_reply), IPC_BACK, HTTPD | ADMIND },
 	[POSTERN__CONTROL_OP__CONTROL_PROBE] = { "control.probe", REQ(control_nothing), REQ(control_probe_reply), 0, SUPERVISOR },
-	[POSTERN__CONTROL_OP__CONTROL_RELOAD_ALL] = { "control.reload-all", REQ(control_nothing), REQ(control_nothing), IPC_BACK, HTTPD },
+	[POSTERN__CONTROL_OP__CONTROL_RELOAD_ALL] = { "control.reload-all", REQ(control_nothing), REQ(control_nothing), IPC_BACK, HTTPD | ADMIND },
 };
 
 static const struct ipc_op directory_ops_table[] = {
@@ -52,11 +53,12 @@ static const struct ipc_op directory_ops_table[] = {
 	[POSTERN__DIRECTORY_OP__DIRECTORY_GRANT] = { "directory.grant", REQ(grant_request), REQ(grant_reply), IPC_RETRY | IPC_REPLY_FD, AUTH | MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_LOGIN_RESULT] = { "directory.login-result", REQ(login_result), REQ(nothing), IPC_RETRY, AUTH },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_REHASH] = { "directory.rehash", REQ(rehash_request), REQ(rehash_reply), IPC_RETRY, AUTH },
-	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = { "directory.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD | IPC_REQUEST_MAY_FD, HTTPD | SIEVED },
+	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = { "directory.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD | IPC_REQUEST_MAY_FD, HTTPD | ADMIND | SIEVED },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT] = { "directory.move-next", REQ(move_next_request), REQ(move_task), IPC_RETRY, MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS] = { "directory.move-progress", REQ(move_progress), REQ(nothing), IPC_RETRY, MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_USAGE] = { "directory.usage", REQ(usage_notice), NULL, IPC_NOTIFY, 0 },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_RULES] = { "directory.rules", REQ(rules_request), REQ(rules_reply), IPC_RETRY, SMTPD | QUEUE },
+	[POSTERN__DIRECTORY_OP__DIRECTORY_SESSION] = { "directory.session", REQ(session_request), REQ(session_reply), 0, AUTH },
 };
 
 static const struct ipc_op auth_ops_table[] = {
@@ -111,7 +113,7 @@ static const struct ipc_op session_ops_table[] = {
 
 static const struct ipc_op queue_ops_table[] = {
 	[POSTERN__QUEUE_OP__QUEUE_ENQUEUE] = { "queue.enqueue", REQ(enqueue_request), REQ(enqueue_reply), IPC_RETRY | IPC_REQUEST_FD, SMTPD | DIRECTORY },
-	[POSTERN__QUEUE_OP__QUEUE_ADMIN] = { "queue.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD, HTTPD },
+	[POSTERN__QUEUE_OP__QUEUE_ADMIN] = { "queue.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD, DIRECTORY },
 	[POSTERN__QUEUE_OP__QUEUE_KICK] = { "queue.kick", REQ(kick_notice), NULL, IPC_NOTIFY, DIRECTORY },
 	[POSTERN__QUEUE_OP__QUEUE_TIMER] = { "queue.timer", REQ(timer_request), REQ(timer_reply), IPC_RETRY, DIRECTORY },
 };

@@ -9,6 +9,7 @@ const struct room_ops *room_ops_of(enum role role)
 		[ROLE_HTTPD] = &httpd_ops,	   [ROLE_AUTH] = &auth_ops,   [ROLE_FILTER] = &filter_ops,
 		[ROLE_RELAY] = &relay_ops,	   [ROLE_MOVER] = &mover_ops, [ROLE_DIRECTORY] = &directory_ops,
 		[ROLE_QUEUE] = &queue_ops,	   [ROLE_STORE] = &store_ops, [ROLE_SIEVED] = &sieved_ops,
+		[ROLE_ADMIND] = &admind_ops,
 	};
 	bug_if(role >= ROLE_COUNT || !table[role]);
 	return table[role];

@@ -14,6 +14,7 @@ const struct topology_room topology_rooms[] = {
 	{ ROLE_POP3D, NULL, NULL, 0 },
 	{ ROLE_SIEVED, NULL, NULL, 0 },
 	{ ROLE_HTTPD, NULL, NULL, 0 },
+	{ ROLE_ADMIND, NULL, NULL, 0 },
 };
 const size_t topology_n_rooms = ARRAY_SIZE(topology_rooms);
 
@@ -27,7 +28,9 @@ const struct topology_edge topology_edges[] = {
 
 	{ ROLE_SIEVED, ROLE_AUTH },	{ ROLE_SIEVED, ROLE_DIRECTORY },
 
-	{ ROLE_HTTPD, ROLE_DIRECTORY }, { ROLE_HTTPD, ROLE_QUEUE },
+	{ ROLE_HTTPD, ROLE_DIRECTORY }, { ROLE_HTTPD, ROLE_AUTH },
+
+	{ ROLE_ADMIND, ROLE_DIRECTORY },
 
 	{ ROLE_AUTH, ROLE_DIRECTORY },
 
@@ -47,6 +50,8 @@ const struct topology_listener topology_listeners[] = {
 	{ "imaps", "imap.listen", ROLE_IMAPD, false },
 	{ "pop3s", "pop3.listen", ROLE_POP3D, false },
 	{ "sieve", "sieve.listen", ROLE_SIEVED, false },
-	{ "admin", "admin.socket", ROLE_HTTPD, true },
+	{ "https", "https.listen", ROLE_HTTPD, false },
+	{ "http", "http.listen", ROLE_HTTPD, false },
+	{ "admin", "admin.socket", ROLE_ADMIND, true },
 };
 const size_t topology_n_listeners = ARRAY_SIZE(topology_listeners);

@@ -21,7 +21,7 @@ def nouns():
     with open(os.path.join(ROOT, "src/room/directory/rights.txt"), encoding="ascii") as f:
         for name in (line.split()[0] for line in f):
             noun, _, verb = name.partition(".")
-            if verb:
+            if verb and noun != "session":  # that is for the web
                 found.setdefault(noun, []).append(verb)
     return found
 

@@ -23,7 +23,7 @@ from harness import Instance, wait_until
 from peers import FakeSmtp
 
 JOE, PASSWORD = "joe@example.test", "Correct-horse-1"
-ROOMS = ["store", "smtpd", "filter", "directory", "queue", "imapd", "auth", "httpd", "relay", "mover", "pop3d", "sieved"]
+ROOMS = ["store", "smtpd", "filter", "directory", "queue", "imapd", "auth", "httpd", "admind", "relay", "mover", "pop3d", "sieved"]
 ROUNDS = 50 if os.environ.get("POSTERN_LONG") else 5
 SMTP_WRITERS, APPENDERS = 4, 2
 

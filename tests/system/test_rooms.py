@@ -13,7 +13,7 @@ import pytest
 
 from harness import wait_until
 
-ROOMS = ["store", "directory", "queue", "filter", "auth", "relay", "mover", "smtpd", "imapd", "pop3d", "sieved", "httpd"]
+ROOMS = ["store", "directory", "queue", "filter", "auth", "relay", "mover", "smtpd", "imapd", "pop3d", "sieved", "httpd", "admind"]
 CONNECTS = {"relay", "mover"}
 ADDRESS, PASSWORD = "joe@example.test", "Correct-horse-1"
 MESSAGE = "From: a@elsewhere.test\r\nTo: joe@example.test\r\nSubject: %s\r\n\r\nHello\r\n"

@@ -75,6 +75,12 @@ const struct conf_option conf_options[] = {
 	{ "admin.max_file", CONF_SIZE, "64M", 64 * KIB, 256 * MIB, CONF_RELOAD,
 	  "largest import or password file" },
 
+	{ "https.listen", CONF_ADDRESS, "127.0.0.1:443", 0, 0, CONF_RESTART,
+	  "where the administration's API is reached over TLS" },
+	{ "https.max_connections", CONF_U64, "500", 1, 2000, CONF_RELOAD, "connections of the httpd room" },
+	{ "http.listen", CONF_ADDRESS, "127.0.0.1:80", 0, 0, CONF_RESTART,
+	  "where requests in clear are sent on to web.url, and nothing else" },
+
 	{ "web.url", CONF_STR, "", 0, 1024, CONF_RELOAD,
 	  "where users' browsers reach this instance, https://NAME or https://NAME:PORT; links in mail begin with it, and "
 	  "nothing else says what they begin with; empty: https:// and host.name" },

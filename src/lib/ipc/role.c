@@ -9,6 +9,7 @@ static const char *const names[ROLE_COUNT] = {
 	[ROLE_FILTER] = "filter", [ROLE_RELAY] = "relay", [ROLE_MOVER] = "mover",
 	[ROLE_DIRECTORY] = "directory", [ROLE_QUEUE] = "queue", [ROLE_STORE] = "store",
 	[ROLE_SIEVED] = "sieved",
+	[ROLE_ADMIND] = "admind",
 };
 
 const char *role_name(enum role role)

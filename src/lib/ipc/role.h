@@ -19,6 +19,7 @@ enum role {
 	ROLE_QUEUE = 10,
 	ROLE_STORE = 11,
 	ROLE_SIEVED = 12,
+	ROLE_ADMIND = 13,
 	ROLE_COUNT
 };
 

@@ -76,7 +76,7 @@ void room_exit(struct room *room, int code);
 int room_main(enum role role, unsigned index);
 
 /* One a room, in src/room/NAME/NAME.c; src/run/rooms.c lists them. */
-extern const struct room_ops smtpd_ops, imapd_ops, pop3d_ops, httpd_ops, auth_ops, filter_ops, relay_ops, mover_ops,
+extern const struct room_ops smtpd_ops, imapd_ops, pop3d_ops, httpd_ops, admind_ops, auth_ops, filter_ops, relay_ops, mover_ops,
 	directory_ops, queue_ops, store_ops, sieved_ops;
 const struct room_ops *room_ops_of(enum role role);
 

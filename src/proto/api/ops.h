@@ -83,6 +83,7 @@ extern const struct api_group api_timer_group;
 extern const struct api_group api_admin_group;
 extern const struct api_group api_token_group;
 extern const struct api_group api_sieve_group;
+extern const struct api_group api_session_group;
 extern const struct api_group api_instance_group;
 
 #define API_GROUP(noun) const struct api_group api_##noun##_group = { ops, ARRAY_SIZE(ops) }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tokens: keys for scripts. */
+/* Tokens: keys for scripts. Sessions: what a login on the web gives. */
 #include "proto/api/ops.h"
 
 /* clang-format off */
@@ -30,5 +30,27 @@ static const struct api_op ops[] = {
 	{ "token.list", "GET", ROOT "/tokens", API_DIRECTORY, .help = "lists tokens", IN(token_list), PAGE(token_is) },
 	{ "token.remove", "DELETE", ROOT "/tokens/{id}", API_DIRECTORY, .help = "removes a token; it is refused from then on", IN(token_remove) },
 };
+
+static const struct api_param session_add[] = {
+	P_LOGIN(.required = true),
+	P_PASSWORD(.required = true, .help = "the login's password"),
+};
+static const struct api_result session_new[] = {
+	{ "token", API_STR, "for Authorization: Bearer; it is told this once" },
+	{ "login", API_STR, "who that is" },
+	{ "expires_ms", API_TIME, "its end, unless it is used before" },
+};
+static const struct api_result session_is[] = {
+	{ "login", API_STR, "who asks" },
+	{ "expires_ms", API_TIME, "end of the session or token; none at the admin socket" },
+	{ "ranks", API_OBJECTS, "each rank: rank (provider, customer, domain, user), customer, domain" },
+};
+
+static const struct api_op session_ops[] = {
+	{ "session.add", "POST", ROOT "/session", API_AUTH, .help = "logs in; the session ends when it is not used, by session.remove, and with the password", IN(session_add), OUT(session_new) },
+	{ "session.show", "GET", ROOT "/session", API_DIRECTORY, .help = "says who asks, and with which ranks", OUT(session_is) },
+	{ "session.remove", "DELETE", ROOT "/session", API_DIRECTORY, .help = "logs out: this session or token is over" },
+};
 /* clang-format on */
 API_GROUP(token);
+const struct api_group api_session_group = { session_ops, ARRAY_SIZE(session_ops) };

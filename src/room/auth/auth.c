@@ -53,6 +53,7 @@ struct login {
 	uint64_t version, account; /* account 0: nobody of that name */
 	unsigned delay_ms;
 	uint8_t tag[TAG_BYTES];
+	int64_t holder; /* who that is in the administration */
 	uv_timer_t timer; /* holds a refusal back */
 };
 
@@ -168,6 +169,35 @@ static void on_grant(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 	succeed(l, fd);
 }
 
+static void on_session(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct login *l = ctx;
+	const Postern__SessionReply *reply = (const Postern__SessionReply *)msg;
+	if (fd >= 0)
+		close(fd);
+	if (err == ERR_CONFLICT && l->tries < TRIES_MAX) {
+		ask_credential(l);
+	} else if (err < 0) {
+		fail(l, err == ERR_CONFLICT ? ERR_DENIED : ERR_UNAVAILABLE,
+		     err == ERR_CONFLICT ? denied_text : "No session can be begun just now");
+	} else {
+		l->reply.token = reply->token;
+		l->reply.expires_ms = reply->expires_ms;
+		succeed(l, -1);
+	}
+}
+
+/* The web: directory makes the session, for the password that was verified and no later one. */
+static void ask_session(struct login *l)
+{
+	Postern__SessionRequest req = POSTERN__SESSION_REQUEST__INIT;
+	req.holder = l->holder;
+	req.credential_version = l->version;
+	req.remote = l->req->remote;
+	room_call(l->auth->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_SESSION,
+		  &req.base, NULL, 0, DIRECTORY_MS, on_session, l);
+}
+
 static Postern__SessionKind kind_of(const char *protocol)
 {
 	return !strcmp(protocol, "pop3")   ? POSTERN__SESSION_KIND__SESSION_POP3
@@ -226,7 +256,7 @@ static bool is_right(struct login *l, const Postern__CredentialReply *c)
 	struct slice hash = bytes_of(&c->hash);
 	if (!c->known || !hash.n)
 		return dummy_check(l);
-	if (cache_has(auth->cache, c->account_id, c->version, l->password, clock_mono_ms())) {
+	if (cache_has(auth->cache, (uint64_t)c->holder, c->version, l->password, clock_mono_ms())) {
 		auth->cached++;
 		return true;
 	}
@@ -236,7 +266,7 @@ static bool is_right(struct login *l, const Postern__CredentialReply *c)
 		   KS("reason", err_name(r)));
 	if (r != 1)
 		return hash_is_current(hash, &auth->cost) && r == 0 ? false : dummy_check(l);
-	cache_put(auth->cache, c->account_id, c->version, l->password, clock_mono_ms());
+	cache_put(auth->cache, (uint64_t)c->holder, c->version, l->password, clock_mono_ms());
 	return true;
 }
 
@@ -270,14 +300,17 @@ static void on_credential(void *ctx, int err, const ProtobufCMessage *reply, int
 		return;
 	}
 	l->version = c->version;
+	l->holder = c->holder;
 	l->reply.account_id = c->account_id;
 	l->reply.shard = c->shard;
 	struct slice address = arena_dup(l->call->arena, bytes_of(&c->address));
 	l->reply.address.data = (uint8_t *)(uintptr_t)address.p;
 	l->reply.address.len = address.n;
-	if (!hash_is_current(bytes_of(&c->hash), &l->auth->cost))
+	if (c->account_id && !hash_is_current(bytes_of(&c->hash), &l->auth->cost))
 		rehash(l);
-	if (l->req->session)
+	if (!strcmp(l->req->protocol, "web"))
+		ask_session(l);
+	else if (l->req->session)
 		ask_grant(l);
 	else
 		succeed(l, -1);

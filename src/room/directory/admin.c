@@ -10,12 +10,13 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/auth.pb-c.h"
+#include "ipc/queue.pb-c.h"
 #include "lib/ipc/memfd.h"
 #include "room/directory/name.h"
 #include "room/directory/old_login.h"
 #include "room/directory/rights.h"
 
-enum { JSON_INLINE_MAX = 128 * 1024, HASH_MS = 30 * 1000, LINES_IN_DETAIL = 20 };
+enum { JSON_INLINE_MAX = 128 * 1024, HASH_MS = 30 * 1000, QUEUE_MS = 25 * 1000, LINES_IN_DETAIL = 20 };
 
 static const struct {
 	const char *name;
@@ -82,6 +83,8 @@ static const struct {
 	{ "admin.set", op_admin_set },
 	{ "admin.password", op_admin_password },
 	{ "admin.remove", op_admin_remove },
+	{ "session.show", op_session_show },
+	{ "session.remove", op_session_remove },
 	{ "token.add", op_token_add },
 	{ "token.list", op_token_list },
 	{ "token.remove", op_token_remove },
@@ -214,7 +217,8 @@ static json_t *problem_json(unsigned status, const char *field, struct slice det
 void admin_refuse(struct admin *ad, int err)
 {
 	int e = ad->why.err ? ad->why.err : err;
-	unsigned status = ad->unknown ? 401 : problem_status(e);
+	bool login = ad->unknown || (e == ERR_DENIED && principal_rank(&ad->who) == RANK_NOBODY);
+	unsigned status = login ? 401 : problem_status(e);
 	struct slice detail = slice_str(ad->why.err ? ad->why.text : err_text(e));
 	if (status >= 500)
 		ev(EV_WARN, "directory.admin.failed", KS("operation", ad->op->name),
@@ -496,24 +500,53 @@ static void run(struct admin *ad)
 	admin_refuse(ad, ERR_UNSUPPORTED);
 }
 
-/* The decision alone, for an operation that another room does; what will be changed is written down first. */
+/* Of what another room does: a change is written down first. */
+static int note(struct admin *ad)
+{
+	if (!strcmp(ad->op->method, "GET"))
+		return 0;
+	int r = admin_begin(ad);
+	return r < 0 ? r : admin_commit(ad, admin_get(ad, "id"));
+}
+
+/* The decision alone, for an operation of the supervisor's. */
 static void authorize(struct admin *ad)
 {
-	int r = strcmp(ad->op->method, "GET") ? engine_begin(ad->e) : 1;
-	if (r == 0)
-		r = admin_commit(ad, admin_get(ad, "id"));
+	int r = note(ad);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else
 		admin_ok(ad, 200, NULL);
 }
 
+static void on_queue(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct admin *ad = ctx;
+	if (err < 0)
+		admin_refuse(ad, problem_set(&ad->why, ERR_UNAVAILABLE, NULL, "the queue does not answer"));
+	else
+		ipc_reply(ad->call, reply, fd);
+}
+
+/* The queue's own: it does what was decided here, and nobody else may ask it. */
+static void hand_on(struct admin *ad)
+{
+	Postern__AdminRequest req = *ad->req;
+	int r = note(ad);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	req.token = (ProtobufCBinaryData){ 0 };
+	room_call(ad->d->room, ROLE_QUEUE, 0, POSTERN__QUEUE_OP__QUEUE_ADMIN, &req.base, NULL, 0, QUEUE_MS, on_queue, ad);
+}
+
 /* Who asks: whoever holds a token is its holder; without one the provider, at the admin socket. */
 static int identify(struct admin *ad)
 {
 	struct slice token = bytes_of(&ad->req->token);
-	if (!token.n && ad->call->peer == ROLE_HTTPD) {
-		ad->who = principal_local(ad->a);
+	if (!token.n) {
+		ad->who = ad->call->peer == ROLE_ADMIND ? principal_local(ad->a) : principal_anyone();
 		return 0;
 	}
 	int r = principal_of(ad->e, ad->a, token, ad->now_ms, &ad->who);
@@ -552,6 +585,8 @@ void serve_admin(struct ipc_call *call, void *ctx)
 		admin_refuse(ad, r);
 	else if (req->authorize_only)
 		authorize(ad);
+	else if (op->owner == API_QUEUE)
+		hand_on(ad);
 	else
 		run(ad);
 }

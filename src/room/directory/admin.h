@@ -47,6 +47,7 @@ admin_fn op_import_accounts, op_import_aliases, op_export_accounts, op_export_al
 admin_fn op_move_start, op_move_status, op_move_proof, op_move_stop;
 admin_fn op_timer_list, op_timer_run;
 admin_fn op_admin_add, op_admin_list, op_admin_show, op_admin_set, op_admin_password, op_admin_remove;
+admin_fn op_session_show, op_session_remove;
 admin_fn op_token_add, op_token_list, op_token_remove;
 admin_fn op_sieve_list, op_sieve_get, op_sieve_put, op_sieve_check, op_sieve_activate, op_sieve_deactivate,
 	op_sieve_rename, op_sieve_remove;

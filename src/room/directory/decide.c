@@ -271,7 +271,7 @@ static int check_token(const struct question *q)
 {
 	const struct token *t = &q->p->token;
 	bool changes = strcmp(q->op->method, "GET") != 0;
-	if (!q->p->has_token || (t->kind == TOKEN_SESSION && !t->scopes.n))
+	if (!q->p->has_token || (t->kind == TOKEN_SESSION && !t->scopes.n) || !strncmp(q->op->name, "session.", 8))
 		return 0;
 	/* A key makes no keys: a narrow one would make itself a wide one. */
 	if (!strncmp(q->op->name, "token.", 6) || !token_covers(t, slice_str(q->op->name), changes))

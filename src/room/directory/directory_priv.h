@@ -61,6 +61,7 @@ void directory_check_disk(struct directory *d);
 
 ipc_handler_fn serve_rules;
 ipc_handler_fn serve_login_result;
+ipc_handler_fn serve_session;
 ipc_handler_fn serve_route, serve_sender, serve_credential, serve_grant, serve_rehash, serve_admin, serve_move_next,
 	serve_move_progress;
 

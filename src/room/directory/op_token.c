@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* token add, list, remove. */
+/* token add, list, remove; session show, remove (session add is auth's, serve_login.c). */
 #include "room/directory/admin.h"
 
 #include "base/err.h"
@@ -169,6 +169,51 @@ void op_token_remove(struct admin *ad)
 		admin_rollback(ad);
 	else
 		r = admin_commit(ad, admin_get(ad, "id"));
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		admin_ok(ad, 200, NULL);
+}
+
+/* --- sessions --------------------------------------------------------------------------------------- */
+
+static json_t *hat_json(struct admin *ad, const struct hat *hat)
+{
+	static const char *const names[] = { "provider", "customer", "domain", "user" };
+	struct customer c;
+	struct domain d;
+	json_t *j = json_pack("{s:s}", "rank", names[hat->rank]);
+	if (hat->customer && customer_by_id(ad->e, ad->a, hat->customer, &c) == 0)
+		json_object_set_new(j, "customer", json_text(c.name));
+	if (hat->domain && domain_by_id(ad->e, ad->a, hat->domain, &d) == 0)
+		json_object_set_new(j, "domain", json_text(d.name));
+	return j;
+}
+
+void op_session_show(struct admin *ad)
+{
+	json_t *ranks = json_array();
+	for (size_t i = 0; i < ad->who.n_hats; i++)
+		json_array_append_new(ranks, hat_json(ad, &ad->who.hats[i]));
+	json_t *j = json_pack("{s:o, s:o}", "login", json_text(ad->who.login), "ranks", ranks);
+	if (ad->who.has_token)
+		json_object_set_new(j, "expires_ms", json_integer((json_int_t)ad->who.token.expires_ms));
+	admin_ok(ad, 200, j);
+}
+
+void op_session_remove(struct admin *ad)
+{
+	int r = ad->who.has_token ? admin_begin(ad)
+				  : problem_set(&ad->why, ERR_CONFLICT, NULL, "the admin socket has no session");
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	r = token_remove(ad->e, ad->who.token.id);
+	if (r < 0)
+		admin_rollback(ad);
+	else
+		r = admin_commit(ad, ad->who.login);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else

@@ -80,6 +80,13 @@ int principal_hats(struct engine *e, struct arena *a, int64_t holder, struct pri
 	return put_on(e, a, ret, &version);
 }
 
+int principal_version(struct engine *e, struct arena *a, int64_t holder, uint64_t *ret)
+{
+	struct principal p = { .holder = holder };
+	struct hat self;
+	return self_of(e, a, &p, &self, ret);
+}
+
 int principal_of(struct engine *e, struct arena *a, struct slice text, int64_t now_ms, struct principal *ret)
 {
 	struct principal p = { .has_token = true };

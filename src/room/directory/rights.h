@@ -57,6 +57,8 @@ struct principal principal_anyone(void);
 NODISCARD int principal_of(struct engine *e, struct arena *a, struct slice token, int64_t now_ms, struct principal *ret);
 /* What somebody is, without a token. */
 NODISCARD int principal_hats(struct engine *e, struct arena *a, int64_t holder, struct principal *ret);
+/* Of his password. */
+NODISCARD int principal_version(struct engine *e, struct arena *a, int64_t holder, uint64_t *ret);
 enum rank principal_rank(const struct principal *p);	/* his highest */
 /* For struct page. */
 int64_t principal_viewer(const struct principal *p);

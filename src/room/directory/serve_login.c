@@ -14,6 +14,7 @@
 #include "room/directory/staff.h"
 #include "room/directory/token.h"
 #include "room/directory/guard.h"
+#include "room/directory/staff.h"
 
 /* The password is right, but given by somebody else: for users, in their customer's language, in ASCII. */
 static const char *must_change_text(struct directory *d, struct arena *a, const struct account *x)
@@ -38,6 +39,98 @@ static struct guard_try try_of(const struct account *x, struct slice login, stru
 	};
 }
 
+/* Staff has no mailbox, so it logs in on the web alone; there its login comes before a mailbox of that name. */
+static bool staff_credential(struct directory *d, struct ipc_call *call, Postern__CredentialReply *reply)
+{
+	const Postern__CredentialRequest *req = (const Postern__CredentialRequest *)call->req;
+	struct slice login;
+	struct staff s;
+	if (staff_login(call->arena, bytes_of(&req->login), &login) < 0 || staff_get(d->e, call->arena, login, &s) != 0)
+		return false;
+	reply->known = true;
+	reply->address = data_of(s.login);
+	reply->hash = data_of(s.hash);
+	reply->version = s.version;
+	reply->holder = holder_staff(s.id);
+	if (s.must_change)
+		reply->refuse = arena_printf(call->arena, "This password is only good for setting one of your own: %s",
+					     web_link(d, call->arena, "/password"));
+	return true;
+}
+
+/* The password that auth saw must still be the one. */
+static int session_add(struct directory *d, struct ipc_call *call, struct token *t, struct slice *ret_text)
+{
+	const Postern__SessionRequest *req = (const Postern__SessionRequest *)call->req;
+	struct principal p;
+	uint64_t version = 0;
+	int r = principal_hats(d->e, call->arena, req->holder, &p);
+	if (r == 0)
+		r = principal_version(d->e, call->arena, req->holder, &version);
+	if (r < 0)
+		return r == ERR_NOT_FOUND ? ERR_CONFLICT : r;
+	if (version != req->credential_version)
+		return ERR_CONFLICT;
+	*t = (struct token){
+		.kind = TOKEN_SESSION,
+		.holder = req->holder,
+		.version = version,
+		.remote = bytes_of(&req->remote),
+		.created_ms = clock_wall_ms(),
+	};
+	t->expires_ms = t->created_ms + TOKEN_IDLE_MS;
+	struct audit row = {
+		.at_ms = t->created_ms,
+		.actor = p.login,
+		.remote = t->remote,
+		.operation = SLICE("session.add"),
+		.object = p.login,
+		.status = 201,
+		.customer = p.hats[p.n_hats - 1].customer,
+		.domain = p.hats[p.n_hats - 1].domain,
+	};
+	r = engine_begin(d->e);
+	if (r < 0)
+		return r;
+	r = token_add(d->e, call->arena, t, ret_text, NULL);
+	if (r == 0)
+		r = audit_add(d->e, &row);
+	if (r == 0)
+		return engine_commit(d->e);
+	engine_rollback(d->e);
+	return r;
+}
+
+void serve_session(struct ipc_call *call, void *ctx)
+{
+	struct room *room = ctx;
+	Postern__SessionReply reply = POSTERN__SESSION_REPLY__INIT;
+	struct token t;
+	struct slice text;
+	int r = session_add(room->state, call, &t, &text);
+	directory_check_disk(room->state);
+	if (r < 0) {
+		ipc_fail(call, r == ERR_CONFLICT ? r : ERR_UNAVAILABLE, NULL);
+		return;
+	}
+	reply.token = data_of(text);
+	reply.expires_ms = t.expires_ms;
+	ipc_reply(call, &reply.base, -1);
+	explicit_bzero((void *)(uintptr_t)text.p, text.n);
+}
+
+/* Of the limiter, which counts every login of every protocol. */
+static void take_verdict(struct directory *d, const Postern__CredentialRequest *req, const struct account *x,
+			 int64_t now_ms, Postern__CredentialReply *reply)
+{
+	if (req->again)
+		return;
+	struct guard_try t = try_of(x, bytes_of(&req->login), bytes_of(&req->remote), bytes_of(&req->tag));
+	struct limiter_verdict v = guard_try(d->guard, d->e, &t, now_ms);
+	reply->limited = v.refused;
+	reply->delay_ms = v.delay_ms;
+}
+
 void serve_credential(struct ipc_call *call, void *ctx)
 {
 	struct room *room = ctx;
@@ -46,18 +139,17 @@ void serve_credential(struct ipc_call *call, void *ctx)
 	Postern__CredentialReply reply = POSTERN__CREDENTIAL_REPLY__INIT;
 	struct account account;
 	int64_t now_ms = clock_wall_ms();
+	if (!strcmp(req->protocol, "web") && staff_credential(d, call, &reply)) {
+		take_verdict(d, req, NULL, now_ms, &reply);
+		ipc_reply(call, &reply.base, -1);
+		return;
+	}
 	int r = credential_find(d->e, call->arena, bytes_of(&req->login), now_ms, &account);
 	if (r < 0 && r != ERR_NOT_FOUND) {
 		ipc_fail(call, ERR_UNAVAILABLE, NULL);
 		return;
 	}
-	if (!req->again) {
-		struct guard_try t = try_of(r == 0 ? &account : NULL, bytes_of(&req->login), bytes_of(&req->remote),
-					    bytes_of(&req->tag));
-		struct limiter_verdict v = guard_try(d->guard, d->e, &t, now_ms);
-		reply.limited = v.refused;
-		reply.delay_ms = v.delay_ms;
-	}
+	take_verdict(d, req, r == 0 ? &account : NULL, now_ms, &reply);
 	if (r == 0) {
 		reply.known = true;
 		reply.account_id = account.id;
@@ -65,6 +157,7 @@ void serve_credential(struct ipc_call *call, void *ctx)
 		reply.address = data_of(account.address);
 		reply.hash = data_of(account.hash);
 		reply.version = account.version;
+		reply.holder = holder_account(account.id);
 		if (account.must_change)
 			reply.refuse = (char *)(uintptr_t)must_change_text(d, call->arena, &account);
 	}

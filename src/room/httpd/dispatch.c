@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An operation goes to its owner: directory's at once, another room's after directory has said that
- * this actor may, the supervisor's directly (whoever holds the admin socket is the provider, and
- * status must work while directory is down). Answers pass through as they are: status, JSON, or an
- * fd where they are large.
+ * An operation goes to directory, which decides, and does it or has the queue do it. Two are the
+ * supervisor's: from the admin socket they go there directly (whoever holds it is the provider, and
+ * status must work while directory is down), from outside only behind directory's word. Answers pass
+ * through as they are: status, JSON, or an fd where they are large.
  */
 #include "room/httpd/httpd_priv.h"
 
 #include "base/err.h"
 #include "base/event.h"
+#include "ipc/auth.pb-c.h"
 #include "ipc/control.pb-c.h"
-#include "ipc/queue.pb-c.h"
 #include "lib/ipc/memfd.h"
+
+#include <jansson.h>
 
 static bool is_long(const struct api_op *op)
 {
@@ -32,6 +34,8 @@ static Postern__AdminRequest *admin_request(struct request *r, bool authorize_on
 	m->operation = (char *)(uintptr_t)r->op->name;
 	m->token.data = (uint8_t *)(uintptr_t)r->token.p;
 	m->token.len = r->token.n;
+	m->remote.data = (uint8_t *)(uintptr_t)r->remote.p;
+	m->remote.len = r->remote.n;
 	m->authorize_only = authorize_only;
 	m->n_fields = r->fields.n;
 	m->fields = ARENA_ARRAY(r->arena, Postern__AdminField *, r->fields.n + 1);
@@ -82,18 +86,18 @@ static void on_answer(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	}
 }
 
-static void ask(struct request *r, enum role role, uint16_t op, bool authorize_only,
-		ipc_reply_fn *fn)
+static void ask(struct request *r, bool authorize_only, ipc_reply_fn *fn)
 {
 	Postern__AdminRequest *m = admin_request(r, authorize_only);
 	size_t n_fds = r->file_fd >= 0 && !authorize_only;
 	request_call_begin(r);
-	room_call(r->httpd->room, role, 0, op, &m->base, &r->file_fd, n_fds, deadline(r), fn, r);
+	room_call(r->httpd->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, &m->base,
+		  &r->file_fd, n_fds, deadline(r), fn, r);
 }
 
 static void supervisor(struct request *r);
 
-/* Directory's word on an operation of another room. */
+/* Directory's word on an operation of the supervisor. */
 static void on_authorized(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 			  const char *text)
 {
@@ -107,8 +111,6 @@ static void on_authorized(void *ctx, int err, const ProtobufCMessage *reply, int
 		request_fail_err(r, err, text);
 	else if (answer->status >= 300)
 		pass_on(r, answer, -1);
-	else if (r->op->owner == API_QUEUE)
-		ask(r, ROLE_QUEUE, POSTERN__QUEUE_OP__QUEUE_ADMIN, false, on_answer);
 	else
 		supervisor(r);
 }
@@ -142,18 +144,70 @@ static void supervisor(struct request *r)
 			  HTTPD_CALL_MS, on_reloaded, r);
 }
 
+static void give_session(struct request *r, const Postern__LoginReply *reply)
+{
+	json_t *j = json_pack("{s:s#, s:s#, s:I}", "token", (const char *)reply->token.data, (int)reply->token.len,
+			      "login", (const char *)reply->address.data, (int)reply->address.len, "expires_ms",
+			      (json_int_t)reply->expires_ms);
+	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	json_decref(j);
+	if (!text) {
+		request_fail(r, 500, NULL, NULL);
+		return;
+	}
+	buf_str(&r->out, text);
+	explicit_bzero(text, strlen(text));
+	free(text);
+	request_done(r, 201);
+}
+
+static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct request *r = ctx;
+	if (fd >= 0)
+		close(fd);
+	if (!request_call_end(r))
+		return;
+	if (err == ERR_DENIED)
+		request_fail(r, 401, text && *text ? text : "Wrong name or password", NULL);
+	else if (err < 0)
+		request_fail_err(r, err, text);
+	else
+		give_session(r, (const Postern__LoginReply *)reply);
+}
+
+/* A login like that of any protocol: auth verifies and counts, directory makes the session. */
+static void login(struct request *r)
+{
+	Postern__LoginRequest m = POSTERN__LOGIN_REQUEST__INIT;
+	struct slice name = api_get(r->fields.v, r->fields.n, "login");
+	struct slice password = api_get(r->fields.v, r->fields.n, "password");
+	if (!r->httpd->web) {
+		request_fail(r, 501, "the admin socket needs no session", NULL);
+		return;
+	}
+	m.login = (ProtobufCBinaryData){ name.n, (uint8_t *)(uintptr_t)name.p };
+	m.password = (ProtobufCBinaryData){ password.n, (uint8_t *)(uintptr_t)password.p };
+	m.remote = (ProtobufCBinaryData){ r->remote.n, (uint8_t *)(uintptr_t)r->remote.p };
+	m.protocol = (char *)(uintptr_t)"web";
+	request_call_begin(r);
+	room_call(r->httpd->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_LOGIN, &m.base, NULL, 0, HTTPD_CALL_MS,
+		  on_login, r);
+}
+
 void dispatch(struct request *r)
 {
 	switch (r->op->owner) {
 	case API_DIRECTORY:
-		ask(r, ROLE_DIRECTORY, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, false, on_answer);
-		break;
 	case API_QUEUE:
-		ask(r, ROLE_DIRECTORY, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, true, on_authorized);
+		ask(r, false, on_answer);
+		break;
+	case API_AUTH:
+		login(r);
 		break;
 	case API_SUPERVISOR:
-		if (r->token.n)
-			ask(r, ROLE_DIRECTORY, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, true, on_authorized);
+		if (r->token.n || r->httpd->web)
+			ask(r, true, on_authorized);
 		else
 			supervisor(r);
 		break;

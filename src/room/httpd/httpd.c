@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The administration's HTTP server: libmicrohttpd on the admin socket, inside our loop. Its epoll
- * fd is polled by libuv; MHD_run does what is due; a connection whose operation is at another room
- * is suspended meanwhile.
+ * The administration's HTTP server: libmicrohttpd inside our loop. Its epoll fd is polled by libuv;
+ * MHD_run does what is due; a connection whose operation is at another room is suspended meanwhile.
  *
- * Whoever may open the socket is the provider, so the socket's mode (0600, set by the supervisor)
- * is the door. This room decides nothing and keeps nothing: it checks form, asks the owner of the
- * operation, passes on. Threats: requests of any size and shape (limits in httpd_priv.h and
+ * Two rooms run this code. admind has the admin socket: whoever may open it is the provider, so the
+ * socket's mode (0600, set by the supervisor) is the door. httpd hears the internet (web.h) and is
+ * nobody by itself: directory knows which of the two asks, and believes httpd no name, only tokens.
+ * Neither decides or keeps anything: they check form, ask the owner of the operation, pass on. Threats: requests of any size and shape (limits in httpd_priv.h and
  * proto/api), slow clients (timeout), secrets (never in events, wiped with their request).
  */
-#include "room/httpd/httpd_priv.h"
+#include "room/httpd/web.h"
 
 #include "base/err.h"
 #include "base/event.h"
@@ -67,34 +67,49 @@ static void on_completed(void *ctx, struct MHD_Connection *conn, void **state,
 		request_over(r);
 }
 
-static void on_listener(struct room *room, const char *name, int fd)
+/* fd -1: connections are added one by one. */
+static int start(struct httpd *h, int fd)
 {
-	struct httpd *h = room->state;
-	if (strcmp(name, "admin") || h->daemon) {
-		close(fd);
-		return;
-	}
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (fd < 0 ? MHD_USE_NO_LISTEN_SOCKET : 0);
+	unsigned most = fd < 0 ? HTTPD_WEB_CONNECTIONS_MAX : HTTPD_CONNECTIONS_MAX;
 	/* clang-format off */
-	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h,
-				     MHD_OPTION_LISTEN_SOCKET, fd,
+	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, h,
+				     fd < 0 ? MHD_OPTION_CONNECTION_LIMIT : MHD_OPTION_LISTEN_SOCKET, fd < 0 ? (int)most : fd,
 				     MHD_OPTION_URI_LOG_CALLBACK, on_target, h,
 				     MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-				     MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTPD_CONNECTIONS_MAX,
+				     MHD_OPTION_CONNECTION_LIMIT, most,
 				     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTPD_TIMEOUT_S,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTPD_HEADERS_MAX,
 				     MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	/* clang-format on */
 	if (!h->daemon) {
 		ev(EV_ERROR, "httpd.daemon.failed", KS("error", strerror(errno)));
+		return ERR_INTERNAL;
+	}
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	bug_if(!info);
+	bug_if(uv_poll_init(h->room->loop, &h->poll, info->epoll_fd) < 0);
+	h->poll.data = h;
+	uv_poll_start(&h->poll, UV_READABLE, on_ready);
+	return 0;
+}
+
+static void on_listener(struct room *room, const char *name, int fd)
+{
+	struct httpd *h = room->state;
+	if (h->web) {
+		web_listener(h->web, name, fd);
+		return;
+	}
+	if (h->daemon) {
+		close(fd);
+		return;
+	}
+	if (start(h, fd) < 0) {
 		close(fd);
 		room_exit(room, 1);
 		return;
 	}
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	bug_if(!info);
-	bug_if(uv_poll_init(room->loop, &h->poll, info->epoll_fd) < 0);
-	h->poll.data = h;
-	uv_poll_start(&h->poll, UV_READABLE, on_ready);
 	run(h);
 }
 
@@ -109,7 +124,24 @@ static int init(struct room *room)
 	h->timer.data = h->drain.data = h;
 	h->timer.timer_cb = on_timer;
 	room->state = h;
-	return 0;
+	if (room->role != ROLE_HTTPD)
+		return 0;
+	h->web = web_new(h);
+	return start(h, -1);
+}
+
+static void on_tls(struct room *room, struct slice pem)
+{
+	struct httpd *h = room->state;
+	if (h->web)
+		web_certificate(h->web, pem);
+}
+
+static void on_reload(struct room *room)
+{
+	struct httpd *h = room->state;
+	if (h->web)
+		web_reload(h->web);
 }
 
 /* Requests that still wait are answered with 503; then nothing is left that the daemon could trip
@@ -146,7 +178,9 @@ static void on_stop(struct room *room)
 {
 	struct httpd *h = room->state;
 	bool idle = list_empty(&h->requests);
-	if (h->daemon) {
+	if (h->web)
+		web_stop(h->web);
+	if (h->daemon && !h->web) {
 		MHD_socket fd = MHD_quiesce_daemon(h->daemon);
 		if (fd != MHD_INVALID_SOCKET)
 			close(fd);
@@ -159,14 +193,29 @@ static void on_stats(struct room *room, struct stats *stats)
 	struct httpd *h = room->state;
 	stats_add(stats, "requests", (int64_t)h->served);
 	stats_add(stats, "refused", (int64_t)h->refused);
+	if (h->web)
+		web_stats(h->web, stats);
 }
 
-static const struct sandbox_policy policy = { .allow = SANDBOX_ACCEPT, .nofile = 1024 };
+static const struct sandbox_policy admin_policy = { .allow = SANDBOX_ACCEPT, .nofile = 1024 };
+static const struct sandbox_policy web_policy = { .allow = SANDBOX_ACCEPT, .nofile = WEB_FDS_MAX };
 
-const struct room_ops httpd_ops = {
-	.sandbox = &policy,
+/* The admin socket: whoever opens it is the provider. */
+const struct room_ops admind_ops = {
+	.sandbox = &admin_policy,
 	.init = init,
 	.on_listener = on_listener,
+	.on_stop = on_stop,
+	.on_stats = on_stats,
+};
+
+/* The web: nobody, until a token says who. */
+const struct room_ops httpd_ops = {
+	.sandbox = &web_policy,
+	.init = init,
+	.on_listener = on_listener,
+	.on_tls = on_tls,
+	.on_reload = on_reload,
 	.on_stop = on_stop,
 	.on_stats = on_stats,
 };

@@ -11,7 +11,8 @@
 #include <microhttpd.h>
 
 enum {
-	HTTPD_CONNECTIONS_MAX = 256,
+	HTTPD_CONNECTIONS_MAX = 256, /* at the admin socket */
+	HTTPD_WEB_CONNECTIONS_MAX = 2100, /* more than https.max_connections */
 	HTTPD_TIMEOUT_S = 60, /* a connection without progress; not while a room is asked */
 	HTTPD_HEADERS_MAX = 32 * 1024, /* memory of a connection: request line and headers */
 	HTTPD_TOKEN_MAX = 512,
@@ -21,8 +22,11 @@ enum {
 	HTTPD_LONG_CALL_MS = 15 * 60 * 1000, /* imports, checks, compaction, comparing */
 };
 
+struct web;
+
 struct httpd {
 	struct room *room;
+	struct web *web;	   /* connections from outside; NULL: this is the admin socket's room */
 	struct MHD_Daemon *daemon; /* NULL until the listener is there */
 	uv_poll_t poll;            /* the daemon's epoll fd */
 	uv_timer_t timer;          /* its next timeout */
@@ -39,6 +43,8 @@ struct request {
 	struct list link;
 	struct httpd *httpd;
 	struct MHD_Connection *conn;
+	int fd; /* the daemon's socket */
+	struct slice remote; /* the client's address; empty at the admin socket */
 	struct arena *arena;
 	enum request_state state;
 	struct slice target;     /* path and query as they came */

@@ -6,11 +6,12 @@
  * known before a long body has come is sent at once and ends the connection; any other waits for
  * the body's end.
  */
-#include "room/httpd/httpd_priv.h"
+#include "room/httpd/web.h"
 
 #include "base/err.h"
 #include "base/event.h"
 #include "lib/ipc/memfd.h"
+#include "proto/api/web.h"
 
 enum { SMALL_BODY = 65536 };
 
@@ -24,6 +25,10 @@ struct request *request_new(struct httpd *h, struct MHD_Connection *conn, const 
 	r->fields.arena = r->arena;
 	r->target = arena_dup(r->arena, slice_str(target));
 	r->file_fd = r->out_fd = -1;
+	r->fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	struct web_conn *from = h->web ? web_conn_of(h->web, r->fd) : NULL;
+	if (from)
+		r->remote = arena_dup(r->arena, slice_str(web_conn_peer(from)));
 	buf_init(&r->body, API_JSON_MAX);
 	buf_init(&r->out, HTTPD_ANSWER_MAX);
 	list_append(&h->requests, &r->link);
@@ -40,6 +45,8 @@ static void wipe_secrets(struct request *r)
 	}
 	if (r->body.p)
 		explicit_bzero(r->body.p, r->body.cap);
+	if (r->out.p) /* a new token */
+		explicit_bzero(r->out.p, r->out.n);
 }
 
 static void request_free(struct request *r)
@@ -60,6 +67,8 @@ void request_over(struct request *r)
 	struct httpd *h = r->httpd;
 	list_remove(&r->link);
 	r->gone = true;
+	if (h->web)
+		web_phase(h->web, r->fd, WEB_HEAD);
 	if (!r->pending)
 		request_free(r);
 	httpd_request_gone(h);
@@ -122,6 +131,20 @@ static void fail_check(struct request *r, int err, const struct api_error *e)
 	buf_fini(&text);
 }
 
+/* For browsers: nothing here is a page, a frame, or another site's. */
+static void secure(struct MHD_Response *response)
+{
+	static const char *const headers[][2] = {
+		{ "Strict-Transport-Security", "max-age=31536000" },
+		{ "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'" },
+		{ "X-Frame-Options", "DENY" },
+		{ "Referrer-Policy", "no-referrer" },
+		{ "Cross-Origin-Resource-Policy", "same-origin" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
+		MHD_add_response_header(response, headers[i][0], headers[i][1]);
+}
+
 static enum MHD_Result send_answer(struct request *r)
 {
 	struct MHD_Response *response;
@@ -138,6 +161,8 @@ static enum MHD_Result send_answer(struct request *r)
 				r->status < 400 ? "application/json" : "application/problem+json");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (r->httpd->web)
+		secure(response);
 	if (r->status == 401)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (r->allow[0])
@@ -203,6 +228,44 @@ static void expect_body(struct request *r, const char *method)
 		request_fail(r, 413, buf_cstr(&text), NULL);
 		buf_fini(&text);
 	}
+}
+
+struct header_scan {
+	unsigned hosts, tokens;
+	struct slice host;
+	bool forwarded;
+};
+
+static enum MHD_Result scan_header(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct header_scan *scan = ctx;
+	if (!strcasecmp(key, MHD_HTTP_HEADER_HOST)) {
+		scan->hosts++;
+		scan->host = slice_str(value);
+	}
+	scan->tokens += !strcasecmp(key, MHD_HTTP_HEADER_AUTHORIZATION);
+	scan->forwarded |= web_is_forwarded(slice_str(key));
+	return MHD_YES;
+}
+
+/* From outside: one Host, and it is ours; no header that wants to be believed about where the request went; a path and
+ * nothing else as target. */
+static bool is_for_us(struct request *r)
+{
+	struct header_scan scan = { 0 };
+	MHD_get_connection_values(r->conn, MHD_HEADER_KIND, scan_header, &scan);
+	int err = scan.hosts == 1 ? web_host_check(scan.host, web_name(r->httpd->web)) : ERR_SYNTAX;
+	if (!r->target.n || r->target.p[0] != '/' || (r->target.n > 1 && r->target.p[1] == '/'))
+		request_fail(r, 400, "expected a path as the request's target", NULL);
+	else if (scan.forwarded)
+		request_fail(r, 400, "expected no header about another host or a proxy", NULL);
+	else if (scan.tokens > 1)
+		request_fail(r, 400, "expected one Authorization header", NULL);
+	else if (err == ERR_NOT_FOUND)
+		request_fail(r, 421, "this host is not served here", NULL);
+	else if (err < 0)
+		request_fail(r, 400, "expected one Host header with a name and perhaps a port", NULL);
+	return r->state == REQUEST_HEADERS;
 }
 
 /* RFC 6750 2.1: "Bearer TOKEN", once. */
@@ -310,7 +373,10 @@ enum MHD_Result request_step(struct request *r, const char *method, const char *
 			     size_t *data_size)
 {
 	if (r->state == REQUEST_HEADERS) {
-		route(r, method);
+		if (r->httpd->web)
+			web_phase(r->httpd->web, r->fd, WEB_BODY);
+		if (!r->httpd->web || is_for_us(r))
+			route(r, method);
 		if (r->state == REQUEST_HEADERS)
 			expect_body(r, method);
 		return r->state == REQUEST_ANSWER && !small_body_comes(r) ? send_answer(r)
@@ -322,6 +388,8 @@ enum MHD_Result request_step(struct request *r, const char *method, const char *
 		*data_size = 0;
 		return MHD_YES;
 	}
+	if (r->httpd->web)
+		web_phase(r->httpd->web, r->fd, WEB_ANSWER);
 	if (r->state == REQUEST_BODY)
 		complete(r);
 	if (r->state == REQUEST_ANSWER)

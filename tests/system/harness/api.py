@@ -4,18 +4,11 @@ import http.client
 import json
 import socket
 
+from .instance import tls_context
 
-class SocketApi(http.client.HTTPConnection):
-    """HTTP over the admin socket; with a token it is its holder who asks."""
 
-    def __init__(self, instance, token=None, timeout=60):
-        super().__init__("postern", timeout=timeout)
-        self.path, self.token = instance.dir + "/run/admin.sock", token
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+class Answers:
+    """What both kinds of connection share."""
 
     def ask(self, method, path, body=None, headers=None):
         """Status, headers, JSON."""
@@ -29,3 +22,35 @@ class SocketApi(http.client.HTTPConnection):
         response = self.getresponse()
         data = response.read()
         return response.status, response.headers, json.loads(data) if data else None
+
+
+class WebApi(Answers, http.client.HTTPSConnection):
+    """HTTPS as from outside, to the configured name."""
+
+    def __init__(self, instance, token=None, timeout=60):
+        super().__init__(instance.host, instance.port("https"), timeout=timeout, context=tls_context())
+        self.instance, self.token = instance, token
+
+    def connect(self):
+        raw = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+        self.sock = self._context.wrap_socket(raw, server_hostname=self.host)
+
+    def login(self, login, password):
+        """Begins a session; self."""
+        status, _, body = self.ask("POST", "/session", {"login": login, "password": password})
+        assert status == 201, body
+        self.token = body["token"]
+        return self
+
+
+class SocketApi(Answers, http.client.HTTPConnection):
+    """HTTP over the admin socket; with a token it is its holder who asks."""
+
+    def __init__(self, instance, token=None, timeout=60):
+        super().__init__("postern", timeout=timeout)
+        self.path, self.token = instance.dir + "/run/admin.sock", token
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
