@@ -215,9 +215,42 @@ static int ask_secret(bool is_new, struct buf *secret)
 	return code;
 }
 
+/* Several secrets: a line of stdin each, in the order of the table, or a prompt each. */
+static int take_secrets(struct parse *p)
+{
+	struct buf secret = BUF_INIT(SECRET_MAX);
+	int code = CLI_DONE;
+	for (size_t i = 0; i < p->op->n_params && !code; i++) {
+		const struct api_param *param = &p->op->params[i];
+		if (param->type != API_SECRET || !param->required)
+			continue;
+		buf_clear(&secret);
+		int err = p->secret ? read_line(STDIN_FILENO, &secret) : prompt(param->name, &secret);
+		if (err < 0 || !secret.n)
+			code = cli_usage("expected %s: a line on stdin for each secret, in the order of --help", param->name);
+		else if (api_fields_add(&p->args->fields, slice_str(param->name), buf_view(&secret)) < 0)
+			code = CLI_USAGE;
+	}
+	if (secret.p)
+		explicit_bzero(secret.p, secret.cap);
+	buf_fini(&secret);
+	return code;
+}
+
+static size_t required_secrets(const struct api_op *op)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < op->n_params; i++)
+		n += op->params[i].type == API_SECRET && op->params[i].required;
+	return n;
+}
+
 static int take_secret(struct parse *p)
 {
 	const struct api_param *param = p->secret ? p->secret : api_param_find(p->op, SLICE("password"));
+	for (size_t i = 0; !param && i < p->op->n_params; i++)
+		if (p->op->params[i].type == API_SECRET && p->op->params[i].required)
+			param = &p->op->params[i];
 	bool master = api_op_has(p->op, "master_user");
 	struct buf secret = BUF_INIT(SECRET_MAX);
 	int code = CLI_DONE, err;
@@ -302,6 +335,6 @@ int cli_args_parse(struct cli *c, const struct api_op *op, const struct cli_noun
 	if (!code)
 		code = missing(op, ret);
 	if (!code)
-		code = take_secret(&p);
+		code = required_secrets(op) > 1 ? take_secrets(&p) : take_secret(&p);
 	return code ? code : check(op, ret);
 }

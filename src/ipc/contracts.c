@@ -63,6 +63,7 @@ static const struct ipc_op directory_ops_table[] = {
 
 static const struct ipc_op auth_ops_table[] = {
 	[POSTERN__AUTH_OP__AUTH_LOGIN] = { "auth.login", REQ(login_request), REQ(login_reply), IPC_RETRY | IPC_REPLY_FD, SMTPD | IMAPD | POP3D | SIEVED | HTTPD },
+	[POSTERN__AUTH_OP__AUTH_VERIFY] = { "auth.verify", REQ(verify_request), REQ(verify_reply), IPC_RETRY, DIRECTORY },
 	[POSTERN__AUTH_OP__AUTH_HASH] = { "auth.hash", REQ(hash_request), REQ(hash_reply), IPC_RETRY, DIRECTORY },
 };
 

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Old user names: they work until their account is modified, and for a grace behind that (FEATURES M4, M5)."""
+import datetime
+import email
+import email.policy
 import imaplib
 import smtplib
 
 import pytest
+
+from harness import wait_until
 
 PASSWORD = "Correct-horse-1"
 NEW = "Another-horse-2"
@@ -73,6 +78,25 @@ def test_an_old_name_works_until_five_days_behind_the_first_change(house):
     assert logs_in(house, "custo2") == EVERY                # another account's is its own
     house.restart()
     assert logs_in(house, "custo1", NEW) == NONE
+
+
+def test_the_notice_names_the_new_name_and_never_a_password(house):
+    house.cli("mailbox", "password", "joe@example.test", "--password-stdin", stdin=NEW + "\n")
+    house.cli("mailbox", "set", "joe@example.test", "--name", "Joe")
+
+    def letters():
+        found = [email.message_from_bytes(m, policy=email.policy.default)
+                 for m in house.mail("joe@example.test", NEW)]
+        return len(found) >= 2 and found
+    found = wait_until(letters, 20, "the notices")          # one for each name, none for the second change
+    house.cli("timer", "run")
+    assert len(house.json("notice", "log")["items"]) == 2
+    for letter, name in zip(sorted(found, key=lambda m: "custo1" not in m.as_string()), ("custo1", "joe.example.test")):
+        text = letter.get_body(("plain",)).get_content()
+        assert name in text and "joe@example.test" in text
+        assert PASSWORD not in letter.as_string() and NEW not in letter.as_string()
+        deadline = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=5)
+        assert str(deadline.year) in text
 
 
 @pytest.mark.parametrize("change", [

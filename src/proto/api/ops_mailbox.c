@@ -20,6 +20,18 @@ static const struct api_param mailbox_set[] = {
 	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
 	P_HOSTED,
 	P_SEND_ANY,
+	{ "recovery", API_ADDRESS, .help = "another address of the person: where a link for a lost password goes" },
+	{ "forget_recovery", API_BOOL, .help = "takes the recovery address away" },
+};
+static const struct api_param mailbox_first_password[] = { P_ADDRESS(.positional = true), P_DOMAIN() };
+static const struct api_result invited_is[] = {
+	{ "address", API_ADDRESS, "the mailbox" },
+	{ "to", API_STR, "where the mail goes" },
+	{ "expires_ms", API_TIME, "until when the link is good" },
+};
+static const struct api_result first_is[] = {
+	{ "count", API_U64, "mailboxes that have a first password now" },
+	{ "nowhere", API_LIST, "mailboxes without one: there is no address to write to" },
 };
 static const struct api_param mailbox_password[] = {
 	P_ADDRESS(.required = true, .positional = true),
@@ -39,6 +51,8 @@ static const struct api_result mailbox_is[] = {
 	{ "quota_bytes", API_LIMIT, "storage allowed, 0 for no limit" },
 	{ "messages", API_U64, "how many messages" },
 	{ "has_password", API_BOOL, "whether somebody can log in" },
+	{ "recovery", API_STR, "where a link for a lost password goes" },
+	{ "invited_ms", API_TIME, "until when an invitation is good" },
 	{ "must_change", API_BOOL, "whether the password is only good for setting one of one's own" },
 	{ "account_id", API_U64, "number of the account, never given again" },
 	{ "created_ms", API_TIME, "when it was added" },
@@ -50,6 +64,8 @@ static const struct api_op ops[] = {
 	{ "mailbox.show", "GET", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "shows a mailbox", IN(mailbox_show), OUT(mailbox_is) },
 	{ "mailbox.set", "PATCH", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "changes a mailbox", IN(mailbox_set), OUT(mailbox_is) },
 	{ "mailbox.password", "PUT", ROOT "/mailboxes/{address}/password", API_DIRECTORY, .help = "sets a mailbox's password and ends its sessions", IN(mailbox_password) },
+	{ "mailbox.invite", "POST", ROOT "/mailboxes/{address}/invite", API_DIRECTORY, .help = "mails a link to set a password: to the old server while the domain is forwarded, else to the recovery address", IN(mailbox_show), OUT(invited_is) },
+	{ "mailbox.first-password", "POST", ROOT "/mailboxes/first-password", API_DIRECTORY, .help = "mails a password that is good for setting one's own: to a mailbox, or to all of a domain without one", IN(mailbox_first_password), OUT(first_is) },
 	{ "mailbox.remove", "DELETE", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "removes a mailbox; its mail only where that may be lost", IN(mailbox_remove), OUT(mailbox_removed) },
 };
 /* clang-format on */

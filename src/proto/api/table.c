@@ -17,6 +17,7 @@ static const struct api_group *const groups[] = {
 	&api_customer_group,
 	&api_domain_group,
 	&api_policy_group,
+	&api_password_group,
 	&api_mailbox_group,
 	&api_login_group,
 	&api_lockout_group,

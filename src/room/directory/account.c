@@ -13,6 +13,7 @@
 	"account.address," \
 	" account.person, account.send_any, account.created, credential.hash, credential.version," \
 	" credential.must_change, credential.changed," \
+	" account.recovery, (SELECT max(expires) FROM link WHERE holder = -account.id AND link.kind = 0)," \
 	" (SELECT hosted FROM address WHERE address.account = account.id LIMIT 1) FROM account" \
 	" LEFT JOIN credential ON credential.account = account.id AND credential.kind = 0 "
 
@@ -41,8 +42,11 @@ static void read_row(struct arena *a, struct sql_stmt *s, struct account *x)
 	x->hash = column_dup(a, s, 9);
 	x->version = (uint64_t)sql_int(s, 10);
 	x->must_change = sql_int(s, 11);
+	x->first_password = sql_int(s, 11) == CREDENTIAL_FIRST;
 	x->password_ms = sql_int(s, 12);
-	x->hosted = sql_int(s, 13);
+	x->recovery = column_dup(a, s, 13);
+	x->invited_ms = sql_int(s, 14);
+	x->hosted = sql_int(s, 15);
 }
 
 static int read_all(struct arena *a, struct sql_stmt *s, struct account **ret, size_t *ret_n)
@@ -153,6 +157,12 @@ int account_set_person(struct engine *e, uint64_t id, struct slice person)
 {
 	return changed_one(sql_run(e->db, "UPDATE account SET person = ?2 WHERE id = ?1", "it",
 				   (int64_t)id, person));
+}
+
+int account_set_recovery(struct engine *e, uint64_t id, struct slice recovery)
+{
+	return changed_one(sql_run(e->db, "UPDATE account SET recovery = ?2 WHERE id = ?1", "ib",
+				   (int64_t)id, recovery));
 }
 
 int account_set_send_any(struct engine *e, uint64_t id, bool on)

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "room/directory/old_login.h"
 
-int credential_set(struct engine *e, uint64_t account, struct slice hash, bool must_change,
+int credential_set(struct engine *e, uint64_t account, struct slice hash, int must_change,
 		   int64_t now_ms, uint64_t *ret_version)
 {
 	uint64_t version = 0;

@@ -189,7 +189,10 @@ struct account {
 	struct slice person;	/* whose it is, for people */
 	struct slice hash;	/* empty: no password */
 	uint64_t version;	/* of the credential */
-	bool must_change;	/* a default password: good for nothing until it is changed */
+	bool must_change;	/* a default or first password: good for nothing until it is changed */
+	bool first_password;	/* it was mailed, and ends by itself */
+	struct slice recovery;	/* where a link for a lost password goes; or empty */
+	int64_t invited_ms;	/* until when an invitation is good; 0: there is none */
 	bool hosted;		/* its address lives here though the domain is forwarded (M37) */
 	bool pool_checked;	/* to account_add only: the quota was held against the customer's pool already */
 	bool send_any;		/* may send as any address of its customer's domains */
@@ -210,6 +213,7 @@ NODISCARD int account_set_state(struct engine *e, uint64_t id, enum account_stat
 NODISCARD int account_complete(struct engine *e, uint64_t id);
 NODISCARD int account_set_quota(struct engine *e, uint64_t id, uint64_t quota);
 NODISCARD int account_set_person(struct engine *e, uint64_t id, struct slice person);
+NODISCARD int account_set_recovery(struct engine *e, uint64_t id, struct slice recovery);
 NODISCARD int account_set_send_any(struct engine *e, uint64_t id, bool on);
 /* Its address goes at once, the row waits for the store (ACCOUNT_REMOVING). */
 NODISCARD int account_retire(struct engine *e, uint64_t id);
@@ -217,8 +221,9 @@ NODISCARD int account_forget(struct engine *e, uint64_t id);	/* the store has fo
 
 /* --- credentials ---------------------------------------------------------------------------------- */
 
-/* A new password hash under a new version. */
-NODISCARD int credential_set(struct engine *e, uint64_t account, struct slice hash, bool must_change, int64_t now_ms,
+enum { CREDENTIAL_OWN = 0, CREDENTIAL_DEFAULT = 1, CREDENTIAL_FIRST = 2 };
+/* A new password hash under a new version. must_change: CREDENTIAL_*. */
+NODISCARD int credential_set(struct engine *e, uint64_t account, struct slice hash, int must_change, int64_t now_ms,
 			     uint64_t *ret_version);
 /* Today's form of the same password: only if version is still the one. Keeps the version's meaning for caches
  * and grants, so the version stays. ERR_CONFLICT else. */

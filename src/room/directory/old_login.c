@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "room/directory/engine_priv.h"
+#include "room/directory/notice.h"
 #include "room/directory/policy.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
@@ -138,8 +139,8 @@ int old_login_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t 
 }
 
 struct touched {
-	struct slice name;
-	uint64_t customer;
+	struct slice name, address, person;
+	uint64_t customer, domain, account;
 };
 
 static int read_touched(struct engine *e, struct arena *a, struct touched **ret, size_t *ret_n)
@@ -148,15 +149,41 @@ static int read_touched(struct engine *e, struct arena *a, struct touched **ret,
 	size_t n = 0;
 	int r;
 	struct sql_stmt *s = sql_prepare(
-		e->db, "SELECT login.name, domain.customer FROM login JOIN account ON account.id = login.account"
+		e->db, "SELECT login.name, domain.customer, domain.id, account.id, account.address, account.person FROM login JOIN account ON account.id = login.account"
 		       " JOIN domain ON domain.id = account.domain WHERE login.state = 1");
 	while ((r = sql_step(s)) == 1)
 		*ROWS_MORE(a, &rows, &n) =
-			(struct touched){ column_dup(a, s, 0), (uint64_t)sql_int(s, 1) };
+			(struct touched){
+				.name = column_dup(a, s, 0),
+				.customer = (uint64_t)sql_int(s, 1),
+				.domain = (uint64_t)sql_int(s, 2),
+				.account = (uint64_t)sql_int(s, 3),
+				.address = column_dup(a, s, 4),
+				.person = column_dup(a, s, 5),
+			};
 	sql_done(s);
 	*ret = rows;
 	*ret_n = n;
 	return r;
+}
+
+/* The new name and the deadline; never a password (M5). */
+static int start_grace(struct engine *e, struct arena *a, const struct touched *t, int64_t now_ms)
+{
+	struct policy p;
+	int r = policy_get(e, t->customer, &p);
+	if (r < 0)
+		return r;
+	int64_t deadline = now_ms + (int64_t)p.old_login_days * DAY_MS;
+	r = sql_run(e->db, "UPDATE login SET state = 2, deadline = ?2 WHERE name = ?1", "bi", t->name, deadline);
+	if (r < 0)
+		return r;
+	return notice_add(e, a, &(struct notice){
+		.kind = NOTICE_OLD_LOGIN, .customer = t->customer, .domain = t->domain, .account = t->account,
+		.to = t->address, .to_name = t->person, .now_ms = now_ms,
+		.vars = { { .name = "old_login", .text = t->name },
+			  { .name = "new_login", .text = t->address },
+			  { .name = "deadline", .number = deadline } } });
 }
 
 int old_login_settle(struct engine *e, struct arena *a, int64_t now_ms)
@@ -164,13 +191,8 @@ int old_login_settle(struct engine *e, struct arena *a, int64_t now_ms)
 	struct touched *rows;
 	size_t n;
 	int r = read_touched(e, a, &rows, &n);
-	for (size_t i = 0; r >= 0 && i < n; i++) {
-		struct policy p;
-		r = policy_get(e, rows[i].customer, &p);
-		if (r == 0)
-			r = sql_run(e->db, "UPDATE login SET state = 2, deadline = ?2 WHERE name = ?1", "bi",
-				    rows[i].name, now_ms + (int64_t)p.old_login_days * DAY_MS);
-	}
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = start_grace(e, a, &rows[i], now_ms);
 	return r < 0 ? r : 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "room/directory/name.h"
+#include "room/directory/recovery.h"
 #include "room/directory/policy.h"
 #include "room/directory/staff.h"
 
@@ -81,14 +82,7 @@ static void give(struct admin *ad, unsigned status, const struct somebody *s)
 
 static int recovery_of(struct admin *ad, struct slice *ret)
 {
-	struct name name;
-	struct slice in = admin_get(ad, "recovery");
-	if (!in.n)
-		return 0;
-	if (name_parse(ad->a, in, &name) < 0 || name.literal)
-		return problem_set(&ad->why, ERR_INVALID, "recovery", "\"" SLICE_FMT "\" is not an address", SLICE_ARG(in));
-	*ret = name_text(ad->a, name.local, name.domain);
-	return 0;
+	return admin_get(ad, "recovery").n ? recovery_take(ad, 0, ret) : 0;
 }
 
 /* --- add -------------------------------------------------------------------------------------------- */

@@ -12,20 +12,23 @@
 #include "room/directory/convert.h"
 #include "room/directory/name.h"
 #include "room/directory/policy.h"
+#include "room/directory/recovery.h"
 
 struct mailbox {
 	struct domain d;
 	struct slice local;
 	struct account x;
 	uint64_t quota; /* asked for */
+	struct slice recovery;
 };
 
 static json_t *mailbox_json(const struct account *x, const Postern__AccountUsage *usage)
 {
-	json_t *j = json_pack("{s:o, s:o, s:I, s:b, s:b, s:b, s:b, s:I, s:I}", "address",
+	json_t *j = json_pack("{s:o, s:o, s:I, s:b, s:b, s:b, s:b, s:o, s:o, s:I, s:I}", "address",
 			      json_text(x->address), "name", json_text(x->person), "quota_bytes",
 			      (json_int_t)x->quota, "has_password", x->hash.n && !x->must_change,
-			      "send_any", x->send_any, "hosted", x->hosted, "must_change", (int)x->must_change, "account_id",
+			      "send_any", x->send_any, "hosted", x->hosted, "must_change", (int)x->must_change, "recovery",
+			      json_text(x->recovery), "invited_ms", x->invited_ms ? json_integer(x->invited_ms) : json_null(), "account_id",
 			      (json_int_t)x->id, "created_ms", (json_int_t)x->created_ms);
 	if (usage) {
 		json_object_set_new(j, "used_bytes", json_number(usage->bytes));
@@ -241,6 +244,8 @@ static int set_rows(struct admin *ad, const struct mailbox *m)
 		r = account_set_send_any(ad->e, m->x.id, admin_flag(ad, "send_any", false));
 	if (r == 0 && admin_has(ad, "hosted"))
 		r = set_hosted(ad, m);
+	if (r == 0 && (admin_has(ad, "recovery") || admin_flag(ad, "forget_recovery", false)))
+		r = account_set_recovery(ad->e, m->x.id, m->recovery);
 	return r;
 }
 
@@ -282,6 +287,8 @@ void op_mailbox_set(struct admin *ad)
 	int r = admin_mailbox(ad, &m->d, &m->x);
 	if (r == 0)
 		r = admin_address(ad, &m->d, &m->local);
+	if (r == 0)
+		r = recovery_take(ad, m->x.id, &m->recovery);
 	m->quota = admin_size(ad, "quota", r == 0 ? m->x.quota : 0);
 	if (r == 0)
 		r = customer_check_pool(ad->e, ad->a, m->d.customer, m->x.quota, m->quota,

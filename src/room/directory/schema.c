@@ -337,6 +337,30 @@ static const char srs_secrets[] = "CREATE TABLE srs_secret ("
 				  " id INTEGER PRIMARY KEY AUTOINCREMENT,"
 				  " made INTEGER NOT NULL,"
 				  " key BLOB NOT NULL) STRICT;";
+/*
+ * Links that lead to setting a password, by the SHA-256 of their token; holder as in office. Whoever changes what they
+ * hang on makes them void. must_change of a credential: 2 is a first password, which ends by itself.
+ */
+#define VOID_LINKS "DELETE FROM link WHERE holder = "
+static const char links[] =
+	"CREATE TABLE link ("
+	" hash BLOB PRIMARY KEY,"
+	" holder INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL,"
+	" created INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX link_holder ON link(holder, kind);"
+	"CREATE INDEX link_expires ON link(expires);"
+	"ALTER TABLE account ADD COLUMN recovery BLOB NOT NULL DEFAULT x'';"
+	"CREATE TRIGGER link_password_new AFTER INSERT ON credential WHEN new.kind = 0 BEGIN " VOID_LINKS "-new.account; END;"
+	"CREATE TRIGGER link_password_set AFTER UPDATE OF version ON credential"
+	" WHEN new.kind = 0 AND new.version <> old.version BEGIN " VOID_LINKS "-new.account; END;"
+	"CREATE TRIGGER link_recovery_set AFTER UPDATE OF recovery ON account WHEN new.recovery <> old.recovery BEGIN " VOID_LINKS
+	"-new.id; END;"
+	"CREATE TRIGGER link_leaves AFTER UPDATE OF state ON account WHEN new.state = 2 BEGIN " VOID_LINKS "-new.id; END;"
+	"CREATE TRIGGER link_staff_set AFTER UPDATE OF version, recovery ON staff"
+	" WHEN new.version <> old.version OR new.recovery <> old.recovery BEGIN " VOID_LINKS "new.id; END;"
+	"CREATE TRIGGER link_staff_gone AFTER DELETE ON staff BEGIN " VOID_LINKS "old.id; END;";
 
 /* clang-format off */
 const char *const directory_migrations[] = {
@@ -352,6 +376,7 @@ const char *const directory_migrations[] = {
 	notices,
 	alternates,
 	srs_secrets,
+	links,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

@@ -8,6 +8,7 @@
 #include "room/directory/engine_priv.h"
 #include "room/directory/guard.h"
 #include "room/directory/notice_send.h"
+#include "room/directory/link.h"
 #include "room/directory/old_login.h"
 #include "room/directory/srs_secret.h"
 #include "room/directory/token.h"
@@ -80,6 +81,14 @@ static void prune(void *ctx, int64_t now_ms)
 	area_prune_all(ctx, now_ms);
 }
 
+static void end_links(void *ctx, int64_t now_ms)
+{
+	struct directory *d = ctx;
+	int n = link_expire(d->e, now_ms);
+	if (n < 0)
+		ev(EV_WARN, "directory.links.unexpired", KS("error", err_name(n)));
+}
+
 static void write_homes(void *ctx, int64_t now_ms)
 {
 	struct directory *d = ctx;
@@ -101,6 +110,7 @@ static const struct timer_job jobs[] = {
 	{ "moves.expire", "forgets passwords of copies that nobody goes on with", 0, expire },
 	{ "logins.expire", "ends old user names whose grace is over", MINUTE_MS, end_old_logins },
 	{ "tokens.expire", "forgets tokens that are over", HOUR_MS, end_tokens },
+	{ "links.expire", "forgets links that are over", MINUTE_MS, end_links },
 	{ "homes.write", "writes from where mailboxes are used, and forgets what is old", 0, write_homes },
 	{ "database.checkpoint", "brings the log of changes into the database", 0, checkpoint },
 	{ "transfers.run", "goes on with mail that moves to another mailbox", 0, transfer },
