@@ -90,16 +90,17 @@ int bounce(struct queue *q, const struct envelope *env, enum dsn_action action,
 }
 
 static int report_of(struct queue *q, const struct new_message *m, const struct envelope *env,
-		     enum dsn_action action, struct slice header, struct arena *a)
+		     unsigned kind, enum dsn_action action, struct slice header, struct arena *a)
 {
 	struct dsn_rcpt *rcpts = ARENA_ARRAY(a, struct dsn_rcpt, m->n_rcpts);
 	size_t n = 0;
 	for (size_t i = 0; i < m->n_rcpts; i++) {
 		const struct new_rcpt *r = &m->rcpts[i];
-		if (r->report == action)
+		if (r->report == kind)
 			rcpts[n++] = (struct dsn_rcpt){.address = r->original.n ? r->original : r->address,
 						       .orcpt = r->orcpt,
-						       .enhanced = SLICE("2.1.5")};
+						       .enhanced = kind == REPORT_REJECTED ? SLICE("5.7.1") : SLICE("2.1.5"),
+						       .text = r->text};
 	}
 	return n ? tell(q, env, action, rcpts, n, header, false) : 0;
 }
@@ -112,6 +113,8 @@ int report(struct queue *q, const struct new_message *m, int64_t now, struct are
 	if (!m->sender.n)
 		return 0;
 	header = slice_sub(header, 0, HEADER_MAX);
-	int err = report_of(q, m, &env, DSN_DELIVERED, header, a);
-	return err < 0 ? err : report_of(q, m, &env, DSN_EXPANDED, header, a);
+	int err = report_of(q, m, &env, REPORT_DELIVERED, DSN_DELIVERED, header, a);
+	if (err >= 0)
+		err = report_of(q, m, &env, REPORT_EXPANDED, DSN_EXPANDED, header, a);
+	return err < 0 ? err : report_of(q, m, &env, REPORT_REJECTED, DSN_FAILED, header, a);
 }

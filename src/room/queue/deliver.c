@@ -7,6 +7,7 @@
  */
 #include "room/queue/queue.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/directory.pb-c.h"
@@ -18,6 +19,7 @@ enum { CALL_MS = 60000 };
 struct delivery {
 	struct job *job;
 	size_t at;
+	struct slice digest;
 };
 
 static void operation_id(const struct job *j, const struct rcpt *r, uint8_t ret[16])
@@ -64,6 +66,15 @@ static void finish(struct job *j)
 		result_add(j);
 }
 
+/* All copies or none: what held one up held up all. */
+static int worst(const Postern__DeliverReply *reply)
+{
+	for (size_t i = 0; i < reply->n_results; i++)
+		if (reply->results[i]->err < 0)
+			return reply->results[i]->err;
+	return 0;
+}
+
 /* Where the shard did not answer nobody knows what became of the operation: the same one is asked again later. */
 static void on_delivered(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
 {
@@ -72,36 +83,96 @@ static void on_delivered(void *ctx, int err, const ProtobufCMessage *msg, int fd
 	const Postern__DeliverReply *reply = (const Postern__DeliverReply *)msg;
 	if (fd >= 0)
 		close(fd);
-	if (err == 0 && reply->n_results == 1)
-		j->outcomes[d->at] = outcome_of(reply->results[0]->err);
+	if (err == 0 && reply->n_results)
+		j->outcomes[d->at] = outcome_of(worst(reply));
 	else
 		j->deferred = true;
 	finish(j);
 }
 
-static void deliver_one(struct job *j, size_t i, ProtobufCBinaryData digest)
+/* All copies that a mailbox gets are one operation. */
+static void fill_copies(const struct job *j, const struct rcpt *r, const struct rules_plan *plan,
+			Postern__DeliverRequest *req)
 {
-	const struct rcpt *r = &j->rcpts[i];
-	struct delivery *d = ARENA_NEW(j->arena, struct delivery);
+	size_t n = plan->n_places;
+	Postern__DeliverRecipient *to = ARENA_ARRAY(j->arena, Postern__DeliverRecipient, n);
+	req->recipients = ARENA_ARRAY(j->arena, Postern__DeliverRecipient *, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct rules_place *p = &plan->places[i];
+		postern__deliver_recipient__init(&to[i]);
+		to[i].account_id = r->account;
+		to[i].address = pb_of_slice(r->address);
+		to[i].quota_bytes = r->quota;
+		to[i].mailbox = pb_of_slice(p->mailbox.n ? p->mailbox : r->mailbox);
+		to[i].create = p->create || r->mailbox.n;
+		to[i].flags = p->flags;
+		to[i].n_flags = p->n_flags;
+		req->recipients[req->n_recipients++] = &to[i];
+	}
+}
+
+static void deliver_one(struct delivery *d)
+{
+	struct job *j = d->job;
+	const struct rcpt *r = &j->rcpts[d->at];
 	Postern__DeliverRequest req = POSTERN__DELIVER_REQUEST__INIT;
-	Postern__DeliverRecipient to = POSTERN__DELIVER_RECIPIENT__INIT, *list = &to;
 	uint8_t id[16];
-	d->job = j;
-	d->at = i;
 	operation_id(j, r, id);
-	to.account_id = r->account;
-	to.address = pb_of_slice(r->address);
-	to.quota_bytes = r->quota;
-	to.mailbox = pb_of_slice(r->mailbox);
-	to.create = r->mailbox.n;
+	fill_copies(j, r, j->plans[d->at], &req);
 	req.operation_id = pb_of_slice(slice_of(id, sizeof(id)));
-	req.recipients = &list;
-	req.n_recipients = 1;
-	req.digest = digest;
+	req.digest = pb_of_slice(d->digest);
 	req.internal_date_ms = j->env.created_ms;
 	j->waiting++;
 	room_call(j->q->room, ROLE_STORE, j->dest->shard, POSTERN__STORE_OP__STORE_DELIVER,
 		  &req.base, &j->fd, 1, CALL_MS, on_delivered, d);
+}
+
+/*
+ * A reject comes too late to be said in a session: who logged in gets a report, from anybody else the mailbox keeps the
+ * message (a report would go to whoever was made up).
+ */
+static const struct rules_plan *weigh(struct delivery *d, const struct rules_plan *plan)
+{
+	struct job *j = d->job;
+	static struct rules_place inbox;
+	static const struct rules_plan keep = { .places = &inbox, .n_places = 1 };
+	if (!plan->reject.n || !j->env.account)
+		return plan->reject.n ? &keep : plan;
+	j->outcomes[d->at] = (struct outcome){
+		.what = OUT_FAILED,
+		.enhanced = SLICE("5.7.1"),
+		.text = slice_str(rules_reject_text(j->arena, plan->reject))};
+	return NULL;
+}
+
+static void on_plan(void *ctx, const struct rules_plan *plan)
+{
+	struct delivery *d = ctx;
+	struct job *j = d->job;
+	if (plan->err < 0) {
+		j->deferred = true;
+		finish(j);
+		return;
+	}
+	j->plans[d->at] = weigh(d, plan);
+	if (j->plans[d->at] && j->plans[d->at]->n_places)
+		deliver_one(d);
+	else if (j->plans[d->at])	/* discarded, or passed on without a copy */
+		j->outcomes[d->at] = outcome_of(0);
+	finish(j);
+}
+
+static void run_rules(struct job *j, size_t i, struct slice digest)
+{
+	const struct rcpt *r = &j->rcpts[i];
+	struct delivery *d = ARENA_NEW(j->arena, struct delivery);
+	*d = (struct delivery){ j, i, digest };
+	j->waiting++;
+	rules_run(&(struct rules_ask){ .room = j->q->room, .arena = j->arena, .account = r->account,
+				       .sender = j->env.sender,
+				       .recipient = r->original.n ? r->original : r->address, .digest = digest,
+				       .fd = j->fd, .now_ms = clock_wall_ms(), .ms = CALL_MS },
+		  on_plan, d);
 }
 
 /* The verdict was given when the message came in; here only the digest counts. */
@@ -120,9 +191,11 @@ static void on_judged(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 		result_add(j);
 		return;
 	}
+	j->plans = ARENA_ARRAY(j->arena, const struct rules_plan *, j->n);
+	struct slice digest = arena_dup(j->arena, slice_of_pb(((const Postern__JudgeReply *)msg)->digest));
 	j->waiting = 1;
 	for (size_t i = 0; i < j->n; i++)
-		deliver_one(j, i, ((const Postern__JudgeReply *)msg)->digest);
+		run_rules(j, i, digest);
 	finish(j);
 }
 

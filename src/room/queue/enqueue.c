@@ -118,6 +118,23 @@ struct enqueue {
 	bool before;	/* it was there already */
 };
 
+int message_once(struct queue *q, const struct new_message *m, int64_t now, bool *ret_drop)
+{
+	int64_t until;
+	if (!m->once_key.n)
+		return 0;
+	int err = sql_get(q->db, &until, "SELECT until_ms FROM once WHERE key = ?", "b", m->once_key);
+	if (err == 0 && until > now) {
+		*ret_drop = true;
+		return 0;
+	}
+	if (err < 0 && err != ERR_NOT_FOUND)
+		return err;
+	err = sql_run(q->db, "INSERT OR REPLACE INTO once (key, until_ms) VALUES (?, ?)", "bi", m->once_key,
+		      now + m->once_ms);
+	return err < 0 ? err : 0;
+}
+
 static bool has_recipients(const struct new_message *m)
 {
 	for (size_t i = 0; i < m->n_rcpts; i++)
@@ -140,6 +157,10 @@ static int apply(struct queue *q, struct work *w)
 	if (err != ERR_NOT_FOUND)
 		return err;
 	int64_t now = clock_wall_ms();
+	bool drop = false;
+	err = message_once(q, &e->m, now, &drop);
+	if (err < 0 || drop)
+		return err < 0 ? err : operation_note(q, e->m.operation, 0, now);
 	err = has_recipients(&e->m) ? message_insert(q, &e->m, now, &e->id) : 0;
 	if (err == 0)
 		err = report(q, &e->m, now, e->call->arena);
@@ -169,11 +190,11 @@ static void done(struct queue *q, struct work *w, int err)
 
 static int check(const Postern__EnqueueRequest *req)
 {
-	if (!req->n_recipients || !req->operation_id.len || req->operation_id.len > 64)
+	if (!req->n_recipients || !req->operation_id.len || req->operation_id.len > 64 || req->once_key.len > 64)
 		return ERR_INVALID;
 	for (size_t i = 0; i < req->n_recipients; i++)
 		if (!req->recipients[i]->address.len || req->recipients[i]->port > 65535 ||
-		    req->recipients[i]->report > 2 || strlen(req->recipients[i]->host) > 255)
+		    req->recipients[i]->report > REPORT_REJECTED || strlen(req->recipients[i]->host) > 255)
 			return ERR_INVALID;
 	return 0;
 }
@@ -191,11 +212,12 @@ static void fill(struct enqueue *e, const Postern__EnqueueRequest *req)
 					     .host = slice_str(r->host),
 					     .port = r->port,
 					     .tls = r->tls,
-					     .report = r->report == 1   ? DSN_DELIVERED
-						       : r->report == 2 ? DSN_EXPANDED
-									: 0};
+					     .report = r->report,
+					     .text = slice_of_pb(r->text)};
 	}
-	e->m = (struct new_message){.operation = slice_of_pb(req->operation_id),
+	e->m = (struct new_message){.once_key = slice_of_pb(req->once_key),
+				    .once_ms = (int64_t)req->once_seconds * 1000,
+				    .operation = slice_of_pb(req->operation_id),
 				    .sender = slice_of_pb(req->sender),
 				    .envid = slice_of_pb(req->envid),
 				    .message = e->mapped,

@@ -15,6 +15,7 @@
 #include "base/map.h"
 #include "ipc/queue.pb-c.h"
 #include "lib/blob/blob.h"
+#include "lib/delivery/rules.h"
 #include "lib/room/room.h"
 #include "lib/sql/sql.h"
 #include "room/queue/dsn.h"
@@ -78,17 +79,23 @@ void queue_maybe_exit(struct queue *q);	/* where it stops and nothing runs any m
 struct new_rcpt {
 	struct slice address, original, orcpt;
 	unsigned notify, route;	/* RouteKind, or QUEUE_ROUTE_ASK */
-	unsigned report;	/* not 0: its sender is told so (enum dsn_action), and nothing else happens */
+	unsigned report;	/* REPORT_...: its sender is told so, and nothing else happens */
+	struct slice text;	/* REPORT_REJECTED: why */
 	struct slice host;
 	unsigned port, tls;
 };
+enum { REPORT_NONE, REPORT_DELIVERED, REPORT_EXPANDED, REPORT_REJECTED };
 struct new_message {
+	struct slice once_key;	/* not empty: dropped where it was taken within once_ms */
+	int64_t once_ms;
 	struct slice operation, sender, envid, message;
 	bool ret_headers, smtputf8;
 	uint64_t account;
 	const struct new_rcpt *rcpts;
 	size_t n_rcpts;
 };
+/* Inside a batch: is it to be dropped? Takes its key, else. */
+NODISCARD int message_once(struct queue *q, const struct new_message *m, int64_t now, bool *ret_drop);
 /* Inside a batch: rows and bytes. */
 NODISCARD int message_insert(struct queue *q, const struct new_message *m, int64_t now, uint64_t *ret_id);
 void enqueue_handle(struct ipc_call *call, void *ctx);
@@ -159,6 +166,7 @@ struct job {
 	size_t n, cap;
 	struct envelope env;
 	struct outcome *outcomes;
+	const struct rules_plan **plans;	/* of each recipient; NULL: no mailbox's rules are in play */
 	unsigned waiting;	/* calls that are out */
 	bool suspect, unreachable, deferred;
 	int fd;			/* the message, sealed; -1 */
@@ -184,6 +192,9 @@ NODISCARD int job_load_message(struct job *j, struct slice prefix);
 void result_add(struct job *j);		/* outcomes are set: make them durable, then job_over */
 NODISCARD int result_apply(struct queue *q, const struct envelope *env, const struct rcpt *rcpts, size_t n,
 			   const struct outcome *outcomes, bool unreachable, struct arena *a);
+
+/* letter.c: what rules of mailboxes send, in the transaction that says the message was delivered to them */
+NODISCARD int letters_insert(struct job *j);
 
 /* bounce.c */
 NODISCARD int bounce(struct queue *q, const struct envelope *env, enum dsn_action action, const struct dsn_rcpt *rcpts,

@@ -171,7 +171,8 @@ int result_apply(struct queue *q, const struct envelope *env, const struct rcpt 
 static int apply(struct queue *q, struct work *w)
 {
 	struct job *j = container_of(w, struct job, work);
-	return result_apply(q, &j->env, j->rcpts, j->n, j->outcomes, j->unreachable, j->arena);
+	int err = letters_insert(j);
+	return err < 0 ? err : result_apply(q, &j->env, j->rcpts, j->n, j->outcomes, j->unreachable, j->arena);
 }
 
 static void on_again(uv_timer_t *t)

@@ -38,5 +38,8 @@ const char *const queue_migrations[] = {
 	"INSERT INTO log_end VALUES (1, 0, 0);",
 	/* Which mailbox of the account, where it is not INBOX. */
 	"ALTER TABLE recipient ADD COLUMN mailbox BLOB NOT NULL DEFAULT x'';",
+	/* What is sent once to somebody within a time (vacation replies). */
+	"CREATE TABLE once (key BLOB PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX once_until ON once (until_ms);",
 };
 const size_t queue_n_migrations = ARRAY_SIZE(queue_migrations);

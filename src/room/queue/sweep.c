@@ -199,6 +199,9 @@ static int apply(struct queue *q, struct work *work)
 			      " (SELECT id FROM operation WHERE made_ms < ? LIMIT 2000)",
 			      "i", now - OPERATIONS_MS);
 	if (err >= 0)
+		err = sql_run(q->db, "DELETE FROM once WHERE key IN (SELECT key FROM once WHERE until_ms < ? LIMIT 2000)",
+			      "i", now);
+	if (err >= 0)
 		err = make_space(q, w);
 	return err < 0 ? err : 0;
 }

@@ -11,7 +11,7 @@
 #include "ipc/queue.pb-c.h"
 #include "lib/ipc/memfd.h"
 
-enum { ROUTE_ASK = 99, REPORT_DELIVERED = 1, REPORT_EXPANDED = 2 };
+enum { ROUTE_ASK = 99, REPORT_DELIVERED = 1, REPORT_EXPANDED = 2, REPORT_REJECTED = 3 };
 
 static void on_enqueued(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
@@ -50,10 +50,14 @@ static void fill_rcpt(Postern__QueueRecipient *q, const struct rcpt *r, unsigned
 	q->orcpt = bytes_of(r->orcpt);
 	q->original = bytes_of(r->original);
 	q->report = report;
+	if (r->rejected)
+		q->text = bytes_of(slice_str(r->rejected));
 }
 
 static unsigned report_of(const struct delivery *dl, const struct rcpt *r)
 {
+	if (r->rejected)
+		return !r->notify || r->notify & SMTP_NOTIFY_FAILURE ? REPORT_REJECTED : 0;
 	if (!(r->notify & SMTP_NOTIFY_SUCCESS) || !dl->e.sender.n || r->refused)
 		return 0;
 	if (r->n_targets > 1)
@@ -145,6 +149,60 @@ static void gather(struct delivery *dl, struct list *groups)
 	}
 }
 
+/* A letter of a mailbox's rules. */
+static int body_of(struct delivery *dl, const struct group *g, int *ret_fd, bool *ret_own);
+
+static int letter_body(struct delivery *dl, const struct letter *x, int *ret_fd, bool *ret_own)
+{
+	const struct group like = { .delivered_to = x->l->delivered_to };
+	if (x->l->delivered_to.n)
+		return body_of(dl, &like, ret_fd, ret_own);
+	*ret_own = true;
+	return memfd_of("letter", x->l->text, ret_fd);
+}
+
+static void on_letter(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct delivery *dl = ctx;	/* a reply that cannot be sent holds no mail up */
+	if (err < 0)
+		ev(EV_WARN, "smtp.vacation.lost", KS("id", dl->from.id), KS("reason", err_name(err)));
+	if (--dl->waiting == 0)
+		delivery_next(dl);
+}
+
+static void send_letter(struct delivery *dl, const struct letter *x)
+{
+	Postern__EnqueueRequest req = POSTERN__ENQUEUE_REQUEST__INIT;
+	Postern__QueueRecipient to = x->l->to, *list = &to;
+	bool own, answer = !x->l->delivered_to.n;
+	int fd;
+	if (letter_body(dl, x, &fd, &own) < 0) {
+		delivery_refuse(dl, &delivery_later);
+		return;
+	}
+	if (!answer) {
+		to.orcpt = bytes_of(x->rcpt->orcpt);
+		to.original = bytes_of(x->rcpt->original);
+		to.notify = x->rcpt->notify & ~(unsigned)SMTP_NOTIFY_SUCCESS;
+		if (x->rcpt->notify && !to.notify)
+			to.notify = SMTP_NOTIFY_NEVER;
+		req.account_id = dl->from.account_id;
+		req.envid = bytes_of(dl->e.envid);
+		req.ret_headers = dl->e.ret_headers;
+	}
+	req.operation_id = delivery_operation_id(dl->e.arena);
+	req.sender = bytes_of(x->l->sender);
+	req.recipients = &list;
+	req.n_recipients = 1;
+	req.smtputf8 = dl->e.smtputf8;
+	req.once_key = bytes_of(x->l->once_key);
+	req.once_seconds = x->l->once_seconds;
+	delivery_call(dl, ROLE_QUEUE, PEER_ANY, POSTERN__QUEUE_OP__QUEUE_ENQUEUE, &req.base, fd,
+		      answer ? on_letter : on_enqueued, dl);
+	if (own)
+		close(fd);
+}
+
 /* The message as it leaves: ours to close where a line stands in front. */
 static int body_of(struct delivery *dl, const struct group *g, int *ret_fd, bool *ret_own)
 {
@@ -175,7 +233,7 @@ bool deliver_queue(struct delivery *dl)
 	dl->enqueued = true;
 	list_init(&groups);
 	gather(dl, &groups);
-	if (list_empty(&groups))
+	if (list_empty(&groups) && list_empty(&dl->letters))
 		return false;
 	dl->waiting++;
 	list_each(g, &groups, struct group, node) {
@@ -189,6 +247,8 @@ bool deliver_queue(struct delivery *dl)
 		if (own)
 			close(fd);
 	}
+	list_each(x, &dl->letters, struct letter, node)
+		send_letter(dl, x);
 	if (--dl->waiting == 0)
 		delivery_next(dl);
 	return true;

@@ -65,18 +65,32 @@ static void on_stored(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 		delivery_next(dl);
 }
 
-static void fill(const struct delivery *dl, Postern__DeliverRecipient *r, const struct target *t)
+/* One copy: the target, and which of its places (rules), or NULL. */
+struct copy {
+	struct target *t;
+	const struct rules_place *place;
+};
+
+static void fill(const struct delivery *dl, Postern__DeliverRecipient *r, const struct copy *c)
 {
+	const struct target *t = c->t;
+	const struct rules_place *p = c->place;
 	postern__deliver_recipient__init(r);
 	r->account_id = t->account_id;
 	r->address = bytes_of(t->address);
 	r->quota_bytes = t->quota_bytes;
-	r->create = t->mailbox.n;
+	r->create = p ? p->create : t->mailbox.n;
 	r->mailboxes_max = t->mailboxes_max;
 	r->mailbox = bytes_of(t->mailbox.n ? t->mailbox : dl->junk ? SLICE("Junk") : SLICE(""));
+	if (p && p->mailbox.n)
+		r->mailbox = bytes_of(p->mailbox);
+	if (p) {
+		r->flags = p->flags;
+		r->n_flags = p->n_flags;
+	}
 }
 
-static void hand_in(struct delivery *dl, uint32_t shard, struct target **targets, size_t n)
+static void hand_in(struct delivery *dl, uint32_t shard, const struct copy *copies, size_t n)
 {
 	struct arena *a = dl->e.arena;
 	struct store_call *c = ARENA_NEW(a, struct store_call);
@@ -85,8 +99,8 @@ static void hand_in(struct delivery *dl, uint32_t shard, struct target **targets
 	req.recipients = ARENA_ARRAY(a, Postern__DeliverRecipient *, n);
 	*c = (struct store_call){ dl, ARENA_ARRAY(a, struct target *, n), n };
 	for (size_t i = 0; i < n; i++) {
-		c->targets[i] = targets[i];
-		fill(dl, &rcpts[i], targets[i]);
+		c->targets[i] = copies[i].t;
+		fill(dl, &rcpts[i], &copies[i]);
 		req.recipients[i] = &rcpts[i];
 	}
 	req.n_recipients = n;
@@ -101,19 +115,37 @@ static bool is_new(const struct target *t)
 	return t->way == TO_STORE && t->state == TARGET_NEW;
 }
 
-/* As many recipients a request as a frame has room for beside the digest. */
-static void send_shard(struct delivery *dl, uint32_t shard, struct target **list)
+static size_t copies_of(const struct target *t)
+{
+	return t->ruled ? t->n_places : 1;
+}
+
+static size_t cost_of(const struct target *t)
+{
+	size_t cost = 0;
+	for (size_t i = 0; i < copies_of(t); i++) {
+		cost += t->address.n + t->mailbox.n + 64;
+		for (size_t k = 0; t->ruled && k < t->places[i].n_flags; k++)
+			cost += t->places[i].flags[k].len + 4;
+		cost += t->ruled ? t->places[i].mailbox.n : 0;
+	}
+	return cost;
+}
+
+/* As many recipients a request as a frame has room for beside the digest; all copies of one mailbox in one. */
+static void send_shard(struct delivery *dl, uint32_t shard, struct copy *list)
 {
 	size_t n = 0, cost = 0;
 	list_each(t, dl->e.targets, struct target, node) {
 		if (!is_new(t) || t->shard != shard)
 			continue;
-		if (n && cost + t->address.n + t->mailbox.n + 64 > delivery_frame_room(dl)) {
+		if (n && cost + cost_of(t) > delivery_frame_room(dl)) {
 			hand_in(dl, shard, list, n);
 			n = cost = 0;
 		}
-		list[n++] = t;
-		cost += t->address.n + t->mailbox.n + 64;
+		for (size_t i = 0; i < copies_of(t); i++)
+			list[n++] = (struct copy){ t, t->ruled ? &t->places[i] : NULL };
+		cost += cost_of(t);
 	}
 	if (n)
 		hand_in(dl, shard, list, n);
@@ -123,10 +155,10 @@ bool deliver_store(struct delivery *dl)
 {
 	size_t n = 0;
 	list_each(t, dl->e.targets, struct target, node)
-		n += is_new(t);
+		n += is_new(t) ? copies_of(t) : 0;
 	if (!n)
 		return false;
-	struct target **list = ARENA_ARRAY(dl->e.arena, struct target *, n);
+	struct copy *list = ARENA_ARRAY(dl->e.arena, struct copy, n);
 	dl->waiting++;		/* until all are sent */
 	for (uint32_t shard = 0; shard < dl->d->room->shards; shard++)
 		send_shard(dl, shard, list);

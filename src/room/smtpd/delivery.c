@@ -2,7 +2,7 @@
 /*
  * A message on its way in, behind the end of its data:
  *
- *      JUDGE --verdict--> (SENDERS, who logged in) --> STORE (all shards at once) --all kept--> QUEUE --kept--> told 250
+ *      JUDGE --verdict--> (SENDERS, who logged in) --> RULES --> STORE (all shards at once) --all kept--> QUEUE --kept--> told 250
  *                           ^  |
  *                           |  +--a mailbox is gone--> AGAIN (its route), at most AGAIN_MAX times
  *                           +--------------------------+
@@ -24,7 +24,7 @@ enum { OPERATION_ID = 16, JUDGE_RCPTS = 100 };
 
 const struct smtp_status delivery_later = { 451, "4.3.0", "Not possible now, try again later" };
 
-static unsigned time_left(const struct delivery *dl)
+unsigned delivery_time_left(const struct delivery *dl)
 {
 	int64_t left = dl->deadline - clock_mono_ms();
 	return left > 1 ? (unsigned)left : 1;
@@ -90,7 +90,7 @@ void delivery_call(struct delivery *dl, enum role role, unsigned index, uint16_t
 		   int fd, ipc_reply_fn *fn, void *ctx)
 {
 	dl->waiting++;
-	IGNORE(room_call(dl->d->room, role, index, op, req, &fd, fd >= 0, time_left(dl), fn, ctx) == NULL,
+	IGNORE(room_call(dl->d->room, role, index, op, req, &fd, fd >= 0, delivery_time_left(dl), fn, ctx) == NULL,
 	       "always made");
 }
 
@@ -102,7 +102,7 @@ void delivery_next(struct delivery *dl)
 		finish(dl);
 		return;
 	}
-	if (deliver_store(dl) || deliver_again(dl) || deliver_queue(dl))
+	if (deliver_rules(dl) || deliver_store(dl) || deliver_again(dl) || deliver_queue(dl))
 		return;
 	finish(dl);
 }
@@ -167,6 +167,7 @@ struct delivery *delivery_start(struct smtpd *d, struct envelope *e, struct body
 	dl->deadline = dl->began + DELIVERY_MS;
 	dl->done = done;
 	dl->ctx = ctx;
+	list_init(&dl->letters);
 	list_append(&d->deliveries, &dl->node);
 	judge(dl);
 	return dl;

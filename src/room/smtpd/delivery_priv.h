@@ -18,6 +18,7 @@ struct delivery {
 	struct delivery_from from;
 	int64_t began, deadline;
 	struct slice digest;		/* in the envelope's arena */
+	struct list letters;		/* of rules, for the queue */
 	bool junk;
 	bool kept;			/* something was committed */
 	bool enqueued;
@@ -29,6 +30,12 @@ struct delivery {
 	void *ctx;
 };
 
+struct letter {
+	struct list node;
+	const struct rules_letter *l;
+	const struct rcpt *rcpt;	/* whose mailbox's rules it comes from */
+};
+
 extern const struct smtp_status delivery_later;
 
 /* A step is over once nothing waits: this begins the next one, or ends the delivery. */
@@ -37,6 +44,7 @@ void delivery_refuse(struct delivery *dl, const struct smtp_status *st);	/* the 
 void delivery_call(struct delivery *dl, enum role role, unsigned index, uint16_t op, const ProtobufCMessage *req,
 		   int fd, ipc_reply_fn *fn, void *ctx);	/* fd -1: none */
 ProtobufCBinaryData delivery_operation_id(struct arena *a);
+unsigned delivery_time_left(const struct delivery *dl);	/* milliseconds; at least 1 */
 size_t delivery_frame_room(const struct delivery *dl);	/* octets that recipients may take of a frame */
 
 static inline ProtobufCBinaryData bytes_of(struct slice s)
@@ -51,6 +59,7 @@ void deliver_senders(struct delivery *dl);
 void deliver_check_loop(struct delivery *dl);
 
 /* Each says whether it has something to do, and does it: calls, then delivery_next. */
+bool deliver_rules(struct delivery *dl);
 bool deliver_store(struct delivery *dl);
 bool deliver_again(struct delivery *dl);
 bool deliver_queue(struct delivery *dl);

@@ -82,6 +82,7 @@ static struct target *target_new(struct envelope *e, const struct rcpt *rcpt, co
 	t->quota_bytes = r->quota_bytes;
 	t->mailbox = arena_dup(e->arena, slice_of(r->mailbox.data, r->mailbox.len));
 	t->mailboxes_max = r->mailboxes_max;
+	t->rules = r->rules && !r->mailbox.len;
 	t->address = arena_dup(e->arena, slice_of(r->address.data, r->address.len));
 	t->route = r->kind;
 	t->host = arena_str(e->arena, slice_str(r->host));

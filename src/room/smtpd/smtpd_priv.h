@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "ipc/directory.pb-c.h"
 #include "lib/io/stream.h"
+#include "lib/delivery/rules.h"
 #include "lib/room/front.h"
 #include "proto/smtp/server.h"
 
@@ -44,6 +45,7 @@ struct rcpt {
 	bool stored;			/* to a mailbox here */
 	bool again;			/* directory is to be asked for its route once more */
 	const struct smtp_status *refused;	/* what directory said to that */
+	const char *rejected;		/* a rule of the mailbox, where the sender is told by a report */
 };
 
 struct via {
@@ -62,6 +64,9 @@ struct target {
 	uint64_t quota_bytes;
 	struct slice mailbox;		/* TO_STORE: a folder of a domain's area; empty: INBOX, or Junk */
 	uint32_t mailboxes_max;
+	bool rules, ruled;		/* it has some; they have run: where it goes is in places */
+	const struct rules_place *places;
+	size_t n_places;
 	struct slice address;		/* behind aliases and lists */
 	uint32_t route;			/* TO_QUEUE: RouteKind */
 	const char *host;

@@ -164,6 +164,9 @@ struct delivery {
 	struct slice mailbox;
 	bool create;			/* make the mailbox where it is missing, else INBOX takes it */
 	uint32_t mailboxes_max;		/* with create: ERR_QUOTA where the account has so many; 0: no limit */
+	uint32_t flags;			/* set from the start */
+	const struct slice *keywords;
+	size_t n_keywords;
 	int err;			/* out: 0, ERR_QUOTA, ERR_NOT_FOUND; where one fails nobody gets it */
 	uint32_t uid, uidvalidity;	/* out */
 };

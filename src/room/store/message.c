@@ -208,14 +208,25 @@ static int deliver_one(struct shard *e, struct delivery *d, const struct msg *li
 {
 	struct target t;
 	struct msg m = *like;
+	bool grew = false;
 	int err = find_target(e, d, true, &t);
 
 	if (err)
 		return err;
+	m.flags = d->flags;
+	err = shard_keywords_find(e, &t.mailbox, d->keywords, d->n_keywords, true, &m.kw, &grew);
+	if (err == ERR_INVALID || err == ERR_TOO_BIG || err == ERR_QUOTA)	/* a name or one too many: without them */
+		err = 0;
+	if (err)
+		return err;
+	if (grew)
+		shard_note_change(e, CHANGE_KEYWORDS, &t.mailbox, NULL);
 	m.modseq = ++t.mailbox.highestmodseq;
 	err = shard_message_insert(e, &t.mailbox, &t.account, &m);
 	if (!err)
 		err = shard_mailbox_save(e, &t.mailbox);
+	if (!err && grew)
+		err = shard_mailbox_journal(e, &t.mailbox);
 	if (!err)
 		err = shard_account_save(e, &t.account);
 	d->uid = m.uid;

@@ -53,6 +53,24 @@ static struct store *store_of(void *ctx)
 
 /* ---- deliveries ---- */
 
+/* "\\Seen" and the like are bits, anything else a keyword. */
+static void read_flags(struct arena *a, const Postern__DeliverRecipient *r, struct delivery *to)
+{
+	static const char *const names[] = { "\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft" };
+	struct slice *keywords = ARENA_ARRAY(a, struct slice, r->n_flags + 1);
+	for (size_t i = 0; i < r->n_flags; i++) {
+		struct slice flag = wire_slice(r->flags[i]);
+		size_t k = 0;
+		while (k < ARRAY_SIZE(names) && !slice_eq_ci(flag, slice_str(names[k])))
+			k++;
+		if (k < ARRAY_SIZE(names))
+			to->flags |= 1u << k;
+		else if (flag.n && flag.p[0] != '\\')
+			keywords[to->n_keywords++] = flag;
+	}
+	to->keywords = keywords;
+}
+
 static int do_deliver(struct work *w)
 {
 	const Postern__DeliverRequest *req = (const Postern__DeliverRequest *)w->call->req;
@@ -70,6 +88,7 @@ static int do_deliver(struct work *w)
 		to[i].mailbox = wire_slice(req->recipients[i]->mailbox);
 		to[i].create = req->recipients[i]->create;
 		to[i].mailboxes_max = req->recipients[i]->mailboxes_max;
+		read_flags(a, req->recipients[i], &to[i]);
 	}
 	err = shard_deliver(w->store->engine, to, req->n_recipients, &m);
 	memfd_unmap(&m.message);

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rules of a mailbox do to mail on its way in: folders, flags, redirects, refusals, replies; by SMTP and from the queue."""
+import os
+import re
+import signal
+
+import pytest
+
+from harness import Instance, wait_until
+from peers import FakeDns, FakeSmtp
+from rawsmtp import RawSmtp
+
+PASSWORD = "Correct-horse-1"
+BODY = b"From: Ann <ann@a.test>\r\nTo: %s\r\nSubject: %s\r\n\r\nbody\r\n"
+
+
+@pytest.fixture(scope="module")
+def sink():
+    with FakeSmtp() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def house(sink):
+    records = {}
+    for domain in ("far.test", "a.test"):
+        records |= {(domain, "MX"): [(10, f"mx.{domain}")], (f"mx.{domain}", "A"): ["127.0.0.1"]}
+    with FakeDns(records) as dns:
+        it = Instance(conf={"dns.servers": dns.address, "relay.private_mx": "true", "relay.port": str(sink.port),
+                            "queue.retry_first": "1s", "queue.retry_max": "1s"})
+        try:
+            it.init().start()
+            it.add_domain("example.test")
+            for name in ("joe", "mary", "olaf"):
+                it.add_mailbox(f"{name}@example.test", PASSWORD)
+            yield it
+            it.close()
+        except BaseException:
+            it.close(check=False)
+            raise
+
+
+@pytest.fixture(autouse=True)
+def empty(sink):
+    sink.messages.clear()
+    yield
+    sink.answers.clear()
+
+
+def box(house, name, script=None):
+    """A new mailbox with this script."""
+    address = f"{name}@example.test"
+    house.add_mailbox(address, PASSWORD)
+    if script:
+        rules(house, address, script)
+    return address
+
+
+WORDS = {"fileinto": r"\bfileinto\b", "copy": ":copy", "imap4flags": ":flags", "mailbox": ":create", "reject": r"\breject\b",
+         "vacation": r"\bvacation\b"}
+
+
+def rules(house, address, script):
+    needs = ", ".join(f'"{word}"' for word, pattern in WORDS.items() if re.search(pattern, script))
+    script = (f"require [{needs}];\n" if needs else "") + script
+    house.cli("sieve", "put", address, "rules", house.write_file("rules.sieve", script), "--active")
+
+
+def send(house, *rcpts, subject="x", sender="ann@a.test", user=None):
+    with RawSmtp(house, "submission" if user else "smtp") as raw:
+        raw.ehlo()
+        if user:
+            assert raw.auth(user, PASSWORD) == 235
+        raw.envelope(*rcpts, sender=sender)
+        assert raw.cmd("DATA")[0] == 354
+        body = BODY % (rcpts[0].encode(), subject.encode())
+        raw.send((body.replace(b"ann@a.test", user.encode()) if user else body) + b".\r\n")
+        code, text = raw.reply()
+        return code, text[0]
+
+
+def passed_on(sink, count=1):
+    wait_until(lambda: len(sink.messages) >= count, 15, f"{count} messages at the sink")
+    assert len(sink.messages) == count
+    return list(sink.messages)
+
+
+def flags(house, user, mailbox):
+    imap = house.imap(user, PASSWORD)
+    imap.select(f'"{mailbox}"', readonly=True)
+    data = imap.uid("FETCH", "1:*", "(FLAGS)")[1]
+    imap.logout()
+    return [set(re.search(rb"FLAGS \(([^)]*)\)", d)[1].decode().split()) - {"\\Recent"} for d in data if d]
+
+
+def test_folders_and_flags(house):
+    to = box(house, "f1", 'if header :contains "subject" "shop" { fileinto :create :flags ["\\\\Seen", "Shop"] "Bills/2026"; }\n'
+                          'elsif header :contains "subject" "both" { fileinto :copy :create "Copies"; }\n'
+                          'elsif header :contains "subject" "lost" { fileinto "Not there"; }\n'
+                          'elsif header :contains "subject" "never" { discard; }')
+    for subject in ("shop", "both", "lost", "never", "plain"):
+        assert send(house, to, subject=subject)[0] == 250
+    subjects = [re.search(rb"Subject: (\w+)", m)[1] for m in house.mail(to, PASSWORD)]
+    assert subjects == [b"both", b"lost", b"plain"]
+    assert len(house.mail(to, PASSWORD, "Bills/2026")) == len(house.mail(to, PASSWORD, "Copies")) == 1
+    assert flags(house, to, "Bills/2026") == [{"\\Seen", "Shop"}]
+    assert flags(house, to, "INBOX")[0] == set()
+
+
+def test_a_script_that_fails_keeps(house):
+    to = box(house, "f2", 'redirect "a@far.test"; redirect "b@far.test"; redirect "c@far.test"; redirect "d@far.test"; redirect "e@far.test";')
+    assert send(house, to)[0] == 250
+    assert len(house.mail(to, PASSWORD)) == 1
+
+
+def test_redirect(house, sink):
+    to = box(house, "r1", 'redirect "dan@far.test";')
+    assert send(house, to, subject="away")[0] == 250
+    message = passed_on(sink)[0]
+    assert re.fullmatch(r"SRS0=.*=a\.test=ann@example\.test", message.sender)
+    assert message.recipients == ["dan@far.test"]
+    assert message.data.startswith(b"Delivered-To: r1@example.test\r\nReceived:")
+    assert message.data.endswith(BODY % (to.encode(), b"away"))
+    assert not house.mail(to, PASSWORD)
+    back = message.data[:message.data.index(b"Received")] + BODY % (to.encode(), b"round")
+    with house.smtp() as smtp:          # comes round: stays here
+        smtp.sendmail("ann@a.test", [to], back)
+    assert b"Subject: round" in house.mail(to, PASSWORD)[0]
+    assert len(sink.messages) == 1
+
+
+def test_redirect_with_a_copy_kept_and_one_that_cannot_be(house, sink):
+    to = box(house, "r2", 'redirect :copy "dan@far.test"; redirect :copy "nobody@example.test";')
+    assert send(house, to)[0] == 250
+    passed_on(sink)
+    assert len(house.mail(to, PASSWORD)) == 1
+    only = box(house, "r3", 'redirect "nobody@example.test";')
+    assert send(house, only)[0] == 250
+    assert len(house.mail(only, PASSWORD)) == 1
+
+
+def test_redirect_to_a_neighbour_and_in_a_circle(house):
+    a, b = box(house, "c1", 'redirect "c2@example.test";'), box(house, "c2", 'redirect "c1@example.test";')
+    me = box(house, "c3", 'redirect "c3@example.test";')
+    neighbour = box(house, "c4", 'redirect "olaf@example.test";')
+    for to in (a, me, neighbour):
+        assert send(house, to, subject="circle")[0] == 250
+    assert len(house.wait_mail(a, PASSWORD, 1)) == 1
+    assert not house.mail(b, PASSWORD)
+    assert len(house.mail(me, PASSWORD)) == 1
+    assert house.wait_mail("olaf@example.test", PASSWORD, 1)[-1].startswith(b"Return-Path: <ann@a.test>\r\nDelivered-To: c4@")
+
+
+def test_reject(house, sink):
+    to = box(house, "j1", 'reject "Not\r\nwanted \u00fc";')
+    code, text = send(house, to)
+    assert code == 550 and text.startswith("5.7.1 Not wanted"), text
+    before = house.room("queue")["counters"]["notifications"]
+    assert send(house, to, "mary@example.test", subject="strange-1")[0] == 250      # kept: nobody is told
+    assert any(b"strange-1" in m for m in house.mail(to, PASSWORD))
+    assert any(b"strange-1" in m for m in house.mail("mary@example.test", PASSWORD))
+    assert house.room("queue")["counters"]["notifications"] == before
+    assert send(house, to, "mary@example.test", subject="known-1", user="joe@example.test", sender="joe@example.test")[0] == 250
+    wait_until(lambda: any(b"5.7.1" in m and b"Not wanted" in m and b"rfc822; j1@example.test" in m
+                           for m in house.mail("joe@example.test", PASSWORD)), 15, "the report")
+    assert not any(b"known-1" in m for m in house.mail(to, PASSWORD))
+    assert any(b"known-1" in m for m in house.mail("mary@example.test", PASSWORD))
+
+
+def test_vacation_once_a_sender_and_period(house, sink):
+    to = box(house, "v1", 'vacation :days 3 :subject "Away" "Back soon.";')
+    for _ in range(3):
+        assert send(house, to)[0] == 250
+    assert send(house, to, sender="bea@a.test")[0] == 250
+    found = passed_on(sink, 2)
+    assert [m.sender for m in found] == ["", ""]
+    assert sorted(m.recipients[0] for m in found) == ["ann@a.test", "bea@a.test"]
+    assert b"Subject: Away" in found[0].data and b"Auto-Submitted: auto-replied" in found[0].data
+    assert len(house.mail(to, PASSWORD)) == 4
+    house.restart()
+    assert send(house, to)[0] == 250
+    house.travel(days=3, seconds=60)
+    sink.messages.clear()
+    assert send(house, to)[0] == 250
+    passed_on(sink, 1)
+
+
+def test_mail_from_the_queue_has_the_same_rules(house, sink):
+    with FakeSmtp() as old:
+        house.add_domain("moving.test", "gateway", old.address)
+        for name in ("ann", "bob", "cat"):
+            house.add_mailbox(f"{name}@moving.test", PASSWORD)
+        rules(house, "ann@moving.test", 'redirect :copy "dan@far.test"; fileinto :create "Filed"; vacation "Away.";')
+        rules(house, "bob@moving.test", 'discard;')
+        rules(house, "cat@moving.test", 'reject "no";')
+        old.stop()
+        for name in ("ann", "bob", "cat"):
+            assert send(house, f"{name}@moving.test", subject=f"for-{name}", sender="eve@a.test")[0] == 250
+        filter_pid = house.room("filter")["pid"]
+        os.kill(filter_pid, signal.SIGSTOP)
+        try:
+            house.cli("domain", "switch", "moving.test", "hosted")
+            house.kill("queue")         # in the middle of it
+        finally:
+            os.kill(filter_pid, signal.SIGCONT)
+        found = passed_on(sink, 2)
+    reply, away = sorted(found, key=lambda m: m.sender)
+    assert reply.sender == "" and reply.recipients == ["eve@a.test"]
+    assert re.fullmatch(r"SRS0=.*=a\.test=eve@moving\.test", away.sender) and away.recipients == ["dan@far.test"]
+    assert away.data.startswith(b"Delivered-To: ann@moving.test\r\nReceived:") and b"Return-Path" not in away.data
+    wait_until(lambda: not house.json("queue", "list")["items"], 15, "an empty queue")
+    assert len(house.mail("ann@moving.test", PASSWORD, "Filed")) == 1 and not house.mail("ann@moving.test", PASSWORD)
+    assert not house.mail("bob@moving.test", PASSWORD)
+    assert len(house.mail("cat@moving.test", PASSWORD)) == 1
