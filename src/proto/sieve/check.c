@@ -165,6 +165,7 @@ static int check_node(struct sieve_check *c, struct sieve_node *n, bool test)
 	if (n->has_block != n->spec->block)
 		return fail(c, n->at, n->spec->block ? "behind \"%s\" a block in { } must stand"
 						     : "\"%s\" has no block; it ends with ;", n->name);
+	c->script->asks_mailboxes |= n->spec->op == OP_MAILBOXEXISTS;
 	int err = check_arguments(c, n);
 	if (err == 0)
 		err = check_tests(c, n);
@@ -261,6 +262,11 @@ bool sieve_next_include(const struct sieve_script *s, size_t *at, struct sieve_i
 		return false;
 	*ret = s->includes[(*at)++];
 	return true;
+}
+
+bool sieve_asks_mailboxes(const struct sieve_script *s)
+{
+	return s->asks_mailboxes;
 }
 
 int sieve_compile(struct arena *a, struct slice text, struct sieve_script **ret, struct sieve_error *why)

@@ -70,6 +70,9 @@ struct sieve_include {
 };
 bool sieve_next_include(const struct sieve_script *s, size_t *at, struct sieve_include *ret);
 
+/* Does it ask which mailboxes there are (mailboxexists)? */
+bool sieve_asks_mailboxes(const struct sieve_script *s);
+
 enum sieve_kind {
 	SIEVE_KEEP,
 	SIEVE_FILEINTO,

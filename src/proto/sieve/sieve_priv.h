@@ -152,6 +152,7 @@ struct sieve_script {
 	size_t n_globals;
 	struct sieve_include *includes;
 	size_t n_includes;
+	bool asks_mailboxes;
 };
 
 static inline bool sieve_tag(const struct sieve_node *n, enum sieve_tag t)

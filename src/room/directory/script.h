@@ -36,6 +36,7 @@ NODISCARD int script_remove(struct engine *e, uint64_t account, struct slice nam
 struct rules {
 	struct script *scripts;
 	size_t n, run;
+	bool mailboxes;	/* one of them asks which there are */
 };
 NODISCARD int rules_of(struct engine *e, struct arena *a, uint64_t account, struct rules *ret);
 /* Are there any? (RouteTarget.rules) */

@@ -124,6 +124,10 @@ static void included(void **state)
 	assert_int_equal(rules.n, 0);
 	assert_int_equal(activate(f, id, "main"), 0);
 	assert_int_equal(rules_of(f->e, f->a, id, &rules), 0);
+	assert_false(rules.mailboxes);
+	assert_int_equal(put(f, id, "three", T("require \"mailbox\"; if not mailboxexists \"x\" { stop; }"), NULL), 0);
+	assert_int_equal(rules_of(f->e, f->a, id, &rules), 0);
+	assert_true(rules.mailboxes);
 	assert_int_equal(rules.run, 1);
 	assert_int_equal(rules.n, 3);
 	assert_true(slice_eq(rules.scripts[0].name, T("main")));
