@@ -180,6 +180,117 @@ def test_an_empty_mailbox_goes_and_a_full_one_says_how_much(house):
     assert house.json("mailbox", "remove", "full@gone.test", "--discard-mail")["messages"] == 1
 
 
+# -- who may write to a list ------------------------------------------------------------------------------------------
+
+def from_to(p, sender, to):
+    with p.smtp() as smtp:
+        smtp.ehlo()
+        smtp.mail(sender)
+        code, text = smtp.docmd(f"RCPT TO:<{to}>")
+        return code, text.decode()
+
+
+def test_lists_say_who_may_write(house):
+    house.add_domain("list.test")
+    house.add_domain("other.test")
+    for name in ("a", "b", "c"):
+        house.add_mailbox(f"{name}@list.test", PASSWORD)
+    house.add_mailbox("o@other.test", PASSWORD)
+    house.cli("address", "add", "alias@list.test", "--type", "alias", "--to", "a@list.test")
+    house.cli("address", "add", "all@list.test", "--type", "list", "--to", "a@list.test", "--to", "b@list.test")
+    senders = ["a@list.test", "A+x@LIST.test", "alias@list.test", "c@list.test", "o@other.test", "x@elsewhere.test", ""]
+
+    def who():
+        answers = {s: from_to(house, s, "all@list.test") for s in senders}
+        assert all(code == 250 or (code == 550 and text.startswith("5.7.1")) for code, text in answers.values()), answers
+        return [s for s in senders if answers[s][0] == 250]
+    assert who() == senders
+    house.cli("address", "set", "all@list.test", "--senders", "members")
+    assert who() == ["a@list.test", "A+x@LIST.test", "alias@list.test"]
+    house.cli("address", "set", "all@list.test", "--senders", "domain")
+    assert who() == senders[:4]
+    house.cli("address", "set", "all@list.test", "--senders", "named", "--sender", "X@Elsewhere.test", "--sender", "@other.test")
+    assert who() == ["o@other.test", "x@elsewhere.test"]
+    shown = [a for a in house.json("address", "list", "--domain", "list.test")["items"] if a["type"] == "list"][0]
+    assert (shown["senders"], sorted(shown["sender"])) == ("named", ["@other.test", "x@elsewhere.test"])
+    # By submission, too; who is in force is so at once, and a list that stays one keeps it.
+    with house.submission("c@list.test", PASSWORD) as smtp:
+        smtp.mail("c@list.test")
+        assert smtp.rcpt("all@list.test")[0] == 550
+    house.cli("address", "convert", "all@list.test", "--type", "list", "--to", "c@list.test")
+    assert who() == ["o@other.test", "x@elsewhere.test"]
+    exported = house.cli("export", "aliases", "list.test")
+    house.cli("address", "remove", "all@list.test")
+    house.cli("import", "aliases", house.write_file("lists.csv", exported), "--domain", "list.test")
+    assert house.cli("export", "aliases", "list.test") == exported
+    assert who() == ["o@other.test", "x@elsewhere.test"]
+    house.cli("address", "set", "all@list.test", "--senders", "anyone")
+    assert who() == senders
+
+
+@pytest.mark.parametrize("args, text", [
+    (["one@bad-list.test", "--senders", "members"], "only a list has senders"),
+    (["two@bad-list.test", "--senders", "named"], "at least one address"),
+    (["two@bad-list.test", "--senders", "members", "--sender", "a@x.test"], "only named with named"),
+    (["two@bad-list.test", "--sender", "a@x.test"], "only named with named"),
+])
+def test_what_makes_no_sense_for_a_list_is_refused(house, args, text):
+    if not any(d["domain"] == "bad-list.test" for d in house.json("domain", "list")["items"]):
+        house.add_domain("bad-list.test")
+        for name in ("m", "n"):
+            house.add_mailbox(f"{name}@bad-list.test", None)
+        house.cli("address", "add", "one@bad-list.test", "--type", "alias", "--to", "m@bad-list.test")
+        house.cli("address", "add", "two@bad-list.test", "--type", "list", "--to", "m@bad-list.test", "--to",
+                  "n@bad-list.test")
+    assert text in house.refused("address", "set", *args)
+    assert "is not a mailbox here: mail to elsewhere is a redirect" in house.refused(
+        "address", "add", "three@bad-list.test", "--type", "list", "--to", "x@elsewhere.test")
+
+
+# -- spellings --------------------------------------------------------------------------------------------------------
+
+def test_details_by_the_domains_separator(house):
+    house.add_domain("detail.test")
+    house.add_mailbox("joe@detail.test", PASSWORD)
+    house.add_mailbox("joe+own@detail.test", PASSWORD)
+    assert [rcpt(house, f"joe{d}@detail.test") for d in ("", "+shop", "-shop", "+")] == [250, 250, 550, 250]
+    send(house, "joe+shop@detail.test", "detail")
+    send(house, "joe+own@detail.test", "its own mailbox")
+    assert subjects(house, "joe@detail.test") == ["detail"]
+    house.cli("domain", "set", "detail.test", "--subaddress", "-")
+    assert [rcpt(house, f"joe{d}@detail.test") for d in ("+shop", "-shop", "+own", "+own-x")] == [550, 250, 250, 250]
+    house.cli("domain", "set", "detail.test", "--subaddress", "off")
+    assert [rcpt(house, f"joe{d}@detail.test") for d in ("+shop", "-shop", "+own")] == [550, 550, 250]
+    with house.submission("joe@detail.test", PASSWORD) as smtp:
+        assert smtp.mail("joe+shop@detail.test")[0] == 550
+    house.cli("domain", "set", "detail.test", "--subaddress", "+")
+    with house.submission("joe@detail.test", PASSWORD) as smtp:
+        assert smtp.mail("joe+shop@detail.test")[0] == 250
+
+
+def utf8_rcpt(p, address):
+    with p.smtp() as smtp:
+        smtp.ehlo()
+        smtp.command_encoding = "utf-8"
+        smtp.docmd("MAIL", "FROM:<a@elsewhere.test> SMTPUTF8")
+        return smtp.docmd("RCPT", f"TO:<{address}>")[0]
+
+
+def test_one_account_for_each_spelling(house):
+    house.add_domain("Bücher.test")
+    house.add_mailbox("Jürgen@BÜCHER.test", PASSWORD)
+    assert house.json("mailbox", "show", "jürgen@xn--bcher-kva.test")["address"] == "jürgen@xn--bcher-kva.test"
+    spellings = ["jürgen@bücher.test", "JÜRGEN@xn--bcher-kva.test", "ju\u0308rgen@XN--BCHER-KVA.test",
+                 "Ju\u0308rgen+x@bu\u0308cher.test"]
+    assert [utf8_rcpt(house, s) for s in spellings] == [250] * 4
+    assert utf8_rcpt(house, "jurgen@bücher.test") == 550
+    for s in spellings[1:3]:
+        assert "exists already" in house.refused("mailbox", "add", s)
+    assert "exists already" in house.refused("domain", "add", "bu\u0308cher.TEST", "--customer", "acme", "--mode", "hosted")
+    path = house.write_file("twins.txt", "ju\u0308ngst x\nJÜNGST y\n")
+    assert "line 1 already" in house.refused("import", "accounts", path, "--domain", "bücher.test")
+
+
 # -- races ------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("kill", [None, "directory", "store"])

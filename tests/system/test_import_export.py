@@ -37,22 +37,23 @@ def test_an_export_is_taken_back_to_the_same_state(make_postern):
     first.add_mailbox('"a, b"@round.test', PASSWORD)
     first.add_mailbox('"#x"@round.test', None)
     first.add_mailbox("jürgen@round.test", None)
+    first.add_mailbox('"|cmd"@round.test', None)
     first.cli("login", "add", "joe@round.test", "custo1")
-    for args in (("info", "alias", "joe@round.test"), ("all", "list", "joe@round.test", '"a, b"@round.test'),
+    for args in (("info", "alias", "joe@round.test"), ("pipe", "alias", '"|cmd"@round.test'), ("all", "list", "joe@round.test", '"a, b"@round.test'),
                  ("dan", "redirect", "dan@yahoo.example", "mary@round.test", "info@round.test"), ("spam", "banished")):
         to = [x for t in args[2:] for x in ("--to", t)]
         first.cli("address", "add", f"{args[0]}@round.test", "--type", args[1], *to)
     first.cli("address", "add", "gate@round.test", "--type", "alias", "--to", "mary@round.test", "--hosted")
     accounts = first.cli("export", "accounts", "round.test", "--passwords")
     aliases = first.cli("export", "aliases", "round.test")
-    assert len(list(csv.reader(io.StringIO(accounts)))) == 6 and len(list(csv.reader(io.StringIO(aliases)))) == 6
-    assert take(second, "accounts", accounts, "round.test", "--dry-run")["added"] == 5
-    assert take(second, "accounts", accounts, "round.test")["added"] == 5
-    assert take(second, "aliases", aliases, "round.test")["added"] == 5
+    assert len(list(csv.reader(io.StringIO(accounts)))) == 7 and len(list(csv.reader(io.StringIO(aliases)))) == 7
+    assert take(second, "accounts", accounts, "round.test", "--dry-run")["added"] == 6
+    assert take(second, "accounts", accounts, "round.test")["added"] == 6
+    assert take(second, "aliases", aliases, "round.test")["added"] == 6
     assert second.cli("export", "accounts", "round.test", "--passwords") == accounts
     assert second.cli("export", "aliases", "round.test") == aliases
-    assert take(second, "accounts", accounts, "round.test")["unchanged"] == 5
-    assert take(second, "aliases", aliases, "round.test")["unchanged"] == 5
+    assert take(second, "accounts", accounts, "round.test")["unchanged"] == 6
+    assert take(second, "aliases", aliases, "round.test")["unchanged"] == 6
     second.imap("joe@round.test", PASSWORD).logout()
     second.imap("custo1", PASSWORD).logout()
 

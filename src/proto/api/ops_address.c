@@ -5,19 +5,28 @@
 static const char *const address_types[] = { "alias", "list", "redirect", "banished", NULL };
 static const char *const convert_types[] = { "mailbox", "alias", "list", "redirect", "banished", "candidate", NULL };
 
+static const char *const senders[] = { "anyone", "members", "domain", "named", NULL };
+
 /* clang-format off */
+#define P_SENDERS { "senders", API_CHOICE, .choices = senders, .help = "who may write to a list: anyone, its members, addresses of its domain, or the named ones" }
+#define P_SENDER { "sender", API_TARGET, .many = true, .help = "a named one: an address or @domain" }
 static const struct api_param address_add[] = {
 	P_ADDRESS(.required = true, .positional = true),
 	{ "type", API_CHOICE, .required = true, .choices = address_types, .help = "alias: another name of a mailbox; list: to several; redirect: to elsewhere; banished: refused" },
 	P_TO,
 	P_HOSTED,
+	P_SENDERS,
+	P_SENDER,
 };
+static const struct api_param address_set[] = { P_ADDRESS(.required = true, .positional = true), P_SENDERS, P_SENDER };
 static const struct api_param address_list[] = { P_DOMAIN(), P_LIMIT, P_AFTER };
 static const struct api_param address_remove[] = { P_ADDRESS(.required = true, .positional = true) };
 static const struct api_result address_is[] = {
 	{ "address", API_ADDRESS, "the address" },
 	{ "type", API_CHOICE, "alias, list, redirect or banished" },
 	{ "to", API_LIST, "where its mail goes" },
+	{ "senders", API_CHOICE, "who may write to a list" },
+	{ "sender", API_LIST, "the named ones" },
 	{ "created_ms", API_TIME, "when it was added" },
 };
 
@@ -47,6 +56,7 @@ static const struct api_op ops[] = {
 	{ "address.add", "POST", ROOT "/addresses", API_DIRECTORY, .help = "adds an alias, list, redirect or banished address", IN(address_add), OUT(address_is) },
 	{ "address.list", "GET", ROOT "/addresses", API_DIRECTORY, .help = "lists addresses", IN(address_list), PAGE(address_is) },
 	{ "address.remove", "DELETE", ROOT "/addresses/{address}", API_DIRECTORY, .help = "removes an alias, list, redirect or banished address", IN(address_remove) },
+	{ "address.set", "PATCH", ROOT "/addresses/{address}", API_DIRECTORY, .help = "says who may write to a list", IN(address_set), OUT(address_is) },
 	{ "address.convert", "POST", ROOT "/addresses/convert", API_DIRECTORY, .help = "makes addresses into another type; mail of a mailbox follows into an alias's mailbox", IN(address_convert), OUT(api_converted_is) },
 	{ "address.moves", "GET", ROOT "/domains/{domain}/moving", API_DIRECTORY, .list = true, .help = "shows mail that is on its way into another mailbox", IN(address_moves), OUT(move_is) },
 };

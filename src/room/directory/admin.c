@@ -54,6 +54,7 @@ static const struct {
 	{ "address.add", op_address_add },
 	{ "address.list", op_address_list },
 	{ "address.remove", op_address_remove },
+	{ "address.set", op_address_set },
 	{ "address.convert", op_address_convert },
 	{ "address.moves", op_address_moves },
 	{ "candidate.list", op_candidate_list },

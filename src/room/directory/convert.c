@@ -176,8 +176,10 @@ static int take_away(struct engine *e, struct arena *a, struct convert *c)
 	int r = 0;
 	if (c->was == ADDRESS_CANDIDATE)
 		return 0;
+	if (c->was == ADDRESS_LIST)
+		r = list_policy_get(e, a, c->there.id, &c->policy);
 	if (c->was != ADDRESS_MAILBOX)
-		return address_remove(e, c->there.id);
+		return r < 0 ? r : address_remove(e, c->there.id);
 	r = account_retire(e, c->account.id);
 	if (r == 0 && convert_moves_mailbox(c))
 		r = account_set_state(e, c->account.id, ACCOUNT_MOVING);
@@ -195,8 +197,10 @@ static int make(struct engine *e, struct arena *a, struct convert *c, int64_t no
 		.targets = c->targets,
 		.n_targets = c->n_targets,
 	};
-	if (c->want != ADDRESS_MAILBOX)
-		return address_add(e, a, &c->d, &x, now_ms, why);
+	if (c->want != ADDRESS_MAILBOX) {
+		int r = address_add(e, a, &c->d, &x, now_ms, why);
+		return r == 0 && c->want == ADDRESS_LIST && c->was == ADDRESS_LIST ? list_policy_put(e, x.id, &c->policy) : r;
+	}
 	c->made = (struct account){
 		.quota = c->quota,
 		.person = c->person,

@@ -18,6 +18,7 @@
 #define ROOM_DIRECTORY_CONVERT_H
 
 #include "room/directory/candidate.h"
+#include "room/directory/list_policy.h"
 #include "room/directory/transfer.h"
 
 struct convert {
@@ -42,6 +43,7 @@ struct convert {
 	struct slice *repointed;	/* aliases and lists that led to a mailbox that is an alias now */
 	size_t n_repointed;
 	size_t transfers;
+	struct list_policy policy;	/* of a list that stays one */
 	struct slice dropped_folder;	/* of the area: closed, and to be dropped */
 };
 

@@ -54,6 +54,7 @@ struct import_alias {
 	struct slice *targets;	/* as written; none with a type of banished */
 	size_t n_targets;
 	struct slice type;	/* CSV only; empty: by the targets */
+	struct slice senders;	/* of a list: "members", "named a@example.test @example.net"; empty: anyone */
 	bool hosted;
 	/* Filled in while it is applied: */
 	struct slice local;

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "room/directory/list_policy.h"
 #include "room/directory/policy.h"
 
 /* The local part that a row is about; a full address must be of this domain. */
@@ -242,6 +243,47 @@ static int row_type(struct engine *e, struct arena *a, const struct import_alias
 	return 0;
 }
 
+/* The end of a word; blanks inside quotation marks are none of it. */
+static size_t word_end(struct slice s)
+{
+	bool quoted = false;
+	size_t i = 0;
+	for (; i < s.n && (quoted || s.p[i] != ' '); i++) {
+		if (s.p[i] == '\\' && quoted)
+			i++;
+		else if (s.p[i] == '"')
+			quoted = !quoted;
+	}
+	return i < s.n ? i : s.n;
+}
+
+/* "members", "named a@example.test @example.net". */
+static int apply_senders(struct engine *e, struct arena *a, const struct import_alias *row, const struct address *x,
+			 struct import_errors *errors)
+{
+	struct list_policy p = { 0 };
+	struct problem why = { 0 };
+	struct slice rest = row->senders;
+	for (bool first = true; rest.n; first = false) {
+		size_t end = word_end(rest);
+		struct slice word = slice_sub(rest, 0, end);
+		rest = slice_trim(slice_sub(rest, end, rest.n));
+		if (first && list_who_by_name(word, &p.who) < 0) {
+			import_fault(errors, a, row->line, "senders: \"" SLICE_FMT "\" is not one of anyone, members, domain, named",
+				     SLICE_ARG(word));
+			return 0;
+		}
+		if (!first)
+			*ROWS_MORE(a, &p.names, &p.n_names) = word;
+	}
+	int r = list_policy_check(e, a, x, &p, &why);
+	if (r < 0 && why.err) {
+		import_fault(errors, a, row->line, "%s", why.text);
+		return 0;
+	}
+	return r < 0 ? r : list_policy_put(e, x->id, &p);
+}
+
 static int add_alias(struct engine *e, struct arena *a, const struct domain *d,
 		     struct import_alias *row, int64_t now_ms, struct import_result *result,
 		     struct import_errors *errors)
@@ -266,7 +308,7 @@ static int add_alias(struct engine *e, struct arena *a, const struct domain *d,
 		import_fault(errors, a, row->line, "%s", why.text);
 	else
 		result->added++;
-	return 0;
+	return r == 0 && row->senders.n ? apply_senders(e, a, row, &x, errors) : 0;
 }
 
 int import_apply_aliases(struct engine *e, struct arena *a, const struct domain *d,

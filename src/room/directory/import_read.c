@@ -11,7 +11,7 @@
 #include "proto/pass/scheme.h"
 
 enum { COL_ADDRESS, COL_PASSWORD, COL_QUOTA, COL_PERSON, COL_TO, COL_TYPE, COL_OLD_LOGIN, COL_HOSTED, COL_SEND_ANY,
-       COL_MUST_CHANGE };
+       COL_MUST_CHANGE, COL_SENDERS };
 
 static const struct import_column account_columns[] = {
 	{ "address", COL_ADDRESS },   { "email", COL_ADDRESS }, { "user", COL_ADDRESS },
@@ -25,7 +25,7 @@ static const struct import_column account_columns[] = {
 static const struct import_column alias_columns[] = {
 	{ "address", COL_ADDRESS }, { "alias", COL_ADDRESS }, { "name", COL_ADDRESS },
 	{ "to", COL_TO },           { "targets", COL_TO },    { "type", COL_TYPE },
-	{ "hosted", COL_HOSTED },
+	{ "hosted", COL_HOSTED },   { "senders", COL_SENDERS },
 };
 
 static int result_of(const struct import_errors *errors)
@@ -192,6 +192,7 @@ static bool alias_csv(struct import_reader *r, struct slice line, const struct i
 		return false;
 	row->name = cell[COL_ADDRESS];
 	row->type = cell[COL_TYPE];
+	row->senders = cell[COL_SENDERS];
 	if (!take_flag(r, "hosted", cell[COL_HOSTED], &row->hosted))
 		return false;
 	return alias_targets(r, cell[COL_TO], row);

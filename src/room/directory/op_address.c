@@ -3,14 +3,39 @@
 #include "room/directory/admin.h"
 
 #include "base/err.h"
+#include "room/directory/list_policy.h"
 #include "room/directory/name.h"
 
 static json_t *address_json(struct admin *ad, const struct address *x)
 {
-	return json_pack("{s:o, s:s, s:o, s:b, s:I}", "address",
-			 json_text(name_text(ad->a, x->local, x->domain_name)), "type",
-			 address_type_name(x->type), "to", json_texts(x->targets, x->n_targets),
-			 "hosted", x->hosted, "created_ms", (json_int_t)x->created_ms);
+	struct list_policy p = { 0 };
+	json_t *j = json_pack("{s:o, s:s, s:o, s:b, s:I}", "address",
+			      json_text(name_text(ad->a, x->local, x->domain_name)), "type",
+			      address_type_name(x->type), "to", json_texts(x->targets, x->n_targets),
+			      "hosted", x->hosted, "created_ms", (json_int_t)x->created_ms);
+	if (x->type == ADDRESS_LIST && list_policy_get(ad->e, ad->a, x->id, &p) == 0) {
+		json_object_set_new(j, "senders", json_string(list_who_name(p.who)));
+		json_object_set_new(j, "sender", json_texts(p.names, p.n_names));
+	}
+	return j;
+}
+
+/* Who may write to it, as far as fields say so. Inside the transaction. */
+static int set_senders(struct admin *ad, const struct address *x)
+{
+	struct list_policy p = { 0 };
+	if (!admin_has(ad, "senders"))
+		return admin_has(ad, "sender") ? problem_set(&ad->why, ERR_INVALID, "sender",
+							     "senders are only named with named")
+					       : 0;
+	p.names = ARENA_ARRAY(ad->a, struct slice, ad->n_fields + 1);
+	for (size_t i = 0; i < ad->n_fields; i++)
+		if (slice_eq(ad->fields[i].name, SLICE("sender")))
+			p.names[p.n_names++] = ad->fields[i].value;
+	int r = list_who_by_name(admin_get(ad, "senders"), &p.who);
+	if (r == 0)
+		r = list_policy_check(ad->e, ad->a, x, &p, &ad->why);
+	return r < 0 ? r : list_policy_put(ad->e, x->id, &p);
 }
 
 static void take_targets(struct admin *ad, struct address *x)
@@ -36,6 +61,8 @@ void op_address_add(struct admin *ad)
 		return;
 	}
 	r = address_add(ad->e, ad->a, &d, &x, ad->now_ms, &ad->why);
+	if (r == 0)
+		r = set_senders(ad, &x);
 	if (r < 0)
 		admin_rollback(ad);
 	else
@@ -99,4 +126,31 @@ void op_address_remove(struct admin *ad)
 		admin_refuse(ad, r);
 	else
 		admin_ok(ad, 200, NULL);
+}
+
+void op_address_set(struct admin *ad)
+{
+	struct domain d;
+	struct address x;
+	struct slice local;
+	int r = admin_address(ad, &d, &local);
+	if (r == 0)
+		r = address_get(ad->e, ad->a, d.id, local, &x);
+	if (r == ERR_NOT_FOUND)
+		problem_set(&ad->why, r, "address", "there is no address " SLICE_FMT, SLICE_ARG(admin_get(ad, "address")));
+	if (r == 0)
+		r = engine_begin(ad->e);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	r = set_senders(ad, &x);
+	if (r < 0)
+		admin_rollback(ad);
+	else
+		r = admin_commit(ad, name_text(ad->a, x.local, d.name));
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		admin_ok(ad, 200, address_json(ad, &x));
 }

@@ -6,6 +6,7 @@
 #include "room/directory/admin.h"
 
 #include "base/err.h"
+#include "room/directory/list_policy.h"
 #include "room/directory/name.h"
 #include "room/directory/old_login.h"
 
@@ -103,16 +104,47 @@ void op_export_accounts(struct admin *ad)
 
 /* --- aliases ---------------------------------------------------------------------------------------- */
 
-static void alias_line(struct admin *ad, const struct address *x, struct buf *out)
+/* One that begins like a program or a file of an alias file is quoted, so that it is read as the address that it is. */
+static void target(struct buf *out, struct slice s)
+{
+	ptrdiff_t at = slice_find_byte(s, '@', 0);
+	if (at > 0 && strchr("|/:", s.p[0])) {
+		buf_byte(out, '"');
+		buf_slice(out, slice_sub(s, 0, (size_t)at));
+		buf_byte(out, '"');
+		s = slice_sub(s, (size_t)at, s.n);
+	}
+	buf_slice(out, s);
+}
+
+static int senders(struct admin *ad, const struct address *x, struct buf *out)
+{
+	struct list_policy p = { 0 };
+	struct buf text = BUF_INIT(1 << 20);
+	int r = x->type == ADDRESS_LIST ? list_policy_get(ad->e, ad->a, x->id, &p) : 0;
+	if (x->type == ADDRESS_LIST)
+		buf_str(&text, list_who_name(p.who));
+	for (size_t i = 0; i < p.n_names; i++)
+		buf_printf(&text, " " SLICE_FMT, SLICE_ARG(p.names[i]));
+	cell(out, buf_view(&text));
+	buf_byte(out, '\n');
+	buf_fini(&text);
+	return r;
+}
+
+static int alias_line(struct admin *ad, const struct address *x, struct buf *out)
 {
 	struct buf to = BUF_INIT(1 << 20);
 	cell(out, name_text(ad->a, x->local, x->domain_name));
 	buf_printf(out, ",%s,", address_type_name(x->type));
-	for (size_t i = 0; i < x->n_targets; i++)
-		buf_printf(&to, "%s" SLICE_FMT, i ? ", " : "", SLICE_ARG(x->targets[i]));
+	for (size_t i = 0; i < x->n_targets; i++) {
+		buf_str(&to, i ? ", " : "");
+		target(&to, x->targets[i]);
+	}
 	cell(out, buf_view(&to));
 	buf_fini(&to);
-	buf_printf(out, ",%s\n", x->hosted ? "yes" : "no");
+	buf_printf(out, ",%s,", x->hosted ? "yes" : "no");
+	return senders(ad, x, out);
 }
 
 void op_export_aliases(struct admin *ad)
@@ -125,9 +157,9 @@ void op_export_aliases(struct admin *ad)
 	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
 	if (r == 0)
 		r = address_list(ad->e, ad->a, d.id, &all, &rows, &n);
-	buf_str(&text, "address,type,to,hosted\n");
+	buf_str(&text, "address,type,to,hosted,senders\n");
 	for (size_t i = 0; r == 0 && i < n; i++)
-		alias_line(ad, &rows[i], &text);
+		r = alias_line(ad, &rows[i], &text);
 	if (r < 0) {
 		buf_fini(&text);
 		admin_refuse(ad, r);

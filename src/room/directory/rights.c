@@ -53,6 +53,7 @@ static const struct {
 	{ "address.add", P | C | D },
 	{ "address.list", P | C | D | SELF },
 	{ "address.remove", P | C | D },
+	{ "address.set", P | C | D },
 	{ "sieve.list", P | C | D | U },
 	{ "sieve.get", P | C | D | U },
 	{ "sieve.put", P | C | D | U },

@@ -11,6 +11,7 @@
 #include "room/directory/candidate.h"
 #include "proto/mail/address.h"
 #include "room/directory/engine_priv.h"
+#include "room/directory/list_policy.h"
 #include "room/directory/script.h"
 #include "room/directory/srs_secret.h"
 
@@ -137,6 +138,19 @@ static int banished(struct walk *w, const struct domain *d, struct slice address
 	return ERR_DENIED;
 }
 
+/* Queued mail was accepted once. */
+static int to_list(struct walk *w, const struct domain *d, const struct address *x, struct slice address,
+		   unsigned depth)
+{
+	bool allowed = false;
+	if (!w->ask->retry && list_policy_allows(w->e, w->a, d, x, w->ask->sender, &allowed) < 0)
+		return refuse_trouble(w);
+	if (w->ask->retry || allowed)
+		return expand(w, d, x, address, depth);
+	refuse(w, 550, "5.7.1", "This sender may not write to this list");
+	return ERR_DENIED;
+}
+
 static int to_address(struct walk *w, const struct domain *d, const struct address *x,
 		      struct slice address, unsigned depth)
 {
@@ -145,8 +159,9 @@ static int to_address(struct walk *w, const struct domain *d, const struct addre
 		return to_mailbox(w, x, address);
 	case ADDRESS_BANISHED:
 		return banished(w, d, address);
-	case ADDRESS_ALIAS:
 	case ADDRESS_LIST:
+		return to_list(w, d, x, address, depth);
+	case ADDRESS_ALIAS:
 	case ADDRESS_REDIRECT:
 		return expand(w, d, x, address, depth);
 	default:

@@ -362,6 +362,15 @@ static const char links[] =
 	" WHEN new.version <> old.version OR new.recovery <> old.recovery BEGIN " VOID_LINKS "new.id; END;"
 	"CREATE TRIGGER link_staff_gone AFTER DELETE ON staff BEGIN " VOID_LINKS "old.id; END;";
 
+/* Who may write to a list; without a row: anyone. */
+static const char list_policies[] = "CREATE TABLE list_policy ("
+				    " address INTEGER PRIMARY KEY REFERENCES address(id) ON DELETE CASCADE,"
+				    " who INTEGER NOT NULL) STRICT;"
+				    "CREATE TABLE list_sender ("
+				    " address INTEGER NOT NULL REFERENCES address(id) ON DELETE CASCADE,"
+				    " name BLOB NOT NULL,"
+				    " PRIMARY KEY (address, name)) STRICT, WITHOUT ROWID;";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -377,6 +386,7 @@ const char *const directory_migrations[] = {
 	alternates,
 	srs_secrets,
 	links,
+	list_policies,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);
