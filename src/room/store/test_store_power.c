@@ -178,7 +178,7 @@ static void power_fails_at_any_call(void **state)
 
 	options.segment_bytes = 12000;
 	options.tail_bytes = 6000;
-	for (int64_t calls = 1; !finished; calls += always ? 1 + calls / 300 : 1 + calls / 12) {
+	for (int64_t calls = 1; !finished; calls += always ? 1 + calls / 300 : 1 + calls / 5) {
 		seed = (uint64_t)calls;
 		finished = live_and_lose(calls, told, 1 + pick(4), &lost);
 	}
