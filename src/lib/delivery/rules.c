@@ -272,9 +272,14 @@ static void ask_filter(struct run *r, const Postern__RulesReply *rules)
 	}
 	for (size_t i = 0; i < rules->n_addresses; i++)
 		bytes += rules->addresses[i].len + 4;
+	for (size_t i = 0; i < rules->n_mailboxes; i++)
+		bytes += rules->mailboxes[i].len + 4;
 	req.run = rules->run;
 	req.addresses = rules->addresses;
 	req.n_addresses = rules->n_addresses;
+	req.mailboxes = rules->mailboxes;
+	req.n_mailboxes = rules->n_mailboxes;
+	req.separator = rules->separator;
 	req.zone = rules->zone;
 	if (bytes + r->ask.digest.n <= IPC_FRAME_MAX)
 		req.digest = data_of(r->ask.digest);
