@@ -95,6 +95,11 @@ static void ask(struct request *r, bool authorize_only, ipc_reply_fn *fn)
 		  &r->file_fd, n_fds, deadline(r), fn, r);
 }
 
+void dispatch_ask(struct request *r, ipc_reply_fn *fn)
+{
+	ask(r, false, fn);
+}
+
 static void supervisor(struct request *r);
 
 /* Directory's word on an operation of the supervisor. */

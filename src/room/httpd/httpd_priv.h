@@ -50,6 +50,7 @@ struct request {
 	struct slice target;     /* path and query as they came */
 	const struct api_op *op; /* NULL: the OpenAPI document */
 	struct slice token;	 /* of the Authorization header; empty: none */
+	struct page *page;	 /* page.h; NULL: the API */
 	struct api_fields fields;
 	bool is_file, over; /* the body is a file; it was too large */
 	struct buf body;
@@ -84,6 +85,8 @@ bool request_call_end(struct request *r);
 
 /* Checked and complete: asks the owner. */
 void dispatch(struct request *r);
+/* The operation of r->op with r->fields; fn begins with request_call_end. */
+void dispatch_ask(struct request *r, ipc_reply_fn *fn);
 void status_begin(struct request *r);
 
 /* The daemon has something to do that it does not see on its fds. */

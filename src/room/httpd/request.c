@@ -12,6 +12,7 @@
 #include "base/event.h"
 #include "lib/ipc/memfd.h"
 #include "proto/api/web.h"
+#include "room/httpd/page.h"
 
 enum { SMALL_BODY = 65536 };
 
@@ -43,6 +44,7 @@ static void wipe_secrets(struct request *r)
 			explicit_bzero((void *)(uintptr_t)r->fields.v[i].value.p,
 				       r->fields.v[i].value.n);
 	}
+	page_wipe(r);
 	if (r->body.p)
 		explicit_bzero(r->body.p, r->body.cap);
 	if (r->out.p) /* a new token */
@@ -132,17 +134,23 @@ static void fail_check(struct request *r, int err, const struct api_error *e)
 }
 
 /* For browsers: nothing here is a page, a frame, or another site's. */
-static void secure(struct MHD_Response *response)
+static void secure(const struct request *r, struct MHD_Response *response)
 {
-	static const char *const headers[][2] = {
+	const char *const headers[][2] = {
 		{ "Strict-Transport-Security", "max-age=31536000" },
-		{ "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'" },
+		{ "Content-Security-Policy", r->page ? page_policy : "default-src 'none'; frame-ancestors 'none'" },
 		{ "X-Frame-Options", "DENY" },
 		{ "Referrer-Policy", "no-referrer" },
 		{ "Cross-Origin-Resource-Policy", "same-origin" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
 		MHD_add_response_header(response, headers[i][0], headers[i][1]);
+}
+
+/* What a page refuses in its own words is a page, too. */
+static bool is_page(const struct request *r)
+{
+	return r->page && (!r->out.n || r->out.p[0] != '{');
 }
 
 static enum MHD_Result send_answer(struct request *r)
@@ -158,11 +166,12 @@ static enum MHD_Result send_answer(struct request *r)
 	if (!response)
 		return MHD_NO;
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-				r->status < 400 ? "application/json" : "application/problem+json");
+				is_page(r) ? page_type(r)
+				: r->status < 400 ? "application/json" : "application/problem+json");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	if (r->httpd->web)
-		secure(response);
+		secure(r, response);
 	if (r->status == 401)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (r->allow[0])
@@ -203,6 +212,13 @@ static void expect_body(struct request *r, const char *method)
 	r->state = REQUEST_BODY;
 	if (!there && !is_file_type(type))
 		return;
+	if (r->page && strcmp(method, "POST") == 0) {
+		if (!slice_eq_ci(type, SLICE("application/x-www-form-urlencoded")))
+			request_fail(r, 415, "expected application/x-www-form-urlencoded", NULL);
+		else if (!length || slice_u64(slice_str(length), PAGE_BODY_MAX, &bytes) < 0)
+			request_fail(r, 413, "expected a form of at most 8192 bytes", NULL);
+		return;
+	}
 	if (!r->op || !strcmp(method, "GET") || !strcmp(method, "DELETE")) {
 		request_fail(r, 400, "expected no body with this method", NULL);
 		return;
@@ -292,6 +308,8 @@ static void route(struct request *r, const char *method)
 		request_fail(r, 401, "expected Authorization: Bearer TOKEN", NULL);
 		return;
 	}
+	if (r->httpd->web && page_route(r, path, method, header(r, MHD_HTTP_HEADER_ACCEPT_LANGUAGE)))
+		return;
 	if (slice_eq(path, SLICE("/api/v1/openapi.json")) && !strcmp(method, "GET"))
 		return;
 	int err = api_match(slice_str(method), path, r->arena, &m);
@@ -340,6 +358,10 @@ static void complete(struct request *r)
 	int err = 0;
 	if (r->over) {
 		request_fail(r, 413, "the body is too large", NULL);
+		return;
+	}
+	if (r->page) {
+		page_run(r);
 		return;
 	}
 	if (!r->op) {

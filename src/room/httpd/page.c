@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "room/httpd/page.h"
+
+#include "base/err.h"
+#include "ipc/directory.pb-c.h"
+
+#include <jansson.h>
+
+const char page_policy[] =
+	"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+static const char style[] =
+	"body{font:1.05rem/1.5 system-ui,sans-serif;max-width:30rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;"
+	"background:#fff}h1{font-size:1.4rem}h2{font-size:1.15rem;margin-top:2.5rem}label{display:block;margin-top:1rem}"
+	"input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #666;border-radius:.25rem}"
+	"button{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem;border:0;border-radius:.25rem;background:#1a4f8b;color:#fff}"
+	"input:focus,button:focus{outline:3px solid #e08a00;outline-offset:2px}.error{color:#a40000;font-weight:600}"
+	".hint{color:#444;margin:.25rem 0 0}"
+	"@media(prefers-color-scheme:dark){body{background:#161616;color:#eee}input{background:#222;color:#eee}"
+	".hint{color:#bbb}.error{color:#ff8a80}}";
+
+enum page_kind { PAGE_FORMS, PAGE_LINK, PAGE_STYLE, PAGE_POST };
+
+struct page {
+	enum page_kind kind;
+	bool german;
+	struct slice token;	/* of a link */
+	struct api_fields form;
+	const char *action;	/* "reset", "change", "forgot" */
+	const char *error_field; /* of the form; "" about the whole page; NULL none */
+	char error[1024];
+	unsigned status;
+};
+
+/* --- words ------------------------------------------------------------------------------------------ */
+
+static const char *say(const struct page *p, const char *english, const char *german)
+{
+	return p->german ? german : english;
+}
+
+/* RFC 9110 12.5.4, roughly: the first of the two that is named. */
+static bool wants_german(const char *languages)
+{
+	for (const char *at = languages; at && *at; at = strchr(at, ',')) {
+		at += strspn(at, ", ");
+		if (!strncasecmp(at, "de", 2) && !ascii_is_alpha((uint8_t)at[2]))
+			return true;
+		if (!strncasecmp(at, "en", 2) && !ascii_is_alpha((uint8_t)at[2]))
+			return false;
+	}
+	return false;
+}
+
+static void escape(struct buf *out, struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+		if (c == '&' || c == '<' || c == '>' || c == '"' || c == '\'')
+			buf_printf(out, "&#%u;", c);
+		else
+			buf_byte(out, c);
+	}
+}
+
+/* --- pieces ----------------------------------------------------------------------------------------- */
+
+static void begin(struct buf *out, const struct page *p, const char *title)
+{
+	buf_printf(out,
+		   "<!DOCTYPE html>\n<html lang=\"%s\"><head><meta charset=\"utf-8\"><title>%s</title>"
+		   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+		   "<link rel=\"stylesheet\" href=\"/password/style.css\"></head><body><main><h1>%s</h1>\n",
+		   p->german ? "de" : "en", title, title);
+	if (p->error_field && !*p->error_field) {
+		buf_str(out, "<p class=\"error\" role=\"alert\">");
+		escape(out, slice_str(p->error));
+		buf_str(out, "</p>\n");
+	}
+}
+
+static void end(struct buf *out)
+{
+	buf_str(out, "</main></body></html>\n");
+}
+
+struct input {
+	const char *id, *name, *label, *type, *autocomplete;
+	struct slice value;
+};
+
+static void put_input(struct buf *out, const struct page *p, const struct input *in)
+{
+	bool wrong = p->error_field && !strcmp(p->error_field, in->name);
+	buf_printf(out, "<label for=\"%s\">%s</label>", in->id, in->label);
+	buf_printf(out, "<input id=\"%s\" name=\"%s\" type=\"%s\" autocomplete=\"%s\" required", in->id, in->name, in->type,
+		   in->autocomplete);
+	if (in->value.n) {
+		buf_str(out, " value=\"");
+		escape(out, in->value);
+		buf_byte(out, '"');
+	}
+	if (wrong)
+		buf_printf(out, " aria-invalid=\"true\" aria-describedby=\"%s-error\" autofocus", in->id);
+	buf_str(out, ">");
+	if (wrong) {
+		buf_printf(out, "<p class=\"error\" role=\"alert\" id=\"%s-error\">", in->id);
+		escape(out, slice_str(p->error));
+		buf_str(out, "</p>");
+	}
+	buf_byte(out, '\n');
+}
+
+static void begin_form(struct buf *out, const char *action)
+{
+	buf_printf(out, "<form method=\"post\" action=\"/password\"><input type=\"hidden\" name=\"do\" value=\"%s\">\n", action);
+}
+
+static void new_twice(struct buf *out, const struct page *p)
+{
+	put_input(out, p, &(struct input){ "new", "new", say(p, "New password", "Neues Passwort"), "password", "new-password", { 0 } });
+	put_input(out, p, &(struct input){ "again", "again", say(p, "New password once more", "Neues Passwort noch einmal"),
+					   "password", "new-password", { 0 } });
+}
+
+static void forgot_form(struct buf *out, const struct page *p, struct slice user)
+{
+	buf_printf(out, "<h2>%s</h2><p>%s</p>\n", say(p, "Forgotten?", "Vergessen?"),
+		   say(p, "A link goes to your recovery address, if you have one.",
+		       "Ein Link geht an Ihre Wiederherstellungsadresse, wenn Sie eine haben."));
+	begin_form(out, "forgot");
+	put_input(out, p, &(struct input){ "forgot-user", "forgot_user", say(p, "Your address", "Ihre Adresse"), "text", "username", user });
+	buf_printf(out, "<button>%s</button></form>\n", say(p, "Send a link", "Link senden"));
+}
+
+/* --- pages ------------------------------------------------------------------------------------------ */
+
+static void page_forms(struct request *r)
+{
+	const struct page *p = r->page;
+	struct slice user = api_get(p->form.v, p->form.n, "user");
+	begin(&r->out, p, say(p, "Set a password", "Passwort festlegen"));
+	buf_printf(&r->out, "<p>%s</p>\n",
+		   say(p, "With the password that you have, or the one that was given to you.",
+		       "Mit Ihrem bisherigen Passwort oder dem, das Sie bekommen haben."));
+	begin_form(&r->out, "change");
+	put_input(&r->out, p, &(struct input){ "user", "user", say(p, "Your address", "Ihre Adresse"), "text", "username", user });
+	put_input(&r->out, p, &(struct input){ "current", "current", say(p, "Password that you have", "Bisheriges Passwort"),
+					       "password", "current-password", { 0 } });
+	new_twice(&r->out, p);
+	buf_printf(&r->out, "<button>%s</button></form>\n", say(p, "Set the password", "Passwort festlegen"));
+	forgot_form(&r->out, p, (struct slice){ 0 });
+	end(&r->out);
+	request_done(r, p->status);
+}
+
+static void page_words(struct request *r, const char *title, const char *text)
+{
+	begin(&r->out, r->page, title);
+	buf_printf(&r->out, "<p role=\"status\">%s</p>\n", text);
+	end(&r->out);
+	request_done(r, 200);
+}
+
+static void page_void(struct request *r, unsigned status)
+{
+	const struct page *p = r->page;
+	begin(&r->out, p, say(p, "This link is not good any more", "Dieser Link gilt nicht mehr"));
+	buf_printf(&r->out, "<p role=\"alert\">%s</p>\n",
+		   say(p, "It was used, its time is over, or there is a newer one.",
+		       "Er wurde benutzt, seine Zeit ist um, oder es gibt einen neueren."));
+	forgot_form(&r->out, p, (struct slice){ 0 });
+	end(&r->out);
+	request_done(r, status);
+}
+
+static void put_policy(struct buf *out, const struct page *p, const json_t *look)
+{
+	static const char *const words[][3] = {
+		{ "lower", "a lower-case letter", "ein Kleinbuchstabe" },
+		{ "upper", "an upper-case letter", "ein Großbuchstabe" },
+		{ "digit", "a digit", "eine Ziffer" },
+		{ "symbol", "another character", "ein anderes Zeichen" },
+	};
+	size_t i;
+	const json_t *class;
+	buf_printf(out, p->german ? "<p class=\"hint\">Mindestens %d Zeichen" : "<p class=\"hint\">At least %d characters",
+		   (int)json_integer_value(json_object_get(look, "length")));
+	json_array_foreach(json_object_get(look, "classes"), i, class)
+		for (size_t k = 0; k < ARRAY_SIZE(words); k++)
+			if (!strcmp(words[k][0], json_string_value(class)))
+				buf_printf(out, "%s%s", i ? ", " : p->german ? ", darunter " : ", among them ", words[k][1 + p->german]);
+	buf_str(out, ".</p>\n");
+}
+
+static void page_link(struct request *r, const json_t *look)
+{
+	const struct page *p = r->page;
+	const char *user = json_string_value(json_object_get(look, "user"));
+	begin(&r->out, p, say(p, "Set your password", "Ihr Passwort festlegen"));
+	buf_str(&r->out, "<p>");
+	escape(&r->out, slice_str(user ? user : ""));
+	buf_str(&r->out, "</p>\n");
+	begin_form(&r->out, "reset");
+	buf_str(&r->out, "<input type=\"hidden\" name=\"token\" value=\"");
+	escape(&r->out, p->token);
+	buf_str(&r->out, "\">\n<input type=\"hidden\" autocomplete=\"username\" value=\"");
+	escape(&r->out, slice_str(user ? user : ""));
+	buf_str(&r->out, "\">\n");
+	put_policy(&r->out, p, look);
+	new_twice(&r->out, p);
+	buf_printf(&r->out, "<button>%s</button></form>\n", say(p, "Set the password", "Passwort festlegen"));
+	end(&r->out);
+	request_done(r, p->status);
+}
+
+/* --- asking directory --------------------------------------------------------------------------------- */
+
+static void on_looked(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct request *r = ctx;
+	const Postern__AdminReply *reply = (const Postern__AdminReply *)msg;
+	if (fd >= 0)
+		close(fd);
+	if (!request_call_end(r))
+		return;
+	json_t *j = err < 0 ? NULL : json_loadb((const char *)reply->json.data, reply->json.len, 0, NULL);
+	if (err < 0)
+		request_fail_err(r, err, text);
+	else if (reply->status != 200 || !j)
+		page_void(r, 404);
+	else
+		page_link(r, j);
+	json_decref(j);
+}
+
+static void wipe(const struct api_fields *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		explicit_bzero((void *)(uintptr_t)f->v[i].value.p, f->v[i].value.n);
+}
+
+void page_wipe(struct request *r)
+{
+	if (r->page)
+		wipe(&r->page->form);
+}
+
+static void set_op(struct request *r, const char *name)
+{
+	wipe(&r->fields);
+	r->op = api_op_find(slice_str(name));
+	r->fields.n = 0;
+	bug_if(!r->op);
+}
+
+static void give(struct request *r, const char *name, struct slice value)
+{
+	bug_if(api_fields_add(&r->fields, slice_str(name), value.p ? value : SLICE("")) < 0);
+}
+
+static void look(struct request *r)
+{
+	set_op(r, "password.look");
+	give(r, "token", r->page->token);
+	dispatch_ask(r, on_looked);
+}
+
+/* The form again, with what is wrong beside its field. */
+static void again(struct request *r, unsigned status, const char *field, const char *text)
+{
+	struct page *p = r->page;
+	p->status = status;
+	p->error_field = field;
+	snprintf(p->error, sizeof(p->error), "%s", text);
+	if (p->token.n)
+		look(r);
+	else
+		page_forms(r);
+}
+
+/* Directory's refusal: which field of the form, and in which words. */
+static void refused(struct request *r, unsigned status, const json_t *problem)
+{
+	const struct page *p = r->page;
+	const char *field = json_string_value(json_object_get(problem, "field"));
+	const char *detail = json_string_value(json_object_get(problem, "detail"));
+	bool change = !strcmp(p->action, "change");
+	char text[768];
+	detail = detail ? detail : "";
+	if (status == 404 && !change) {
+		page_void(r, 404);
+	} else if (status == 401 || status == 403) {
+		again(r, status, "current", say(p, "Wrong name or password.", "Name oder Passwort stimmt nicht."));
+	} else if (field && !strcmp(field, change ? "new_password" : "password")) {
+		snprintf(text, sizeof(text), "%s%s", say(p, "", "Das Passwort entspricht nicht den Regeln: "), detail);
+		again(r, status, "new", text);
+	} else {
+		again(r, status, "", detail);
+	}
+}
+
+static void on_done(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct request *r = ctx;
+	const Postern__AdminReply *reply = (const Postern__AdminReply *)msg;
+	if (fd >= 0)
+		close(fd);
+	if (!request_call_end(r))
+		return;
+	struct page *p = r->page;
+	if (err < 0) {
+		request_fail_err(r, err, text);
+	} else if (reply->status >= 300) {
+		json_t *j = json_loadb((const char *)reply->json.data, reply->json.len, 0, NULL);
+		refused(r, reply->status, j);
+		json_decref(j);
+	} else if (!strcmp(p->action, "forgot")) {
+		page_words(r, say(p, "Look into your mail", "Sehen Sie in Ihre Post"),
+			   say(p, "If there is a recovery address, a link is on its way to it.",
+			       "Wenn es eine Wiederherstellungsadresse gibt, ist ein Link dorthin unterwegs."));
+	} else {
+		page_words(r, say(p, "The password is set", "Das Passwort ist festgelegt"),
+			   say(p, "Your mail programs need it from now on.", "Ihre Mailprogramme brauchen es von jetzt an."));
+	}
+}
+
+/* --- forms ------------------------------------------------------------------------------------------ */
+
+static struct slice of(const struct request *r, const char *name)
+{
+	return api_get(r->page->form.v, r->page->form.n, name);
+}
+
+static void send_form(struct request *r)
+{
+	struct page *p = r->page;
+	if (!slice_eq(of(r, "new"), of(r, "again"))) {
+		again(r, 422, "again", say(p, "The two passwords differ.", "Die beiden Passwörter sind verschieden."));
+		return;
+	}
+	if (!strcmp(p->action, "reset")) {
+		set_op(r, "password.reset");
+		give(r, "token", p->token);
+		give(r, "password", of(r, "new"));
+	} else if (!strcmp(p->action, "change")) {
+		set_op(r, "password.change");
+		give(r, "user", of(r, "user"));
+		give(r, "password", of(r, "current"));
+		give(r, "new_password", of(r, "new"));
+	} else {
+		set_op(r, "password.forgot");
+		give(r, "user", of(r, "forgot_user"));
+	}
+	struct api_error e;
+	if (api_check(r->op, r->fields.v, r->fields.n, false, &e) < 0)
+		again(r, 422, "", say(p, "Something in the form is missing.", "Im Formular fehlt etwas."));
+	else
+		dispatch_ask(r, on_done);
+}
+
+static void take_form(struct request *r)
+{
+	static const struct api_op none = { .name = "form" };
+	static const char *const actions[] = { "reset", "change", "forgot" };
+	struct page *p = r->page;
+	struct api_error e;
+	p->form.arena = r->arena;
+	if (api_fields_from_query(&p->form, &none, buf_view(&r->body), &e) < 0) {
+		request_fail(r, 400, "expected a form", NULL);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (slice_eq(of(r, "do"), slice_str(actions[i])))
+			p->action = actions[i];
+	if (p->action && !strcmp(p->action, "reset"))
+		p->token = of(r, "token");
+	if (p->action)
+		send_form(r);
+	else
+		request_fail(r, 400, "expected a form that says what to do", NULL);
+}
+
+bool page_route(struct request *r, struct slice path, const char *method, const char *languages)
+{
+	bool post = !strcmp(method, "POST"), root = slice_eq(path, SLICE("/password"));
+	if (!root && !slice_starts(path, SLICE("/password/")))
+		return false;
+	if ((post && !root) || (!post && strcmp(method, "GET") && strcmp(method, "HEAD"))) {
+		snprintf(r->allow, sizeof(r->allow), "%s", root ? "GET, POST" : "GET");
+		request_fail(r, 405, "this path has other methods", NULL);
+		return true;
+	}
+	struct page *p = ARENA_NEW(r->arena, struct page);
+	p->kind = post ? PAGE_POST : root ? PAGE_FORMS : slice_eq(path, SLICE("/password/style.css")) ? PAGE_STYLE : PAGE_LINK;
+	p->german = wants_german(languages);
+	p->status = 200;
+	if (p->kind == PAGE_LINK)
+		p->token = slice_sub(path, strlen("/password/"), path.n);
+	r->page = p;
+	return true;
+}
+
+const char *page_type(const struct request *r)
+{
+	return r->page->kind == PAGE_STYLE ? "text/css; charset=utf-8" : "text/html; charset=utf-8";
+}
+
+void page_run(struct request *r)
+{
+	switch (r->page->kind) {
+	case PAGE_STYLE:
+		buf_str(&r->out, style);
+		request_done(r, 200);
+		break;
+	case PAGE_FORMS:
+		page_forms(r);
+		break;
+	case PAGE_LINK:
+		if (r->page->token.n > 256)
+			page_void(r, 404);
+		else
+			look(r);
+		break;
+	case PAGE_POST:
+		take_form(r);
+		break;
+	}
+}
