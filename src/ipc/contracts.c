@@ -56,6 +56,7 @@ static const struct ipc_op directory_ops_table[] = {
 	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = { "directory.admin", REQ(admin_request), REQ(admin_reply), IPC_REPLY_FD | IPC_REQUEST_MAY_FD, HTTPD | ADMIND | SIEVED },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT] = { "directory.move-next", REQ(move_next_request), REQ(move_task), IPC_RETRY, MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS] = { "directory.move-progress", REQ(move_progress), REQ(nothing), IPC_RETRY, MOVER },
+	[POSTERN__DIRECTORY_OP__DIRECTORY_QUOTA] = { "directory.quota", REQ(quota_request), REQ(quota_reply), IPC_RETRY, STORE },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_USAGE] = { "directory.usage", REQ(usage_notice), NULL, IPC_NOTIFY, 0 },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_RULES] = { "directory.rules", REQ(rules_request), REQ(rules_reply), IPC_RETRY, SMTPD | QUEUE },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_SESSION] = { "directory.session", REQ(session_request), REQ(session_reply), 0, AUTH },
@@ -87,6 +88,8 @@ static const struct ipc_op store_ops_table[] = {
 	[POSTERN__STORE_OP__STORE_READ] = { "store.read", REQ(read_request), REQ(read_reply), IPC_RETRY | IPC_REPLY_FD, DIRECTORY },
 	[POSTERN__STORE_OP__STORE_PUT] = { "store.put", REQ(put_request), REQ(put_reply), IPC_RETRY | IPC_REQUEST_FD, DIRECTORY },
 	[POSTERN__STORE_OP__STORE_DROP] = { "store.drop", REQ(folder_request), REQ(drop_reply), IPC_RETRY, DIRECTORY },
+	[POSTERN__STORE_OP__STORE_POOL_RECALL] = { "store.pool-recall", REQ(pool_id), REQ(pool_state), IPC_RETRY, DIRECTORY },
+	[POSTERN__STORE_OP__STORE_FITS] = { "store.fits", REQ(fits_request), REQ(store_nothing), IPC_RETRY, SMTPD },
 	[POSTERN__STORE_OP__STORE_PRUNE] = { "store.prune", REQ(prune_request), REQ(drop_reply), IPC_RETRY, DIRECTORY },
 };
 

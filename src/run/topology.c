@@ -41,6 +41,8 @@ const struct topology_edge topology_edges[] = {
 
 	{ ROLE_DIRECTORY, ROLE_STORE }, { ROLE_DIRECTORY, ROLE_QUEUE }, { ROLE_DIRECTORY, ROLE_MOVER },
 	{ ROLE_DIRECTORY, ROLE_AUTH },
+
+	{ ROLE_STORE, ROLE_DIRECTORY },
 };
 const size_t topology_n_edges = ARRAY_SIZE(topology_edges);
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from harness.wait import wait_until
 from imapraw import Client, message
 
 PASSWORD = "Correct-horse-1"
@@ -227,7 +228,9 @@ def test_select_examine_close(inbox):
 
 
 def test_quota(client, server, user):
-    assert client.ok("GETQUOTAROOT INBOX")[0] == b'* QUOTAROOT "INBOX" ""'
+    # The customer's pool, which its mailboxes share, is there as soon as directory has told its size.
+    assert wait_until(lambda: client.ok("GETQUOTAROOT INBOX")[0] == b'* QUOTAROOT "INBOX" "" "pool"')
+    assert re.match(rb'\* QUOTA "pool" \(STORAGE \d+ 104857600\)$', client.ok("GETQUOTA pool")[0])
     client.ok('GETQUOTA ""')
     client.no('GETQUOTA "other"', "NONEXISTENT")
     client.no('SETQUOTA "" (STORAGE 1)', "NOPERM")

@@ -20,6 +20,8 @@ extern const char *const api_separators[];
 /* What a conversion gives (ops_address.c). */
 enum { API_CONVERTED = 3 };
 extern const struct api_result api_converted_is[API_CONVERTED];
+extern const char *const api_allotments[];
+extern const char *const api_over_quota[];
 
 /* clang-format off */
 #define TEXT_MAX 1024
@@ -50,6 +52,8 @@ extern const struct api_result api_converted_is[API_CONVERTED];
 #define P_CANDIDATE_DAYS { "candidate_days", API_U64, .min = 1, .max = 3650, .help = "how long mail of candidates is kept (30)" }
 #define P_CANDIDATE_SIZE { "candidate_size", API_SIZE, .help = "room for the mail of all candidates together (100M)" }
 #define P_CANDIDATE_MAX { "candidate_max", API_U64, .min = 1, .max = 9000, .help = "how many candidates there may be (1000)" }
+#define P_ALLOTMENT { "allotment", API_CHOICE, .choices = api_allotments, .help = "fixed: each mailbox names its part of the pool; shared: they use it together" }
+#define P_OVER_QUOTA { "over_quota", API_CHOICE, .choices = api_over_quota, .help = "mail to a full mailbox: later (452, the sender tries again) or refuse (552)" }
 #define P_QUEUE_ID(...) { "id", API_U64, .min = 1, .max = INT64_MAX, .help = "number of the queued message", __VA_ARGS__ }
 
 #define P_LOGIN(...) { "login", API_STR, .min = 1, .max = 320, .help = "login: the address of a mailbox here, or a name or address of its own", __VA_ARGS__ }

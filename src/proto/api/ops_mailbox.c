@@ -49,6 +49,7 @@ static const struct api_result mailbox_is[] = {
 	{ "name", API_STR, "the person's name" },
 	{ "used_bytes", API_BYTES, "storage used" },
 	{ "quota_bytes", API_LIMIT, "storage allowed, 0 for no limit" },
+	{ "percent", API_U64, "how much of that is used, in percent" },
 	{ "messages", API_U64, "how many messages" },
 	{ "has_password", API_BOOL, "whether somebody can log in" },
 	{ "recovery", API_STR, "where a link for a lost password goes" },

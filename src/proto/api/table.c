@@ -9,6 +9,8 @@ const char *const api_modes[] = { "gateway", "hosted", NULL };
 const char *const api_server_tls[] = { "opportunistic", "none", "required", "verified", NULL };
 const char *const api_recipient_modes[] = { "ask", "list", "any", NULL };
 const char *const api_down_modes[] = { "queue", "later", NULL };
+const char *const api_allotments[] = { "shared", "fixed", NULL };
+const char *const api_over_quota[] = { "later", "refuse", NULL };
 const char *const api_banished_modes[] = { "refuse", "drop", NULL };
 const char *const api_switch[] = { "off", "on", NULL };
 const char *const api_separators[] = { "off", "+", "-", "=", NULL };

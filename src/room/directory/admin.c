@@ -25,6 +25,7 @@ static const struct {
 	{ "customer.add", op_customer_add },
 	{ "customer.list", op_customer_list },
 	{ "customer.show", op_customer_show },
+	{ "customer.set", op_customer_set },
 	{ "customer.remove", op_customer_remove },
 	{ "domain.add", op_domain_add },
 	{ "domain.list", op_domain_list },

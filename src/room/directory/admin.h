@@ -34,7 +34,7 @@ struct admin {
 };
 
 typedef void admin_fn(struct admin *ad);
-admin_fn op_customer_add, op_customer_list, op_customer_show, op_customer_remove;
+admin_fn op_customer_set, op_customer_add, op_customer_list, op_customer_show, op_customer_remove;
 admin_fn op_domain_add, op_domain_list, op_domain_show, op_domain_set, op_domain_switch, op_domain_remove;
 admin_fn op_mailbox_invite, op_mailbox_first_password;
 admin_fn op_password_forgot, op_password_look, op_password_reset, op_password_change;
@@ -78,6 +78,10 @@ NODISCARD int admin_begin(struct admin *ad);
 /* The change of this operation and its audit row; durable when 0. object: what it was done to. */
 NODISCARD int admin_commit(struct admin *ad, struct slice object);
 void admin_rollback(struct admin *ad);
+
+/* A shard has not heard of a change that is kept. Sets the problem, and returns its error. */
+int limits_late(struct admin *ad);	/* op_limits.c */
+json_t *customer_json(struct admin *ad, const struct customer *c);	/* op_customer.c */
 
 /* Answers. result is given away; NULL is an empty object. */
 void admin_ok(struct admin *ad, unsigned status, json_t *result);

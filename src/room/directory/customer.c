@@ -3,6 +3,7 @@
 #include "room/directory/engine_priv.h"
 
 #include "base/err.h"
+#include "room/directory/limits.h"
 
 enum { CUSTOMER_NAME_MAX = 64 };
 
@@ -85,6 +86,16 @@ int customer_add(struct engine *e, struct arena *a, struct customer *c, struct p
 		return r;
 	c->id = (uint64_t)sql_last_id(e->db);
 	return 0;
+}
+
+int customer_update(struct engine *e, struct arena *a, struct customer *c, struct problem *why)
+{
+	int r = check(a, c, why);
+	if (r < 0)
+		return r;
+	r = sql_run(e->db, "UPDATE customer SET pool = ?2, language = ?3, contact = ?4 WHERE id = ?1", "iitt",
+		    (int64_t)c->id, (int64_t)c->pool, c->language, c->contact);
+	return r < 0 ? r : 0;
 }
 
 int customer_get(struct engine *e, struct arena *a, struct slice name, struct customer *ret)
@@ -171,10 +182,23 @@ int customer_check_pool(struct engine *e, struct arena *a, uint64_t id, uint64_t
 			uint64_t quota, struct problem *why)
 {
 	struct customer c;
+	struct customer_limits l;
 	uint64_t allotted = 0;
 	int r = customer_by_id(e, a, id, &c);
-	if (r < 0 || !c.pool || quota <= before)
+	if (r == 0)
+		r = limits_of_customer(e, id, &l);
+	if (r < 0 || !c.pool)
 		return r;
+	if (l.fixed && !quota)
+		return problem_set(why, ERR_INVALID, "quota",
+				   "no bytes are asked for: each mailbox needs its part of the customer's pool of %llu",
+				   (unsigned long long)c.pool);
+	if (!l.fixed && quota > c.pool)
+		return problem_set(why, ERR_QUOTA, "quota",
+				   "%llu bytes asked for, more than the customer's whole pool of %llu",
+				   (unsigned long long)quota, (unsigned long long)c.pool);
+	if (!l.fixed || quota <= before)
+		return 0;
 	r = customer_allotted(e, id, &allotted);
 	if (r < 0)
 		return r;

@@ -110,7 +110,7 @@ static void on_stats(struct room *room, struct stats *stats)
 	stats_add(stats, "version", (int64_t)engine_version(d->e));
 }
 
-static ipc_handler_fn *const handlers[POSTERN__DIRECTORY_OP__DIRECTORY_LOGIN_RESULT + 1] = {
+static ipc_handler_fn *const handlers[POSTERN__DIRECTORY_OP__DIRECTORY_QUOTA + 1] = {
 	[POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE] = serve_route,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_SENDER] = serve_sender,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_CREDENTIAL] = serve_credential,
@@ -122,6 +122,7 @@ static ipc_handler_fn *const handlers[POSTERN__DIRECTORY_OP__DIRECTORY_LOGIN_RES
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT] = serve_move_next,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS] = serve_move_progress,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_RULES] = serve_rules,
+	[POSTERN__DIRECTORY_OP__DIRECTORY_QUOTA] = serve_quota,
 };
 
 static const struct sandbox_policy sandbox = { .allow = SANDBOX_DISK, .nofile = 4096 };

@@ -21,6 +21,7 @@ enum {
 	PROBES_MAX = 64,		/* at a time; past it the answer is "no answer" */
 	PROBE_PAUSE_MS = 15 * 1000,	/* a server that did not answer is not asked again for so long */
 	TICK_MS = 60 * 1000,
+	RECALLS_MAX = 8,		/* of one pool for one question */
 	PLAN_IDLE_MS = 14 * 24 * 3600 * 1000,	/* then its passwords go */
 };
 
@@ -42,7 +43,7 @@ struct directory {
 	struct map *areas;		/* account ids of areas that mail was routed to */
 	uv_timer_t look;		/* then they are looked at */
 	struct list transfers;		/* struct run */
-	bool finishing;
+	bool finishing, applying;
 	int64_t routes, refused, grants;
 };
 
@@ -63,7 +64,7 @@ ipc_handler_fn serve_rules;
 ipc_handler_fn serve_login_result;
 ipc_handler_fn serve_session;
 ipc_handler_fn serve_route, serve_sender, serve_credential, serve_grant, serve_rehash, serve_admin, serve_move_next,
-	serve_move_progress;
+	serve_move_progress, serve_quota;
 
 /* A link to a page of ours: only configuration says where it leads (web.url), never a request. */
 const char *web_link(struct directory *d, struct arena *a, const char *path);
@@ -81,6 +82,15 @@ void proof_wake(struct directory *d);
 
 /* Accounts that a crash left half made or half removed are completed; harmless at any time. */
 void finish_accounts(struct directory *d);
+
+/* Tells the shards what holds for the customer's mailboxes now, and takes back what their leases have to spare; done
+ * gets 0 when all of them have it in force. What fails is done at a later tick (limits_finish). */
+typedef void limits_done_fn(void *ctx, int err);
+void limits_apply(struct directory *d, uint64_t customer, limits_done_fn *done, void *ctx);
+void limits_finish(struct directory *d);
+/* Takes back what other shards have to spare of a pool. but: this shard is left alone; PEER_ANY: none is. done gets
+ * ERR_CONFLICT where one has asked for more meanwhile: try again. */
+void limits_recall(struct directory *d, uint64_t customer, unsigned but, limits_done_fn *done, void *ctx);
 
 /* One call to the store for each account, a window at a time. Freed by itself behind done. */
 struct store_batch;

@@ -72,6 +72,7 @@ NODISCARD int customer_get(struct engine *e, struct arena *a, struct slice name,
 NODISCARD int customer_by_id(struct engine *e, struct arena *a, uint64_t id, struct customer *ret);
 NODISCARD int customer_list(struct engine *e, struct arena *a, const struct page *page, struct customer **ret,
 			    size_t *ret_n);
+NODISCARD int customer_update(struct engine *e, struct arena *a, struct customer *c, struct problem *why);
 NODISCARD int customer_remove(struct engine *e, uint64_t id, struct problem *why);	/* no domains may be left */
 NODISCARD int customer_counts(struct engine *e, uint64_t id, uint64_t *ret_domains, uint64_t *ret_mailboxes);
 NODISCARD int customer_allotted(struct engine *e, uint64_t id, uint64_t *ret);	/* sum of its mailboxes' quotas */

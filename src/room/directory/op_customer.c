@@ -4,14 +4,18 @@
 
 #include "base/err.h"
 #include "ipc/store.pb-c.h"
+#include "room/directory/limits.h"
 
-static json_t *customer_json(struct admin *ad, const struct customer *c)
+json_t *customer_json(struct admin *ad, const struct customer *c)
 {
 	uint64_t domains = 0, mailboxes = 0;
 	if (customer_counts(ad->e, c->id, &domains, &mailboxes) < 0)
 		return NULL;
-	return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:I}", "customer", json_text(c->name),
-			 "domains", (json_int_t)domains, "mailboxes", (json_int_t)mailboxes,
+	struct customer_limits l;
+	if (limits_of_customer(ad->e, c->id, &l) < 0)
+		return NULL;
+	return json_pack("{s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:I}", "customer", json_text(c->name),
+			 "allotment", l.fixed ? "fixed" : "shared", "domains", (json_int_t)domains, "mailboxes", (json_int_t)mailboxes,
 			 "pool_bytes", json_number(c->pool), "language", json_text(c->language),
 			 "contact", json_text(c->contact), "created_ms", (json_int_t)c->created_ms);
 }
@@ -45,7 +49,8 @@ void op_customer_add(struct admin *ad)
 		.created_ms = ad->now_ms,
 	};
 	int r = engine_begin(ad->e);
-	if (r == 0 && (r = customer_add(ad->e, ad->a, &c, &ad->why)) < 0)
+	struct customer_limits l = { .fixed = slice_eq(admin_get(ad, "allotment"), SLICE("fixed")) };
+	if (r == 0 && ((r = customer_add(ad->e, ad->a, &c, &ad->why)) < 0 || (r = limits_set_customer(ad->e, c.id, &l)) < 0))
 		admin_rollback(ad);
 	if (r == 0)
 		r = admin_commit(ad, c.name);

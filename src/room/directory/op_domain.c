@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "ipc/queue.pb-c.h"
+#include "room/directory/limits.h"
 #include "room/directory/op_addressing.h"
 #include "room/directory/other_name.h"
 
@@ -15,6 +16,7 @@ static const char *const tls_words[] = { "opportunistic", "none", "required", "v
 static const char *const recipient_words[] = { "ask", "list", "any", NULL };
 static const char *const down_words[] = { "queue", "later", NULL };
 static const char *const banished_words[] = { "refuse", "drop", NULL };
+static const char *const over_quota_words[] = { "later", "refuse", NULL };
 
 static json_t *server_json(const struct domain *d)
 {
@@ -38,7 +40,11 @@ static json_t *domain_json(struct admin *ad, const struct domain *d)
 	    customer_by_id(ad->e, ad->a, d->customer, &c) < 0 ||
 	    addressing_get(ad->e, ad->a, d->id, &x) < 0 || candidate_sums(ad->e, d->id, &sum) < 0)
 		return json_object();
-	json_t *j = json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}",
+	struct domain_limits l;
+	if (limits_of_domain(ad->e, d->id, &l) < 0)
+		return json_object();
+	json_t *j = json_pack("{s:s, s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}",
+			 "over_quota", over_quota_words[l.refuse],
 			 "domain", json_text(d->name), "customer", json_text(c.name), "mode",
 			 mode_words[d->hosted], "phase", phase_name(d->phase), "server",
 			 server_json(d), "server_tls", tls_words[d->server_tls & 3], "recipients",
@@ -92,6 +98,17 @@ static int take_fields(struct admin *ad, struct domain *d)
 	return 0;
 }
 
+/* In the transaction of the domain itself. */
+static int take_limits(struct admin *ad, const struct domain *d)
+{
+	struct domain_limits l;
+	int r = limits_of_domain(ad->e, d->id, &l);
+	if (r < 0 || !admin_has(ad, "over_quota"))
+		return r;
+	l.refuse = admin_choice(ad, "over_quota", over_quota_words, l.refuse);
+	return limits_set_domain(ad->e, d->id, &l);
+}
+
 /* Queued mail of this domain is looked at again: its way may be another one now. */
 static void kick(struct admin *ad, const struct domain *d)
 {
@@ -106,6 +123,7 @@ struct setting {
 	struct domain d;
 	struct addressing x;
 	unsigned status;
+	bool retell;		/* what holds for its mailboxes is another now */
 };
 
 static void give(void *ctx)
@@ -172,6 +190,8 @@ void op_domain_add(struct admin *ad)
 		r = op_addressing_take(ad, d, &s->x);
 	if (r == 0 && op_addressing_named(ad))
 		r = op_addressing_save(ad, d, &s->x);
+	if (r == 0)
+		r = take_limits(ad, d);
 	if (r < 0)
 		admin_rollback(ad);
 	else
@@ -219,6 +239,10 @@ static int change(struct setting *s)
 	r = domain_update(ad->e, &s->d);
 	if (r == 0 && op_addressing_named(ad))
 		r = op_addressing_save(ad, &s->d, &s->x);
+	if (r == 0)
+		r = take_limits(ad, &s->d);
+	if (r == 0 && s->retell)
+		r = limits_pending_add(ad->e, s->d.customer);
 	if (r < 0) {
 		admin_rollback(ad);
 		return r;
@@ -226,13 +250,34 @@ static int change(struct setting *s)
 	return admin_commit(ad, s->d.name);
 }
 
+static void tell_areas(struct setting *s)
+{
+	if (op_addressing_named(s->ad))
+		op_addressing_tell(s->ad, &s->x, give, s);
+	else
+		give(s);
+}
+
+static void on_applied(void *ctx, int err)
+{
+	struct setting *s = ctx;
+	if (err < 0)
+		admin_refuse(s->ad, limits_late(s->ad));
+	else
+		tell_areas(s);
+}
+
 void op_domain_set(struct admin *ad)
 {
 	struct setting *s = ARENA_NEW(ad->a, struct setting);
 	*s = (struct setting){ .ad = ad, .status = 200 };
 	int r = admin_domain(ad, admin_get(ad, "domain"), &s->d);
+	uint64_t customer = r == 0 ? s->d.customer : 0;
 	if (r == 0)
 		r = take_fields(ad, &s->d);
+	s->retell = s->d.customer != customer;
+	if (r == 0 && s->retell)
+		r = limits_check_move(ad->e, ad->a, s->d.id, s->d.customer, &ad->why);
 	if (r == 0)
 		r = addressing_get(ad->e, ad->a, s->d.id, &s->x);
 	if (r == 0)
@@ -245,10 +290,10 @@ void op_domain_set(struct admin *ad)
 	}
 	recipient_forget(ad->e, s->d.id);
 	kick(ad, &s->d);
-	if (op_addressing_named(ad))
-		op_addressing_tell(ad, &s->x, give, s);
+	if (s->retell)
+		limits_apply(ad->d, s->d.customer, on_applied, s);
 	else
-		give(s);
+		tell_areas(s);
 }
 
 static void warn_each(struct admin *ad, json_t *warnings, const char *fmt, const struct slice *rows,

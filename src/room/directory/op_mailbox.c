@@ -32,6 +32,8 @@ static json_t *mailbox_json(const struct account *x, const Postern__AccountUsage
 			      (json_int_t)x->id, "created_ms", (json_int_t)x->created_ms);
 	if (usage) {
 		json_object_set_new(j, "used_bytes", json_number(usage->bytes));
+		if (x->quota)
+			json_object_set_new(j, "percent", json_integer((json_int_t)((double)usage->bytes * 100.0 / (double)x->quota)));
 		json_object_set_new(j, "messages", json_number(usage->messages));
 	}
 	return j;

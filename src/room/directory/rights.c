@@ -24,6 +24,7 @@ static const struct {
 	{ "customer.add", P },
 	{ "customer.list", P | C | SELF },
 	{ "customer.show", P | C },
+	{ "customer.set", P },
 	{ "customer.remove", P },
 	{ "domain.add", P },
 	{ "domain.list", P | C | D | SELF | KIN },

@@ -12,6 +12,7 @@
 #include "proto/mail/address.h"
 #include "room/directory/engine_priv.h"
 #include "room/directory/list_policy.h"
+#include "room/directory/limits.h"
 #include "room/directory/script.h"
 #include "room/directory/srs_secret.h"
 
@@ -89,6 +90,9 @@ static int to_mailbox(struct walk *w, const struct address *x, struct slice addr
 	}
 	if (account.state != ACCOUNT_LIVE)
 		return refuse_unknown(w);
+	struct limits limits;
+	if (limits_of(w->e, account.id, &limits) < 0)
+		return refuse_trouble(w);
 	struct slice key = slice_str(arena_printf(w->a, "#%llu", (unsigned long long)account.id));
 	if (map_put(w->seen, key, w))
 		return 0;
@@ -97,6 +101,8 @@ static int to_mailbox(struct walk *w, const struct address *x, struct slice addr
 		.account = account.id,
 		.shard = account.shard,
 		.quota = account.quota,
+		.refuse = limits.refuse,
+		.near_full = limits.level == 2,
 		.address = address,
 	};
 	if (rules_any(w->e, account.id, &t.rules) < 0)
@@ -220,14 +226,18 @@ static int to_area(struct walk *w, const struct addressing *x, struct slice loca
 		   struct slice address)
 {
 	struct account area;
+	struct domain_limits limits;
+	if (limits_of_domain(w->e, x->domain, &limits) < 0)
+		return refuse_trouble(w);
 	struct route_target t = {
-		.kind = ROUTE_TO_MAILBOX, .mailboxes_max = x->max, .address = address
+		.kind = ROUTE_TO_MAILBOX, .mailboxes_max = x->max, .refuse = limits.refuse, .address = address
 	};
 	int r = candidate_route(w->e, w->a, x, local, &area, &t.mailbox);
 	if (r == ERR_NOT_FOUND)
 		return refuse_unknown(w);
 	if (r == ERR_QUOTA) {
-		refuse(w, 452, "4.2.2", "There is no room for unknown addresses now");
+		refuse(w, limits.refuse ? 552 : 452, limits.refuse ? "5.2.2" : "4.2.2",
+		       "There is no room for unknown addresses now");
 		return ERR_UNAVAILABLE;
 	}
 	if (r == ERR_UNAVAILABLE) {

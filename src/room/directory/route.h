@@ -49,6 +49,7 @@ struct route_target {
 	bool rules;		/* TO_MAILBOX: there are some (script.h) */
 	struct slice mailbox;		/* of an area; empty: INBOX */
 	unsigned mailboxes_max;
+	bool refuse, near_full;
 	struct slice address;
 	struct slice host;
 	unsigned port, tls;

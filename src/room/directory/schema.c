@@ -370,6 +370,25 @@ static const char list_policies[] = "CREATE TABLE list_policy ("
 				    " address INTEGER NOT NULL REFERENCES address(id) ON DELETE CASCADE,"
 				    " name BLOB NOT NULL,"
 				    " PRIMARY KEY (address, name)) STRICT, WITHOUT ROWID;";
+/* Storage: what customers, domains and mailboxes have set; leases of shared pools; what the shards told. */
+static const char limits[] = "CREATE TABLE customer_limits ("
+			     " customer INTEGER PRIMARY KEY REFERENCES customer(id) ON DELETE CASCADE,"
+			     " fixed INTEGER NOT NULL, retention INTEGER NOT NULL, level INTEGER NOT NULL) STRICT;"
+			     "CREATE TABLE domain_limits ("
+			     " domain INTEGER PRIMARY KEY REFERENCES domain(id) ON DELETE CASCADE,"
+			     " refuse INTEGER NOT NULL, retention INTEGER NOT NULL) STRICT;"
+			     "CREATE TABLE account_limits ("
+			     " account INTEGER PRIMARY KEY REFERENCES account(id) ON DELETE CASCADE,"
+			     " retention INTEGER NOT NULL, level INTEGER NOT NULL) STRICT;"
+			     "CREATE TABLE limits_pending ("
+			     " customer INTEGER PRIMARY KEY REFERENCES customer(id) ON DELETE CASCADE,"
+			     " change INTEGER NOT NULL) STRICT;"
+			     "INSERT INTO limits_pending SELECT id, 0 FROM customer WHERE pool <> 0;"
+			     "CREATE TABLE pool_lease ("
+			     " customer INTEGER NOT NULL REFERENCES customer(id) ON DELETE CASCADE,"
+			     " shard INTEGER NOT NULL, lease INTEGER NOT NULL, used INTEGER NOT NULL,"
+			     " recall INTEGER NOT NULL, PRIMARY KEY (customer, shard)) STRICT, WITHOUT ROWID;"
+			     "CREATE TABLE crossing_seen (shard INTEGER PRIMARY KEY, id INTEGER NOT NULL) STRICT;";
 
 /* clang-format off */
 const char *const directory_migrations[] = {
@@ -387,6 +406,7 @@ const char *const directory_migrations[] = {
 	srs_secrets,
 	links,
 	list_policies,
+	limits,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

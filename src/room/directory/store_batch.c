@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/store.pb-c.h"
+#include "room/directory/limits.h"
 
 enum { WINDOW = 200 };
 
@@ -53,12 +54,17 @@ static void send_one(struct store_batch *b, size_t i)
 	const struct account *x = &b->accounts[i];
 	Postern__AccountPut put = POSTERN__ACCOUNT_PUT__INIT;
 	Postern__AccountId id = POSTERN__ACCOUNT_ID__INIT;
+	struct limits limits;
 	struct flight *f = calloc(1, sizeof(*f));
 	bug_if(!f);
 	f->b = b;
 	f->i = i;
 	put.account_id = id.account_id = x->id;
 	put.quota_bytes = x->quota;
+	if (limits_of(b->d->e, x->id, &limits) == 0) {
+		put.pool_id = limits.pool;
+		put.retention_days = limits.retention;
+	}
 	put.address = data_of(x->address);
 	b->flying++;
 	room_call(b->d->room, ROLE_STORE, x->shard, b->op,

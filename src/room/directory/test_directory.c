@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "room/directory/limits.h"
 #include "room/directory/testing.h"
 
 #include "proto/api/api.h"
@@ -145,7 +146,9 @@ static void pool(void **state)
 {
 	struct fixture *f = *state;
 	struct customer c = { .name = T("small"), .language = T("en"), .pool = 1000 };
+	struct customer_limits fixed = { .fixed = true };
 	assert_int_equal(customer_add(f->e, f->a, &c, NULL), 0);
+	assert_int_equal(limits_set_customer(f->e, c.id, &fixed), 0);
 	struct domain d = { .customer = c.id, .name = T("small.test"), .hosted = true };
 	assert_int_equal(domain_add(f->e, f->a, &d, NULL), 0);
 	struct account x = { .quota = 600 }, y = { .quota = 401 }, z = { .quota = 400 };

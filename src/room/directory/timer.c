@@ -23,6 +23,11 @@ static void finish(void *ctx, int64_t now_ms)
 	finish_accounts(ctx);
 }
 
+static void finish_limits(void *ctx, int64_t now_ms)
+{
+	limits_finish(ctx);
+}
+
 static void expire(void *ctx, int64_t now_ms)
 {
 	move_expire(ctx, now_ms);
@@ -107,6 +112,7 @@ static void turn_secrets(void *ctx, int64_t now_ms)
 
 static const struct timer_job jobs[] = {
 	{ "accounts.finish", "completes what a crash left of new and removed mailboxes", 0, finish },
+	{ "limits.finish", "tells the shards what they missed of changed pools and retentions", 0, finish_limits },
 	{ "moves.expire", "forgets passwords of copies that nobody goes on with", 0, expire },
 	{ "logins.expire", "ends old user names whose grace is over", MINUTE_MS, end_old_logins },
 	{ "tokens.expire", "forgets tokens that are over", HOUR_MS, end_tokens },

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208, and RFC 2087 before it). One root, named "": the account. */
+/*
+ * GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208, and RFC 2087 before it). The root "" is the account; where it shares its
+ * customer's storage with other accounts, the root "pool" says what of that is used by all of them.
+ */
 #include "room/imapd/imapd_priv.h"
 
 #include "base/err.h"
@@ -7,8 +10,15 @@
 
 struct quota {
 	bool root;		/* GETQUOTAROOT */
+	bool pool;		/* GETQUOTA "pool" */
 	struct slice mailbox;
 };
+
+static void write_pool(struct conn *c, const Postern__SessionInfo *i)
+{
+	conn_printf(c, "* QUOTA \"pool\" (STORAGE %llu %llu)\r\n", (unsigned long long)(i->pool_used + 1023) / 1024,
+		    (unsigned long long)i->pool_bytes / 1024);
+}
 
 static void write_quota(struct conn *c, const Postern__SessionInfo *i)
 {
@@ -24,9 +34,15 @@ static void write_quota(struct conn *c, const Postern__SessionInfo *i)
 	conn_printf(c, "* QUOTA \"\" (%s%s)\r\n", storage, messages);
 }
 
+static void no_root(struct cmd *cmd)
+{
+	cmd_done(cmd, "NO [NONEXISTENT] There is no such quota root.");
+}
+
 static void on_info(struct cmd *cmd, int err, const ProtobufCMessage *msg, int fd UNUSED, const char *text)
 {
 	const struct quota *q = cmd->state;
+	const Postern__SessionInfo *i = (const Postern__SessionInfo *)msg;
 	struct buf out = BUF_INIT(1 << 16);
 
 	if (err < 0) {
@@ -36,11 +52,18 @@ static void on_info(struct cmd *cmd, int err, const ProtobufCMessage *msg, int f
 	if (q->root) {
 		buf_str(&out, "* QUOTAROOT ");
 		imap_name_write(&out, q->mailbox, cmd->conn->utf8);
-		buf_str(&out, " \"\"\r\n");
+		buf_str(&out, i->pool_bytes ? " \"\" \"pool\"\r\n" : " \"\"\r\n");
 		conn_write(cmd->conn, &out);
 	}
 	buf_fini(&out);
-	write_quota(cmd->conn, (const Postern__SessionInfo *)msg);
+	if (q->pool && !i->pool_bytes) {
+		no_root(cmd);
+		return;
+	}
+	if (!q->pool)
+		write_quota(cmd->conn, i);
+	if (i->pool_bytes && (q->root || q->pool))
+		write_pool(cmd->conn, i);
 	cmd_ok(cmd);
 }
 
@@ -66,11 +89,13 @@ void cmd_getquota(struct cmd *cmd)
 		cmd_syntax(cmd);
 		return;
 	}
-	if (root.n) {
-		cmd_done(cmd, "NO [NONEXISTENT] There is no such quota root.");
+	if (root.n && !slice_eq(root, SLICE("pool"))) {
+		no_root(cmd);
 		return;
 	}
-	cmd->state = ARENA_NEW(cmd->arena, struct quota);
+	struct quota *q = ARENA_NEW(cmd->arena, struct quota);
+	q->pool = root.n;
+	cmd->state = q;
 	ask_info(cmd);
 }
 

@@ -34,15 +34,15 @@ static void operation_id(const struct job *j, const struct rcpt *r, uint8_t ret[
 	memcpy(ret, &r->id, 8);
 }
 
-static struct outcome outcome_of(int err)
+static struct outcome outcome_of(int err, bool refuse)
 {
 	switch (err) {
 	case 0:
 		return (struct outcome){
 			.what = OUT_DELIVERED, .enhanced = SLICE("2.1.5"), .dsn_passed_on = false};
 	case ERR_QUOTA:
-		return (struct outcome){.what = OUT_LATER,
-					.enhanced = SLICE("4.2.2"),
+		return (struct outcome){.what = refuse ? OUT_FAILED : OUT_LATER,
+					.enhanced = refuse ? SLICE("5.2.2") : SLICE("4.2.2"),
 					.text = SLICE("The mailbox is full")};
 	case ERR_NOT_FOUND:
 		return (struct outcome){.what = OUT_LATER,
@@ -84,7 +84,7 @@ static void on_delivered(void *ctx, int err, const ProtobufCMessage *msg, int fd
 	if (fd >= 0)
 		close(fd);
 	if (err == 0 && reply->n_results)
-		j->outcomes[d->at] = outcome_of(worst(reply));
+		j->outcomes[d->at] = outcome_of(worst(reply), j->rcpts[d->at].refuse);
 	else
 		j->deferred = true;
 	finish(j);
@@ -158,7 +158,7 @@ static void on_plan(void *ctx, const struct rules_plan *plan)
 	if (j->plans[d->at] && j->plans[d->at]->n_places)
 		deliver_one(d);
 	else if (j->plans[d->at])	/* discarded, or passed on without a copy */
-		j->outcomes[d->at] = outcome_of(0);
+		j->outcomes[d->at] = outcome_of(0, false);
 	finish(j);
 }
 

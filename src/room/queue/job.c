@@ -58,7 +58,8 @@ void job_add_row(struct job *j, struct sql_stmt *s)
 		ATTEMPTS,
 		STEPS,
 		TOLD,
-		MAILBOX
+		MAILBOX,
+		REFUSE
 	};
 	grow(j);
 	struct rcpt *r = &j->rcpts[j->n++];
@@ -79,6 +80,7 @@ void job_add_row(struct job *j, struct sql_stmt *s)
 		.steps = (unsigned)sql_int(s, STEPS),
 		.delay_told = sql_int(s, TOLD),
 		.mailbox = arena_dup(j->arena, sql_blob(s, MAILBOX)),
+		.refuse = sql_int(s, REFUSE),
 	};
 	j->dest->rows++;
 	map_put(j->q->flying, map_key_u64(&r->id), j);

@@ -135,6 +135,7 @@ struct rcpt {
 	unsigned notify, route, port, tls;
 	uint64_t account, quota;
 	struct slice mailbox;	/* of the account; empty: INBOX */
+	bool refuse;		/* where that is full */
 	unsigned attempts, steps;
 	bool delay_told;
 };
@@ -180,7 +181,7 @@ void job_free(struct job **j);		/* its rows are free again */
 void job_over(struct job *j);		/* ends a running one and schedules */
 void job_pause(struct job *j, const char *why, int err);	/* a room of ours failed: later, nothing is written */
 #define ROW_COLUMNS                                                                                \
-	"id, address, original, orcpt, host, domain, notify, route, port, tls, account, quota, attempts, steps, delay_told, mailbox"
+	"id, address, original, orcpt, host, domain, notify, route, port, tls, account, quota, attempts, steps, delay_told, mailbox, refuse"
 
 /* attempt.c, deliver.c, reroute.c: what a job does; each ends in result_add, reroute's batch, or job_pause */
 void attempt_start(struct job *j);

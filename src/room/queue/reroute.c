@@ -39,10 +39,11 @@ static int update_row(struct queue *q, uint64_t id, const Postern__RouteTarget *
 	return sql_run(q->db,
 		       "UPDATE recipient SET address = ?, domain = ?, destination = ?, route = ?, "
 		       "host = ?, port = ?,"
-		       " tls = ?, account = ?, quota = ?, mailbox = ? WHERE id = ?",
-		       "bbbibiiiibi", address, domain, key, (int64_t)t->kind, slice_str(t->host),
+		       " tls = ?, account = ?, quota = ?, mailbox = ?, refuse = ? WHERE id = ?",
+		       "bbbibiiiibii", address, domain, key, (int64_t)t->kind, slice_str(t->host),
 		       (int64_t)t->port, (int64_t)t->tls, (int64_t)t->account_id,
-		       (int64_t)t->quota_bytes, slice_of_pb(t->mailbox), (int64_t)id);
+		       (int64_t)t->quota_bytes, slice_of_pb(t->mailbox),
+		       (int64_t)t->over_quota_refuse, (int64_t)id);
 }
 
 /* A further target of the same recipient; the row keeps its history. */

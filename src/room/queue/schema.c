@@ -41,5 +41,7 @@ const char *const queue_migrations[] = {
 	/* What is sent once to somebody within a time (vacation replies). */
 	"CREATE TABLE once (key BLOB PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX once_until ON once (until_ms);",
+	/* A mailbox that is full: the sender is told at once, not after days. */
+	"ALTER TABLE recipient ADD COLUMN refuse INTEGER NOT NULL DEFAULT 0;",
 };
 const size_t queue_n_migrations = ARRAY_SIZE(queue_migrations);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "ipc/store.pb-c.h"
 #include "base/rng.h"
 #include "ipc/auth.pb-c.h"
 #include "lib/delivery/senders.h"
@@ -133,18 +134,53 @@ static void op_check_sender(void *ctx, const struct smtp_mail *m)
 struct rcpt_question {		/* in the envelope's arena */
 	struct conn *c;
 	struct smtp_rcpt rcpt;
+	const Postern__RouteReply *route;
+	const Postern__RouteTarget *target;	/* whose shard is asked whether there is room */
+	struct arena *kept;		/* that route lives in */
 };
 
-static void on_route(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+static void routed(struct conn *c, const struct smtp_status *st)
+{
+	c->d->count.refused_recipients += st != NULL;
+	smtp_server_routed(c->server, st);
+}
+
+static void forget_route(void *ctx)
+{
+	struct rcpt_question *q = ctx;
+	arena_free(&q->kept);
+}
+
+/* A shard that says nothing about it is asked again at the end of the data. */
+static void on_fits(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct rcpt_question *q = ctx;
 	struct conn *c = q->c;
 	struct smtp_status given;
 	c->question = NULL;
-	const struct smtp_status *st = err < 0 ? &unavailable :
-		envelope_route(&c->envelope, &q->rcpt, (const Postern__RouteReply *)reply, &given);
-	c->d->count.refused_recipients += st != NULL;
-	smtp_server_routed(c->server, st);
+	routed(c, err == ERR_QUOTA ? envelope_over_quota(q->target->over_quota_refuse) :
+				     envelope_route(&c->envelope, &q->rcpt, q->route, &given));
+}
+
+static void on_route(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct rcpt_question *q = ctx;
+	struct conn *c = q->c;
+	struct smtp_status given;
+	Postern__FitsRequest req = POSTERN__FITS_REQUEST__INIT;
+	c->question = NULL;
+	q->route = (const Postern__RouteReply *)msg;
+	q->target = err < 0 ? NULL : envelope_near_full(q->route);
+	if (!q->target) {
+		routed(c, err < 0 ? &unavailable : envelope_route(&c->envelope, &q->rcpt, q->route, &given));
+		return;
+	}
+	q->kept = ipc_reply_keep();
+	arena_on_free(c->envelope.arena, forget_route, q);
+	req.account_id = q->target->account_id;
+	req.bytes = c->envelope.announced ? c->envelope.announced : 1;
+	c->question = room_call(c->d->room, ROLE_STORE, q->target->shard, POSTERN__STORE_OP__STORE_FITS, &req.base, NULL,
+				0, ASK_MS, on_fits, q);
 }
 
 static void op_route(void *ctx, const struct smtp_rcpt *r)

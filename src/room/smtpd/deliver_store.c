@@ -19,15 +19,24 @@ struct store_call {
 
 static const struct smtp_status *refusal(int err)
 {
-	static const struct smtp_status full = { 452, "4.3.1", "No room for the message now" },
-		quota = { 452, "4.2.2", "The mailbox of a recipient is full" };
-	return err == ERR_FULL ? &full : err == ERR_QUOTA ? &quota : &delivery_later;
+	static const struct smtp_status full = { 452, "4.3.1", "No room for the message now" };
+	return err == ERR_FULL ? &full : &delivery_later;
 }
 
-static void failed(struct delivery *dl, int err, const char *text)
+static void failed(struct delivery *dl, const struct smtp_status *st, int err, const char *text)
 {
 	ev(EV_WARN, "smtp.store.failed", KS("id", dl->from.id), KS("reason", err_name(err)), KS("text", text));
-	delivery_refuse(dl, refusal(err));
+	delivery_refuse(dl, st);
+}
+
+/* Where one of the full mailboxes only says "later", so does the answer: the others may get it then. */
+static const struct smtp_status *over_quota(const struct store_call *c, const Postern__DeliverReply *r)
+{
+	bool never = true;
+	for (size_t i = 0; i < c->n && i < r->n_results; i++)
+		if (r->results[i]->err == ERR_QUOTA)
+			never &= c->targets[i]->over_quota_refuse;
+	return envelope_over_quota(never);
 }
 
 static void kept(struct store_call *c)
@@ -59,8 +68,10 @@ static void on_stored(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 		err = read_results(c, (const Postern__DeliverReply *)reply);
 	if (err == 0)
 		kept(c);
+	else if (err == ERR_QUOTA)
+		failed(dl, over_quota(c, (const Postern__DeliverReply *)reply), err, text);
 	else if (err != ERR_NOT_FOUND)
-		failed(dl, err, text);
+		failed(dl, refusal(err), err, text);
 	if (--dl->waiting == 0)
 		delivery_next(dl);
 }

@@ -23,6 +23,7 @@ void envelope_begin(struct envelope *e, const struct smtp_mail *m)
 	e->envid = arena_dup(e->arena, m->envid);
 	e->ret_headers = m->ret == SMTP_RET_HDRS;
 	e->smtputf8 = m->smtputf8;
+	e->announced = m->has_size ? m->size : 0;
 	e->body_8bit = m->body == SMTP_BODY_8BITMIME;
 }
 
@@ -80,6 +81,7 @@ static struct target *target_new(struct envelope *e, const struct rcpt *rcpt, co
 	t->account_id = r->account_id;
 	t->shard = r->shard;
 	t->quota_bytes = r->quota_bytes;
+	t->over_quota_refuse = r->over_quota_refuse;
 	t->mailbox = arena_dup(e->arena, slice_of(r->mailbox.data, r->mailbox.len));
 	t->mailboxes_max = r->mailboxes_max;
 	t->rules = r->rules && !r->mailbox.len;
@@ -149,6 +151,20 @@ const struct smtp_status *envelope_route(struct envelope *e, const struct smtp_r
 	e->n_rcpts++;
 	add_all(e, rcpt, reply);
 	return NULL;
+}
+
+/* Among several one that is full must not keep the mail from the others: the end of the data decides. */
+const Postern__RouteTarget *envelope_near_full(const Postern__RouteReply *reply)
+{
+	const Postern__RouteTarget *t = reply->n_targets == 1 ? reply->targets[0] : NULL;
+	return t && t->near_full && t->kind == POSTERN__ROUTE_KIND__ROUTE_MAILBOX ? t : NULL;
+}
+
+const struct smtp_status *envelope_over_quota(bool refuse)
+{
+	static const struct smtp_status later = { 452, "4.2.2", "The mailbox of a recipient is full" },
+		never = { 552, "5.2.2", "The mailbox of a recipient is full" };
+	return refuse ? &never : &later;
 }
 
 void envelope_route_again(struct envelope *e, struct rcpt *r, const Postern__RouteReply *reply)

@@ -62,6 +62,7 @@ struct target {
 	uint64_t account_id;		/* TO_STORE */
 	uint32_t shard;
 	uint64_t quota_bytes;
+	bool over_quota_refuse;		/* 552 where it is full, else 452 */
 	struct slice mailbox;		/* TO_STORE: a folder of a domain's area; empty: INBOX, or Junk */
 	uint32_t mailboxes_max;
 	bool rules, ruled;		/* it has some; they have run: where it goes is in places */
@@ -85,6 +86,7 @@ struct envelope {
 	struct arena *arena;		/* NULL: no transaction */
 	struct slice sender, envid;
 	bool ret_headers, smtputf8, body_8bit;
+	uint64_t announced;		/* octets, by SIZE=; 0: not said */
 	struct list *rcpts, *targets;
 	struct map *keys;		/* of the targets */
 	size_t n_targets, n_rcpts;
@@ -96,6 +98,9 @@ void envelope_clear(struct envelope *e);
 /* NULL, or the refusal, which may point into reply. */
 const struct smtp_status *envelope_route(struct envelope *e, const struct smtp_rcpt *r,
 					 const Postern__RouteReply *reply, struct smtp_status *ret);
+/* The one mailbox behind the recipient where its quota is nearly used up: whoever adds it may ask the shard first. */
+const Postern__RouteTarget *envelope_near_full(const Postern__RouteReply *reply);
+const struct smtp_status *envelope_over_quota(bool refuse);
 /* The same for a recipient that was accepted, and whose mailbox went away since. A refusal is kept in r. */
 void envelope_route_again(struct envelope *e, struct rcpt *r, const Postern__RouteReply *reply);
 struct slice envelope_only_rcpt(const struct envelope *e);	/* for the trace line; empty where there are several */

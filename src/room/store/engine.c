@@ -328,6 +328,7 @@ int shard_open_at(const char *db, const struct shard_options *options, struct sh
 
 	bug_if(!e);
 	e->options = *options;
+	e->limits_moved = true;
 	buf_init(&e->journal, BLOB_META_MAX);
 	buf_init(&e->scratch, 4u << 20);
 	int err = sql_open(db, store_schema, store_schema_n, &e->db);

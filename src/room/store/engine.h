@@ -115,6 +115,8 @@ NODISCARD int shard_pool_reported(struct shard *e, uint64_t id, uint64_t used);
 /* Pools whose use moved far from what directory knows; at most max. */
 NODISCARD int shard_pools_to_report(struct shard *e, struct pool *ret, size_t max, size_t *ret_n);
 /* After an operation that gave ERR_QUOTA: the pool that could have helped, and what lease would have been enough. */
+/* 0, or ERR_QUOTA as above. */
+NODISCARD int shard_fits(struct shard *e, uint64_t account, uint64_t bytes);
 bool shard_pool_short(const struct shard *e, uint64_t *ret_pool, uint64_t *ret_want);
 
 struct crossing {
@@ -122,6 +124,7 @@ struct crossing {
 	uint32_t level;
 };
 /* Crossings that directory does not know of yet, oldest first; their ids only rise. */
+bool shard_limits_moved(struct shard *e);	/* since this was asked last */
 NODISCARD int shard_crossings(struct shard *e, struct crossing *ret, size_t max, size_t *ret_n);
 NODISCARD int shard_crossings_done(struct shard *e, uint64_t up_to);
 

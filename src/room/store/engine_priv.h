@@ -47,6 +47,7 @@ struct shard {
 	size_t n_uses, cap_uses;
 
 	int64_t next_blob, next_mailbox;	/* as in the table, kept here between batches */
+	bool limits_moved;
 	uint64_t short_pool, short_want;	/* of the last operation */
 	bool reserve_held, short_of_room;
 	int64_t room_asked;

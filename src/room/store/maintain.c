@@ -117,6 +117,7 @@ void maintain_tick(struct store *st)
 	struct compactor *c = &st->compactor;
 
 	recent_save(st, false);
+	quota_report(st);
 	if (list_empty(&st->work))
 		shard_idle(st->engine);
 	if (!shard_fatal(st->engine))

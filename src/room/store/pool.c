@@ -4,8 +4,9 @@
  * the leases together are never more than the pool, and a shard never holds more mail of it than its lease. Use is
  * counted in the transaction of the message, with the account's own.
  *
- * Crossings of 80 and 95 % of an account's own quota: the level is kept with the account, a crossing is a row until
- * directory has it. A line is armed again when the use falls below it, so mail that comes and goes at the line tells once.
+ * Crossings of 80 and 95 % of an account's own quota: the level is kept with the account, a crossing (up or down) is a
+ * row until directory has it. The level falls only when the use is below a line, so mail that comes and goes at the line
+ * crosses it once.
  */
 #include "room/store/engine_priv.h"
 
@@ -43,6 +44,7 @@ int shard_pool_count(struct shard *e, struct account *a)
 
 	if (!a->pool)
 		return 0;
+	e->limits_moved = true;
 	int n = sql_run(e->db,
 			"INSERT INTO pool (id, lease, used, size, elsewhere, reported, last_account) VALUES (?1, 0, ?2, 0, 0, 0, ?3)"
 			" ON CONFLICT (id) DO UPDATE SET used = used + ?2,"
@@ -84,7 +86,7 @@ int shard_pool_reported(struct shard *e, uint64_t id, uint64_t used)
 int shard_pools_to_report(struct shard *e, struct pool *ret, size_t max, size_t *ret_n)
 {
 	struct sql_stmt *s = sql_prepare(e->db, "SELECT id, lease, used, size, elsewhere, reported, last_account FROM pool"
-						" WHERE abs(used - reported) > size / ?1 ORDER BY id");
+						" WHERE size = 0 OR abs(used - reported) > size / ?1 ORDER BY id");
 	size_t n = 0;
 	int err = 0;
 
@@ -94,6 +96,25 @@ int shard_pools_to_report(struct shard *e, struct pool *ret, size_t max, size_t 
 	sql_done(s);
 	*ret_n = n;
 	return err < 0 ? err : 0;
+}
+
+int shard_fits(struct shard *e, uint64_t account, uint64_t bytes)
+{
+	struct account a;
+	int err = shard_account(e, account, &a);
+
+	e->short_pool = 0;
+	if (err)
+		return err;
+	return shard_account_fits(e, &a, bytes, 1, bytes) ? 0 : ERR_QUOTA;
+}
+
+bool shard_limits_moved(struct shard *e)
+{
+	bool moved = e->limits_moved;
+
+	e->limits_moved = false;
+	return moved;
 }
 
 bool shard_pool_short(const struct shard *e, uint64_t *ret_pool, uint64_t *ret_want)
@@ -133,8 +154,9 @@ int shard_level_keep(struct shard *e, struct account *a)
 	uint32_t before = a->level;
 
 	a->level = level_now(a);
-	if (a->level <= before)
+	if (a->level == before)
 		return 0;
+	e->limits_moved = true;
 	/* Ids rise also over a rebuild, which has no crossings: directory knows by them what it has had. */
 	int n = sql_run(e->db,
 			"INSERT INTO crossing VALUES (max(?1, 1 + ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'crossing'), 0)), ?2, ?3, ?4, ?5)",

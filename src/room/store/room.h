@@ -43,6 +43,10 @@ struct store {
 	struct map *claims;		/* mailbox id -> uid: what sessions were told of, not in the index yet */
 	bool claims_written;		/* in the batch that is not committed yet */
 	int64_t claimed_at;
+	struct list asks;		/* pools whose lease directory is asked about; struct ask of quota.c */
+	bool reporting, report_failed;
+	uint64_t recalls;		/* the number of the last one; rises over restarts */
+	bool report_void;		/* a recall came since it was sent */
 	struct map *accounts;		/* struct account_sessions by account id */
 	size_t n_sessions;
 	struct compactor {
@@ -66,6 +70,8 @@ struct work {
 	struct ipc_call *call;
 	int (*run)(struct work *w);
 	bool changes, takes_space;
+	bool asked;			/* directory was asked for a larger lease: what is refused now stays so */
+	uint64_t short_pool, short_want;
 	uint64_t bytes;
 	int err;
 	const ProtobufCMessage *reply;
@@ -114,6 +120,14 @@ uint32_t recent_count(struct store *st, const struct mailbox *m);
 void recent_flush(struct store *st);	/* inside a batch: writes what waits */
 void recent_written(struct store *st);	/* it is committed */
 void recent_save(struct store *st, bool now);	/* a batch of its own, where they have waited long or now */
+
+/* ---- quota.c: leases of pools, and what directory is told ---- */
+/* The work was refused for want of a lease: true, directory is asked, and the work is done again behind the answer. */
+bool quota_park(struct store *st, struct work *w);
+void quota_report(struct store *st);	/* use and crossings that directory does not know of */
+int quota_recall(struct work *w);
+int quota_fits(struct work *w);
+void store_work_again(struct work *w);	/* work.c */
 
 /* ---- session.c ---- */
 
@@ -169,6 +183,6 @@ int store_put(struct work *w);
 int store_drop(struct work *w);
 int store_prune(struct work *w);
 
-extern ipc_handler_fn *const store_handlers[POSTERN__STORE_OP__STORE_PRUNE + 1];
+extern ipc_handler_fn *const store_handlers[POSTERN__STORE_OP__STORE_FITS + 1];
 
 #endif

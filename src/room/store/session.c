@@ -122,6 +122,7 @@ static int do_info(struct work *w)
 {
 	Postern__SessionInfo *r = ARENA_NEW(w->call->arena, Postern__SessionInfo);
 	struct account a;
+	struct pool p;
 	int err = shard_account(w->store->engine, w->session->account, &a);
 
 	if (err)
@@ -133,6 +134,10 @@ static int do_info(struct work *w)
 	r->used_bytes = a.used_bytes;
 	r->quota_messages = a.quota_messages;
 	r->used_messages = a.used_messages;
+	if (a.pool && shard_pool(w->store->engine, a.pool, &p) == 0) {
+		r->pool_bytes = p.size;
+		r->pool_used = p.used + p.elsewhere;
+	}
 	w->reply = &r->base;
 	return 0;
 }

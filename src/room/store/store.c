@@ -28,6 +28,8 @@ struct store *store_new(uv_loop_t *loop, struct room *room, struct shard *engine
 	st->accounts = map_new();
 	st->claims = map_new();
 	list_init(&st->unused_boxes);
+	list_init(&st->asks);
+	st->recalls = (uint64_t)store_now() * 1000;
 	store_work_init(st);
 	maintain_init(st);
 	return st;
@@ -124,6 +126,8 @@ static int do_put(struct work *w)
 	int err = shard_account_put(w->store->engine, req->account_id, wire_slice(req->address), req->quota_bytes,
 				     req->quota_messages);
 
+	if (!err)
+		err = shard_account_limits(w->store->engine, req->account_id, req->pool_id, req->retention_days);
 	return err ? err : reply_nothing(w);
 }
 
@@ -250,7 +254,7 @@ static void h_timer(struct ipc_call *call, void *ctx)
 static const struct {
 	int (*run)(struct work *w);
 	bool changes, takes_space;
-} operations[POSTERN__STORE_OP__STORE_PRUNE + 1] = {
+} operations[POSTERN__STORE_OP__STORE_FITS + 1] = {
 	[POSTERN__STORE_OP__STORE_DELIVER] = { do_deliver, true, true },
 	[POSTERN__STORE_OP__STORE_ACCOUNT_PUT] = { do_put, true, true },
 	[POSTERN__STORE_OP__STORE_ACCOUNT_REMOVE] = { do_remove, true, false },
@@ -264,6 +268,8 @@ static const struct {
 	[POSTERN__STORE_OP__STORE_PUT] = { store_put, true, true },
 	[POSTERN__STORE_OP__STORE_DROP] = { store_drop, true, false },
 	[POSTERN__STORE_OP__STORE_PRUNE] = { store_prune, true, false },
+	[POSTERN__STORE_OP__STORE_POOL_RECALL] = { quota_recall, true, false },
+	[POSTERN__STORE_OP__STORE_FITS] = { quota_fits, false, false },
 };
 
 static void h_request(struct ipc_call *call, void *ctx)
@@ -278,7 +284,7 @@ static void h_request(struct ipc_call *call, void *ctx)
 #define R(op) [POSTERN__STORE_OP__STORE_##op] = h_request
 ipc_handler_fn *const store_handlers[ARRAY_SIZE(operations)] = {
 	R(DELIVER), R(ACCOUNT_PUT), R(ACCOUNT_REMOVE), R(ACCOUNT_USAGE), R(GRANT), R(REVOKE), R(CHECK), R(FOLDERS), R(CLOSE),
-	R(READ), R(PUT), R(DROP), R(PRUNE), [POSTERN__STORE_OP__STORE_COMPACT] = h_compact, [POSTERN__STORE_OP__STORE_TIMER] = h_timer,
+	R(READ), R(PUT), R(DROP), R(PRUNE), R(POOL_RECALL), R(FITS), [POSTERN__STORE_OP__STORE_COMPACT] = h_compact, [POSTERN__STORE_OP__STORE_TIMER] = h_timer,
 };
 
 /* ---- the room ---- */

@@ -41,7 +41,29 @@ static void answer(struct work *w)
 static void run_read(struct work *w)
 {
 	w->err = w->session && !w->session->chan ? ERR_CLOSED : w->run(w);
-	answer(w);
+	if (!quota_park(w->store, w))
+		answer(w);
+}
+
+static void enlist(struct work *w)
+{
+	struct store *st = w->store;
+
+	if (list_empty(&st->work))
+		uv_idle_start(&st->idle, on_idle);
+	list_append(&st->work, &w->node);
+	st->n_work++;
+}
+
+void store_work_again(struct work *w)
+{
+	list_remove(&w->node);
+	if (w->changes) {
+		w->err = 0;
+		enlist(w);
+	} else {
+		run_read(w);
+	}
 }
 
 void store_work_add(struct store *st, struct session *s, struct ipc_call *call, int (*run)(struct work *w), bool changes,
@@ -60,10 +82,7 @@ void store_work_add(struct store *st, struct session *s, struct ipc_call *call, 
 	}
 	if (s)
 		s->pending += changes;
-	if (list_empty(&st->work))
-		uv_idle_start(&st->idle, on_idle);
-	list_append(&st->work, &w->node);
-	st->n_work++;
+	enlist(w);
 }
 
 static void fail_all(struct list *batch, int err)
@@ -88,7 +107,9 @@ static int run_changes(struct store *st, struct list *batch)
 		int err = shard_op_begin(st->engine, w->session);
 		if (err)
 			return err;
-		w->err = shard_op_end(st->engine, w->run(w));
+		w->err = w->run(w);
+		IGNORE(shard_pool_short(st->engine, &w->short_pool, &w->short_want), "0: none");
+		w->err = shard_op_end(st->engine, w->err);
 		if (shard_fatal(st->engine))
 			return ERR_INTERNAL;
 	}
@@ -171,10 +192,10 @@ static void on_check(uv_check_t *check)
 	if (!err)
 		boxes_apply(st);
 	list_each(w, &batch, struct work, node) {
-		if (w->changes)
-			answer(w);
-		else
+		if (!w->changes)
 			run_read(w);
+		else if (err || !quota_park(st, w))
+			answer(w);
 	}
 	if (list_empty(&st->work))
 		uv_idle_stop(&st->idle);

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pools and allotments (M25), and what happens at the end of a quota (M26)."""
+import concurrent.futures
+import itertools
+import smtplib
+
+import pytest
+
+from harness.wait import wait_until
+from imapraw import Client, message
+
+PASSWORD = "Correct-horse-1"
+KB = 1024
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def server(shared_postern):
+    return shared_postern
+
+
+class House:
+    """A customer of its own with one domain."""
+
+    def __init__(self, server, *options):
+        n = next(numbers)
+        self.server, self.customer, self.domain = server, f"quota{n}", f"quota{n}.test"
+        server.cli("customer", "add", self.customer, *options)
+        server.cli("domain", "add", self.domain, "--customer", self.customer, "--mode", "hosted")
+
+    def mailbox(self, name, *options):
+        self.server.add_mailbox(f"{name}@{self.domain}", PASSWORD, *options)
+        return f"{name}@{self.domain}"
+
+    def used(self):
+        return self.server.json("customer", "show", self.customer)["used_bytes"]
+
+
+def send(server, to, size=10 * KB, sender="a@elsewhere.test"):
+    """None where it was kept, else (at which command, code, enhanced code)."""
+    to = [to] if isinstance(to, str) else to
+    body = message("quota", "x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * (size // 72))
+    with server.smtp() as smtp:
+        smtp.ehlo()
+        smtp.mail(sender, [f"SIZE={len(body)}"])
+        for one in to:
+            code, text = smtp.rcpt(one)
+            if code >= 400:
+                return "RCPT", code, text.split()[0].decode()
+        code, text = smtp.data(body)
+        return None if code == 250 else ("DATA", code, text.split()[0].decode())
+
+
+def fill(server, to, size=10 * KB):
+    """Until it is refused; how many were taken, and the refusal."""
+    for n in range(1000):
+        refused = send(server, to, size)
+        if refused:
+            return n, refused
+    raise AssertionError("no end")
+
+
+def test_fixed_parts_of_a_pool(server):
+    house = House(server, "--pool", "10M", "--allotment", "fixed")
+    assert "part of the customer's pool" in server.refused("mailbox", "add", f"a@{house.domain}")
+    house.mailbox("a", "--quota", "6M")
+    assert "4194304" in server.refused("mailbox", "add", f"b@{house.domain}", "--quota", "5M")
+    house.mailbox("b", "--quota", "4M")
+    assert "pool" in server.refused("mailbox", "set", f"b@{house.domain}", "--quota", "5M")
+    assert "pool" in server.refused("mailbox", "set", f"b@{house.domain}", "--quota", "0")
+    server.cli("mailbox", "set", f"a@{house.domain}", "--quota", "5M")
+    server.cli("mailbox", "set", f"b@{house.domain}", "--quota", "5M")
+    # The customer's own rules are held to what is there.
+    assert "allotted" in server.refused("customer", "set", house.customer, "--pool", "9M")
+    shown = server.json("customer", "set", house.customer, "--allotment", "shared", "--pool", "9M")
+    assert (shown["allotment"], shown["pool_bytes"]) == ("shared", 9 << 20)
+    house.mailbox("c")
+    assert "1 mailboxes have no quota" in server.refused("customer", "set", house.customer, "--allotment", "fixed")
+
+
+def test_a_full_mailbox(server):
+    house = House(server)
+    joe, mary = house.mailbox("joe", "--quota", "100K"), house.mailbox("mary")
+    server.cli("address", "add", f"info@{house.domain}", "--type", "alias", "--to", joe)
+    server.cli("address", "add", f"all@{house.domain}", "--type", "list", "--to", joe, "--to", mary)
+    taken, refused = fill(server, joe)
+    assert taken >= 8 and refused[1:] == (452, "4.2.2")
+    row = server.json("mailbox", "show", joe)
+    assert row["quota_bytes"] == 100 * KB and row["used_bytes"] <= 100 * KB
+    assert row["percent"] == row["used_bytes"] * 100 // row["quota_bytes"] >= 80
+    for to in (joe, f"info@{house.domain}", f"all@{house.domain}", [mary, joe]):
+        assert send(server, to)[1:] == (452, "4.2.2"), to
+    assert server.json("mailbox", "show", mary)["messages"] == 0
+    # As the domain wants it: for good instead.
+    server.cli("domain", "set", house.domain, "--over-quota", "refuse")
+    for to in (joe, f"info@{house.domain}", f"all@{house.domain}"):
+        assert send(server, to)[1:] == (552, "5.2.2"), to
+    assert server.json("domain", "show", house.domain)["over_quota"] == "refuse"
+    # IMAP says so, too.
+    c = Client(server, joe, PASSWORD)
+    c.ok("SELECT INBOX")
+    c.no("COPY 1 Trash", "OVERQUOTA")
+    tag = c.begin(f"APPEND Sent {{{20 * KB}+}}")
+    c.send(b"x" * 20 * KB + b"\r\n")
+    assert c.finish(tag).text.startswith("[OVERQUOTA]")
+    used = (row["used_bytes"] + 1023) // 1024
+    assert c.ok('GETQUOTA ""') == [b'* QUOTA "" (STORAGE %d 100)' % used]
+    c.no("GETQUOTA pool", "NONEXISTENT")
+    c.ok("MOVE 1 Trash")                            # takes nothing more
+    c.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+    c.ok("EXPUNGE")
+    assert send(server, joe) is None
+    c.close()
+
+
+def test_refused_at_rcpt_where_it_is_known(server):
+    house = House(server)
+    joe, mary = house.mailbox("joe", "--quota", "100K"), house.mailbox("mary")
+    fill(server, joe)
+    fill(server, joe, 1 * KB)                       # above 95 %: directory hears of it
+    assert wait_until(lambda: send(server, joe)[0] == "RCPT")
+    assert send(server, joe) == ("RCPT", 452, "4.2.2")
+    # Among several behind one name a full one does not keep the mail from being looked at.
+    server.cli("address", "add", f"all@{house.domain}", "--type", "list", "--to", joe, "--to", mary)
+    assert send(server, f"all@{house.domain}") == ("DATA", 452, "4.2.2")
+    server.cli("mailbox", "set", joe, "--quota", "200K")
+    assert send(server, joe) is None
+
+
+def test_a_shared_pool(server):
+    house = House(server, "--pool", "200K")
+    a, b = house.mailbox("a"), house.mailbox("b", "--quota", "50K")
+    taken, refused = fill(server, b)
+    assert 3 <= taken <= 4 and refused[1:] == (452, "4.2.2")      # its own quota
+    more, refused = fill(server, a)
+    assert refused[1:] == (452, "4.2.2")
+    assert 190 * KB < house.used() <= 200 * KB
+    assert send(server, b, 1 * KB) is None or house.used() <= 200 * KB
+    c = Client(server, a, PASSWORD)
+    lines = c.ok("GETQUOTAROOT INBOX")
+    assert lines[0] == b'* QUOTAROOT "INBOX" "" "pool"'
+    kb = (house.used() + 1023) // 1024
+    assert lines[-1] == b'* QUOTA "pool" (STORAGE %d 200)' % kb
+    assert c.ok("GETQUOTA pool") == lines[-1:]
+    # More of it is in force when the call returns, and so is less.
+    server.cli("customer", "set", house.customer, "--pool", "240K")
+    assert send(server, a) is None
+    server.cli("customer", "set", house.customer, "--pool", "100K")
+    assert send(server, a, 1 * KB)[1:] == (452, "4.2.2")
+    # What one gives back the other may use.
+    c.ok("SELECT INBOX")
+    c.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+    c.ok("CLOSE")
+    assert send(server, a) is None
+    # No pool, no end.
+    server.cli("customer", "set", house.customer, "--pool", "0")
+    for _ in range(12):
+        assert send(server, a) is None
+    c.no("GETQUOTA pool", "NONEXISTENT")
+    c.close()
+    assert server.json("store", "check")["faults"] == 0
+
+
+def test_mail_of_candidates_counts_in_the_pool(server):
+    house = House(server, "--pool", "60K")
+    house.mailbox("a")
+    server.cli("domain", "set", house.domain, "--candidates", "on")
+    taken, refused = fill(server, f"nobody@{house.domain}")
+    assert 4 <= taken <= 5 and refused[1:] == (452, "4.2.2")
+    assert send(server, f"a@{house.domain}")[1:] == (452, "4.2.2")
+    server.cli("domain", "set", house.domain, "--over-quota", "refuse")
+    assert send(server, f"nobody@{house.domain}")[1:] == (552, "5.2.2")
+
+
+def test_a_domain_changes_its_pool(server):
+    small, large = House(server, "--pool", "30K"), House(server, "--pool", "10M")
+    a = small.mailbox("a")
+    assert fill(server, a)[0] == 2
+    server.cli("domain", "set", small.domain, "--customer", large.customer)
+    assert send(server, a) is None
+    server.cli("domain", "set", small.domain, "--customer", small.customer)
+    assert send(server, a)[1:] == (452, "4.2.2")
+
+
+def storm(server, targets, connections=16, size=10 * KB):
+    """Each connection delivers until it is refused."""
+    def one(n):
+        return fill(server, targets[n % len(targets)], size)
+    with concurrent.futures.ThreadPoolExecutor(connections) as pool:
+        return list(pool.map(one, range(connections)))
+
+
+def test_parallel_deliveries_do_not_pass_a_quota(server):
+    house = House(server)
+    joe = house.mailbox("joe", "--quota", "500K")
+    results = storm(server, [joe])
+    row = server.json("mailbox", "show", joe)
+    assert sum(n for n, _ in results) == row["messages"] > 40
+    assert 480 * KB < row["used_bytes"] <= 500 * KB
+    assert all(refused[1:] == (452, "4.2.2") for _, refused in results)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_parallel_deliveries_do_not_pass_a_pool(make_postern, shards):
+    server = make_postern(conf={"rooms.store": shards}).init()
+    server.start()
+    house = House(server, "--pool", "1M")
+    targets = [house.mailbox(f"m{n}") for n in range(6)]
+    results = storm(server, targets)
+    rows = [server.json("mailbox", "show", t) for t in targets]
+    assert sum(n for n, _ in results) == sum(r["messages"] for r in rows)
+    assert (1 << 20) - 32 * KB < sum(r["used_bytes"] for r in rows) <= 1 << 20
+    assert all(refused[1:] == (452, "4.2.2") for _, refused in results)
+    # A shard that has to spare gives it to the one that asks.
+    c = Client(server, targets[0], PASSWORD)
+    c.ok("SELECT INBOX")
+    freed = server.json("mailbox", "show", targets[0])["messages"]
+    c.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+    c.ok("CLOSE")
+    c.close()
+    for target in targets[1:]:
+        for _ in range(freed // 5):
+            assert send(server, target) is None, target
+    assert server.json("store", "check")["faults"] == 0
+    # Nobody forgets it.
+    server.kill_all()
+    server.start()
+    storm(server, targets, 6)
+    assert sum(server.json("mailbox", "show", t)["used_bytes"] for t in targets) <= 1 << 20
+
+
+def test_a_pool_while_directory_is_down(make_postern):
+    server = make_postern().init()
+    server.start()
+    house = House(server, "--pool", "1M")
+    a = house.mailbox("a")
+    assert send(server, a) is None
+    server.kill("directory")                        # comes back by itself; what waits for it goes on
+    assert send(server, a) is None
+    assert fill(server, a, 100 * KB)[1][1:] == (452, "4.2.2")
