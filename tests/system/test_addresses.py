@@ -228,6 +228,19 @@ def test_lists_say_who_may_write(house):
     assert who() == senders
 
 
+def test_a_list_has_so_many_senders_and_no_more(house):
+    house.add_domain("many-senders.test")
+    house.add_mailbox("m@many-senders.test", None)
+    house.add_mailbox("n@many-senders.test", None)
+    house.cli("address", "add", "l@many-senders.test", "--type", "list", "--to", "m@many-senders.test", "--to",
+              "n@many-senders.test")
+    names = [x for i in range(1001) for x in ("--sender", f"u{i}@x.test")]
+    house.cli("address", "set", "l@many-senders.test", "--senders", "named", *names[2:])
+    assert from_to(house, "u1000@x.test", "l@many-senders.test")[0] == 250
+    assert "1001 senders are more than 1000" in house.refused("address", "set", "l@many-senders.test", "--senders",
+                                                              "named", *names)
+
+
 @pytest.mark.parametrize("args, text", [
     (["one@bad-list.test", "--senders", "members"], "only a list has senders"),
     (["two@bad-list.test", "--senders", "named"], "at least one address"),

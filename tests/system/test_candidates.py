@@ -114,6 +114,24 @@ def test_a_candidate_becomes_an_alias_across_shards(house, boxes):
     assert subjects(house, user) == ["first", "second"]
 
 
+@pytest.mark.parametrize("how", ["mailbox add", "address add", "import accounts", "import aliases"])
+def test_mail_follows_however_the_address_comes_to_be(house, how):
+    domain = how.replace(" ", "-") + ".test"
+    new_domain(house, domain)
+    house.add_mailbox(f"m@{domain}", PASSWORD)
+    send(house, f"joe@{domain}", subject="before")
+    if how == "mailbox add":
+        house.add_mailbox(f"joe@{domain}", PASSWORD)
+    elif how == "address add":
+        house.cli("address", "add", f"joe@{domain}", "--type", "alias", "--to", f"m@{domain}")
+    else:
+        text = f"joe {PASSWORD}\n" if how == "import accounts" else "joe: m\n"
+        house.cli(*how.split(), house.write_file("follow.txt", text), "--domain", domain)
+    user = f"m@{domain}" if how in ("address add", "import aliases") else f"joe@{domain}"
+    wait_until(lambda: subjects(house, user) == ["before"], 20, "the mail to follow")
+    assert candidates(house, domain) == {}
+
+
 def test_mail_stays_for_lists_redirects_and_banished(house):
     new_domain(house, "stays.test")
     house.add_mailbox("m@stays.test", PASSWORD)

@@ -21,11 +21,11 @@ static const char by_id[] = COLUMNS "WHERE account.id = ?1";
 static const char by_state[] =
 	COLUMNS "WHERE account.state = ?1 AND account.state <> 1 ORDER BY account.id";
 static const char of_domain[] =
-	COLUMNS "WHERE account.domain = ?1 AND account.state <> 2 AND account.address > ?2"
+	COLUMNS "WHERE account.domain = ?1 AND account.state NOT IN (2, 4) AND account.address > ?2"
 		" ORDER BY account.address LIMIT ?3";
 static const char of_customer[] = COLUMNS
 	"JOIN domain ON domain.id = account.domain WHERE (?1 = 0 OR domain.customer = ?1)"
-	" AND account.state <> 2 AND account.address > ?2 AND " SEEN("?4", "domain.id", "domain.customer")
+	" AND account.state NOT IN (2, 4) AND account.address > ?2 AND " SEEN("?4", "domain.id", "domain.customer")
 	" ORDER BY account.address LIMIT ?3";
 
 static void read_row(struct arena *a, struct sql_stmt *s, struct account *x)

@@ -153,7 +153,7 @@ int customer_counts(struct engine *e, uint64_t id, uint64_t *ret_domains, uint64
 		sql_prepare(e->db, "SELECT (SELECT count(*) FROM domain WHERE customer = ?1), "
 				   "(SELECT count(*) FROM account JOIN domain"
 				   " ON domain.id = account.domain WHERE domain.customer = ?1 AND "
-				   "account.state <> 2)");
+				   "account.state NOT IN (2, 4))");
 	sql_bind_int(s, 1, (int64_t)id);
 	int r = sql_step(s);
 	if (r == 1) {
@@ -170,7 +170,7 @@ int customer_allotted(struct engine *e, uint64_t id, uint64_t *ret)
 	int r = sql_get(e->db, &sum,
 			"SELECT coalesce(sum(account.quota), 0) FROM account JOIN domain ON "
 			"domain.id = account.domain"
-			" WHERE domain.customer = ?1 AND account.state <> 2",
+			" WHERE domain.customer = ?1 AND account.state NOT IN (2, 4)",
 			"i", (int64_t)id);
 	if (r < 0)
 		return r;

@@ -225,7 +225,7 @@ int domain_switch_report(struct engine *e, struct arena *a, const struct domain 
 	if ((r = gather(a, s, d->name, &report.missing, &report.n_missing)) < 0)
 		return r;
 	s = sql_prepare(
-		e->db, "SELECT address FROM account WHERE domain = ?1 AND state <> 2 AND NOT EXISTS"
+		e->db, "SELECT address FROM account WHERE domain = ?1 AND state NOT IN (2, 4) AND NOT EXISTS"
 		       " (SELECT 1 FROM credential WHERE account = account.id AND must_change = 0)"
 		       " ORDER BY address LIMIT 1000");
 	sql_bind_int(s, 1, (int64_t)d->id);
@@ -235,7 +235,7 @@ int domain_switch_report(struct engine *e, struct arena *a, const struct domain 
 		e->db,
 		"SELECT account.address FROM account JOIN plan ON plan.domain = account.domain"
 		" LEFT JOIN task ON task.plan = plan.id AND task.account = account.id"
-		" WHERE account.domain = ?1 AND account.state <> 2 AND coalesce(task.finished, 0) "
+		" WHERE account.domain = ?1 AND account.state NOT IN (2, 4) AND coalesce(task.finished, 0) "
 		"= 0"
 		" ORDER BY account.address LIMIT 1000");
 	sql_bind_int(s, 1, (int64_t)d->id);

@@ -119,7 +119,7 @@ int engine_counts(struct engine *e, struct counts_of_all *ret)
 {
 	struct sql_stmt *s = sql_prepare(
 		e->db, "SELECT (SELECT count(*) FROM customer), (SELECT count(*) FROM domain),"
-		       " (SELECT count(*) FROM account WHERE state <> 2)");
+		       " (SELECT count(*) FROM account WHERE domain <> 0 AND state NOT IN (2, 4))");
 	int r = sql_step(s);
 	if (r == 1)
 		*ret = (struct counts_of_all){

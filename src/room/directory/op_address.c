@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* address add, list, remove: aliases, lists, redirects, banished ones. Mailboxes have their own noun. */
 #include "room/directory/admin.h"
+#include "room/directory/area.h"
 
 #include "base/err.h"
 #include "room/directory/list_policy.h"
@@ -67,10 +68,12 @@ void op_address_add(struct admin *ad)
 		admin_rollback(ad);
 	else
 		r = admin_commit(ad, name_text(ad->a, x.local, d.name));
-	if (r < 0)
+	if (r < 0) {
 		admin_refuse(ad, r);
-	else
-		admin_ok(ad, 201, address_json(ad, &x));
+		return;
+	}
+	area_sync(ad->d, d.id, NULL, NULL);	/* it may have been a candidate: its mail follows */
+	admin_ok(ad, 201, address_json(ad, &x));
 }
 
 void op_address_list(struct admin *ad)

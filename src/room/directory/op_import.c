@@ -5,6 +5,7 @@
  * of each account puts them into Argon2id.
  */
 #include "room/directory/admin.h"
+#include "room/directory/area.h"
 
 #include "base/err.h"
 #include "ipc/auth.pb-c.h"
@@ -72,6 +73,7 @@ static void on_stored(void *ctx, int err)
 		return;
 	}
 	int r = complete_all(m);
+	area_sync(m->ad->d, m->d.id, NULL, NULL);	/* mail of candidates follows */
 	if (r < 0)
 		admin_refuse(m->ad, r);
 	else
@@ -279,7 +281,10 @@ static int apply_aliases(struct admin *ad, const struct domain *d, struct import
 		admin_rollback(ad);
 		return r;
 	}
-	return admin_commit(ad, d->name);
+	r = admin_commit(ad, d->name);
+	if (r == 0)
+		area_sync(ad->d, d->id, NULL, NULL);
+	return r;
 }
 
 void op_import_aliases(struct admin *ad)

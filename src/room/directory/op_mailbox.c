@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "ipc/store.pb-c.h"
 #include "room/directory/account_close.h"
+#include "room/directory/area.h"
 #include "room/directory/convert.h"
 #include "room/directory/name.h"
 #include "room/directory/policy.h"
@@ -82,6 +83,7 @@ static void on_stored(void *ctx, int err)
 		return;
 	}
 	int r = account_complete(ad->e, m->x.id);
+	area_sync(ad->d, m->d.id, NULL, NULL);	/* it may have been a candidate: its mail follows */
 	if (r < 0 && r != ERR_NOT_FOUND)
 		admin_refuse(ad, r);
 	else
