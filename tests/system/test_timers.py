@@ -58,7 +58,7 @@ def test_the_queue_lives_by_the_same_clock(postern):
     postern.add_mailbox("joe@example.test", PASSWORD)
     postern.add_domain("gateway.test", "gateway", f"127.0.0.1:{postern.port_base + 99}", "acme", "--recipients", "any")
     with postern.submission("joe@example.test", PASSWORD) as smtp:
-        smtp.sendmail("joe@example.test", ["ann@gateway.test"], "Subject: hello\r\n\r\nhello\r\n")
+        smtp.sendmail("joe@example.test", ["ann@gateway.test"], "From: joe@example.test\r\nSubject: hello\r\n\r\nhello\r\n")
     wait_until(lambda: postern.status()["queued"] == 1, 10, "the message in the queue")
     postern.travel(days=5, minutes=1)
     assert "queue.sweep" in jobs(postern, "run")
