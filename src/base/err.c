@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
 
-#include "base/compiler.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -9,22 +9,22 @@ static const struct {
 	int err;
 	const char *name, *text;
 } table[] = {
-	{ ERR_OK, "ok", "no error" },
-	{ ERR_SYNTAX, "syntax", "malformed input" },
-	{ ERR_TOO_BIG, "too-big", "too big" },
-	{ ERR_NOT_FOUND, "not-found", "not found" },
-	{ ERR_EXISTS, "exists", "exists already" },
-	{ ERR_DENIED, "denied", "not permitted" },
-	{ ERR_QUOTA, "quota", "quota exceeded" },
-	{ ERR_CLOSED, "closed", "connection closed" },
-	{ ERR_TIMEOUT, "timeout", "timed out" },
-	{ ERR_CORRUPT, "corrupt", "stored data is damaged" },
-	{ ERR_FULL, "full", "out of space" },
-	{ ERR_UNAVAILABLE, "unavailable", "temporarily unavailable" },
-	{ ERR_CONFLICT, "conflict", "conflicting change" },
-	{ ERR_INVALID, "invalid", "invalid value" },
-	{ ERR_UNSUPPORTED, "unsupported", "not supported" },
-	{ ERR_INTERNAL, "internal", "internal error" },
+	{ ERR_OK, "ok", N_("no error") },
+	{ ERR_SYNTAX, "syntax", N_("malformed input") },
+	{ ERR_TOO_BIG, "too-big", N_("too big") },
+	{ ERR_NOT_FOUND, "not-found", N_("not found") },
+	{ ERR_EXISTS, "exists", N_("exists already") },
+	{ ERR_DENIED, "denied", N_("not permitted") },
+	{ ERR_QUOTA, "quota", N_("quota exceeded") },
+	{ ERR_CLOSED, "closed", N_("connection closed") },
+	{ ERR_TIMEOUT, "timeout", N_("timed out") },
+	{ ERR_CORRUPT, "corrupt", N_("stored data is damaged") },
+	{ ERR_FULL, "full", N_("out of space") },
+	{ ERR_UNAVAILABLE, "unavailable", N_("temporarily unavailable") },
+	{ ERR_CONFLICT, "conflict", N_("conflicting change") },
+	{ ERR_INVALID, "invalid", N_("invalid value") },
+	{ ERR_UNSUPPORTED, "unsupported", N_("not supported") },
+	{ ERR_INTERNAL, "internal", N_("internal error") },
 };
 
 const char *err_text(int err)

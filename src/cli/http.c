@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "lib/conf/conf.h"
 
 #include <curl/curl.h>
@@ -142,7 +143,7 @@ static int not_reached(const char *dir, CURLcode code, const char *text, const c
 	return cli_refuse("no instance runs in %s; start it with: postern run %s", dir, dir);
 }
 
-static int perform(struct exchange *x, const char *dir)
+static int perform(struct cli *c, struct exchange *x, const char *dir)
 {
 	char path[PATH_SPACE], text[CURL_ERROR_SIZE] = "";
 	int dir_fd;
@@ -152,6 +153,8 @@ static int perform(struct exchange *x, const char *dir)
 	shorten(path, sizeof(path), &dir_fd);
 	struct curl_slist *headers =
 		curl_slist_append(NULL, x->type ? x->type : "Accept: application/json");
+	if (text_current())
+		headers = curl_slist_append(headers, arena_printf(c->arena, "Accept-Language: %s", text_current()));
 	if (x->secret.n)
 		headers = curl_slist_append(headers, buf_cstr(&x->secret));
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
@@ -201,13 +204,13 @@ static void print_errors(const json_t *problem)
 		struct buf safe = BUF_INIT(4096);
 		show_safe(slice_str(member(e, "text")), &safe);
 		if (line)
-			fprintf(stderr, "  line %lld: %s\n", (long long)line, buf_cstr(&safe));
+			fprintf(stderr, text_in(text_current(), "  line %lld: %s\n"), (long long)line, buf_cstr(&safe));
 		else
 			fprintf(stderr, "  %s\n", buf_cstr(&safe));
 		buf_fini(&safe);
 	}
 	if (total > (json_int_t)json_array_size(list))
-		fprintf(stderr, "  and %lld more\n",
+		fprintf(stderr, text_in(text_current(), "  and %lld more\n"),
 			(long long)(total - (json_int_t)json_array_size(list)));
 }
 
@@ -239,7 +242,7 @@ int cli_request(struct cli *c, const struct api_op *op, const struct cli_args *a
 			      .secret = BUF_INIT(4096) };
 	int code = prepare(&x, args);
 	if (!code)
-		code = perform(&x, dir);
+		code = perform(c, &x, dir);
 	if (!code) {
 		json_error_t where;
 		json_t *answer =

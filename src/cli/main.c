@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `postern`: which command it is. Options that every command has (-d, --json, --help) may stand
+ * `postern`: which command it is. Options that every command has (-d, --json, --lang, --help) may stand
  * anywhere. `postern room` comes first and touches nothing else: that is how the supervisor starts
  * each room.
  */
 #include "cli/cli.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "lib/room/room.h"
 
 #include <locale.h>
@@ -45,7 +46,7 @@ static int say(int code, const char *fmt, va_list args)
 {
 	char text[4096];
 	struct buf safe = BUF_INIT(16384);
-	vsnprintf(text, sizeof(text), fmt, args);
+	vsnprintf(text, sizeof(text), text_in(text_current(), fmt), args);
 	show_safe(slice_str(text), &safe);
 	fprintf(stderr, "postern: %s\n", buf_cstr(&safe));
 	buf_fini(&safe);
@@ -78,6 +79,18 @@ const char *cli_dir(struct cli *c)
 	return c->dir && *c->dir ? c->dir : NULL;
 }
 
+/* Of the environment, as gettext looks for it. */
+static const char *language_of_environment(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_MESSAGES", "LANG" };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *value = getenv(names[i]);
+		if (value && *value)
+			return text_language(slice_str(value));
+	}
+	return NULL;
+}
+
 /* The value of "-d X", "-dX", "--dir X" or "--dir=X"; NULL where words[*at] is none of them. */
 static const char *dir_option(char **words, int n, int *at)
 {
@@ -100,6 +113,10 @@ static void take_common(struct cli *c)
 		options = options && strcmp(w, "--") != 0;
 		if (dir)
 			c->dir = dir;
+		else if (options && !strncmp(w, "--lang=", 7))
+			text_use(text_language(slice_str(w + 7)));
+		else if (options && !strcmp(w, "--lang") && i + 1 < c->n)
+			text_use(text_language(slice_str(c->words[++i])));
 		else if (options && !strcmp(w, "--json"))
 			c->json = true;
 		else if (options && (!strcmp(w, "--help") || !strcmp(w, "-h")))
@@ -157,6 +174,7 @@ int main(int argc, char **argv)
 	struct cli c = {
 		.dir = getenv("POSTERN_DIR"), .n = argc - 1, .words = argv + 1, .arena = arena_new()
 	};
+	text_use(language_of_environment());
 	take_common(&c);
 	int code = dispatch(&c);
 	arena_free(&c.arena);

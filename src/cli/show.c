@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/text.h"
 
 enum { CELL_MAX = 4096 };
 
@@ -86,11 +87,11 @@ void show_value(enum api_type type, const json_t *v, struct buf *out)
 	if (json_is_string(v)) {
 		show_safe(slice_of(json_string_value(v), json_string_length(v)), out);
 	} else if (json_is_boolean(v)) {
-		buf_str(out, json_is_true(v) ? "yes" : "no");
+		buf_str(out, text_in(text_current(), json_is_true(v) ? "yes" : "no"));
 	} else if (json_is_integer(v) && type == API_TIME) {
 		show_time(json_integer_value(v), out);
 	} else if (json_is_integer(v) && type == API_LIMIT && json_integer_value(v) == 0) {
-		buf_str(out, "none");
+		buf_str(out, text_in(text_current(), "none"));
 	} else if (json_is_integer(v) && (type == API_BYTES || type == API_LIMIT)) {
 		show_bytes((uint64_t)json_integer_value(v), out);
 	} else if (json_is_integer(v)) {
@@ -177,7 +178,7 @@ void show_list(const struct api_op *op, const char *const *wanted, const json_t 
 	json_t *item;
 	struct buf text = BUF_INIT(CELL_MAX * 16);
 	if (json_array_size(items) == 0) {
-		puts("none");
+		puts(text_in(text_current(), "none"));
 		return;
 	}
 	for (i = 0; i < op->n_results && n < ARRAY_SIZE(columns); i++) {

@@ -110,10 +110,12 @@ NODISCARD int api_match(struct slice method, struct slice path, struct arena *a,
 struct api_error {
 	char field[64];		/* "" where it belongs to none */
 	char value[96];		/* cut; "" for secrets */
-	char rule[224];		/* what was expected: "a size such as 500M or 2G" */
+	char rule[320];		/* what was expected: "a size such as 500M or 2G" */
 };
 
-/* Every field known, of its type, not twice unless `many`, required ones there. ERR_INVALID with *ret_error filled. */
+/* Rules are told in the language of text_current().
+ *
+ * Every field known, of its type, not twice unless `many`, required ones there. ERR_INVALID with *ret_error filled. */
 NODISCARD int api_check(const struct api_op *op, const struct api_field *fields, size_t n, bool has_file,
 			struct api_error *ret_error);
 

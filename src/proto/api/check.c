@@ -8,6 +8,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/text.h"
 
 enum { STR_MAX = 1024, DOMAIN_MAX = 253, LABEL_MAX = 63, LOCAL_MAX = 64, ADDRESS_MAX = 320 };
 
@@ -246,58 +247,51 @@ static bool value_fits(const struct api_param *p, struct slice v)
 
 void api_param_rule(const struct api_param *p, struct buf *out)
 {
-	uint64_t max = p->max ? p->max : STR_MAX;
+	uintmax_t min = p->min, max = p->max ? p->max : STR_MAX;
+	const char *l = text_current();
 	switch (p->type) {
 	case API_STR:
+		buf_printf(out, text_in(l, "a text of %ju to %ju bytes without control characters"), min, max);
+		break;
 	case API_SECRET:
-		buf_printf(out, "%s of %ju to %ju bytes%s",
-			   p->type == API_STR ? "a text" : "a secret", (uintmax_t)p->min,
-			   (uintmax_t)max, p->type == API_STR ? " without control characters" : "");
+		buf_printf(out, text_in(l, "a secret of %ju to %ju bytes"), min, max);
 		break;
 	case API_TEXT:
-		buf_printf(out, "a text of %ju to %ju bytes, of lines without control characters", (uintmax_t)p->min,
-			   (uintmax_t)max);
+		buf_printf(out, text_in(l, "a text of %ju to %ju bytes, of lines without control characters"), min, max);
 		break;
 	case API_NAME:
-		buf_printf(out,
-			   "a name of %ju to %ju characters (a-z, 0-9, and . _ - behind the first)",
-			   (uintmax_t)p->min, (uintmax_t)max);
+		buf_printf(out, text_in(l, "a name of %ju to %ju characters (a-z, 0-9, and . _ - behind the first)"), min, max);
 		break;
 	case API_DOMAIN:
-		buf_str(out, "a domain such as example.org");
+		buf_str(out, text_in(l, "a domain such as example.org"));
 		break;
 	case API_ADDRESS:
-		buf_str(out, "a mail address such as name@example.org");
+		buf_str(out, text_in(l, "a mail address such as name@example.org"));
 		break;
 	case API_TARGET:
-		buf_str(out, "a mail address such as name@example.org, or @example.org");
+		buf_str(out, text_in(l, "a mail address such as name@example.org, or @example.org"));
 		break;
 	case API_HOSTPORT:
-		buf_str(out, "HOST, HOST:PORT or [IPV6]:PORT");
+		buf_str(out, text_in(l, "HOST, HOST:PORT or [IPV6]:PORT"));
 		break;
 	case API_SOURCE:
-		buf_str(out, "imap://HOST:PORT, or with imaps, pop3 or pop3s before it");
+		buf_str(out, text_in(l, "imap://HOST:PORT, or with imaps, pop3 or pop3s before it"));
 		break;
 	case API_SIZE:
-		buf_str(out, "a size such as 500M, 2G or a number of bytes");
+		buf_str(out, text_in(l, "a size such as 500M, 2G or a number of bytes"));
 		break;
 	case API_U64:
-		buf_printf(out, "a number from %ju to %ju", (uintmax_t)p->min,
-			   (uintmax_t)(p->max ? p->max : UINT64_MAX));
+		buf_printf(out, text_in(l, "a number from %ju to %ju"), min, p->max ? max : (uintmax_t)UINT64_MAX);
 		break;
 	case API_BOOL:
-		buf_str(out, "true or false");
+		buf_str(out, text_in(l, "true or false"));
 		break;
 	case API_CHOICE:
 		for (size_t i = 0; p->choices[i]; i++)
-			buf_printf(out, "%s%s",
-				   !i                  ? ""
-				   : p->choices[i + 1] ? ", "
-						       : " or ",
-				   p->choices[i]);
+			buf_printf(out, "%s%s", !i ? "" : p->choices[i + 1] ? ", " : text_in(l, " or "), p->choices[i]);
 		break;
 	default:
-		buf_printf(out, "a file of at most %ju bytes", (uintmax_t)max);
+		buf_printf(out, text_in(l, "a file of at most %ju bytes"), max);
 	}
 }
 
@@ -312,7 +306,7 @@ static int refuse(struct api_error *ret, struct slice field, struct slice value,
 		v.n--; /* cut inside a character */
 	if (v.n && printable(v))
 		memcpy(ret->value, v.p, v.n);
-	snprintf(ret->rule, sizeof(ret->rule), "%s", rule);
+	snprintf(ret->rule, sizeof(ret->rule), "%s", text_in(text_current(), rule));
 	return ERR_INVALID;
 }
 
@@ -330,7 +324,7 @@ static int refuse_param(struct api_error *ret, const struct api_param *p, struct
 static int refuse_unknown(struct api_error *ret, const struct api_op *op, struct slice field)
 {
 	struct buf rule = BUF_INIT(sizeof(ret->rule) - 1);
-	buf_str(&rule, op->n_params ? "one of the fields" : "no fields");
+	buf_str(&rule, text_in(text_current(), op->n_params ? "one of the fields" : "no fields"));
 	for (size_t i = 0; i < op->n_params; i++) {
 		if (op->params[i].type != API_FILE)
 			buf_printf(&rule, "%s %s", i ? "," : "", op->params[i].name);
@@ -378,9 +372,9 @@ void api_error_text(const struct api_error *e, struct buf *out)
 {
 	if (e->field[0])
 		buf_printf(out, "%s: ", e->field);
-	buf_printf(out, "expected %s", e->rule);
+	buf_printf(out, text_in(text_current(), "expected %s"), e->rule);
 	if (e->value[0])
-		buf_printf(out, ", got \"%s\"", e->value);
+		buf_printf(out, text_in(text_current(), ", got \"%s\""), e->value);
 }
 
 struct slice api_get(const struct api_field *fields, size_t n, const char *name)

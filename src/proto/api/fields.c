@@ -8,6 +8,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/text.h"
 
 #include <jansson.h>
 
@@ -35,7 +36,7 @@ static int fail(struct api_error *ret, int err, struct slice field, const char *
 	*ret = (struct api_error){ 0 };
 	if (field.n && field.n < sizeof(ret->field) && utf8_valid(field))
 		memcpy(ret->field, field.p, field.n);
-	snprintf(ret->rule, sizeof(ret->rule), "%s", rule);
+	snprintf(ret->rule, sizeof(ret->rule), "%s", text_in(text_current(), rule));
 	return err;
 }
 

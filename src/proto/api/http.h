@@ -55,10 +55,13 @@ void api_request_target(const struct api_op *op, const struct api_field *fields,
 			bool in_query, struct buf *out);
 bool api_in_path(const struct api_op *op, struct slice field);
 
-/* {"type": "about:blank", "title", "status", "detail", "field"}; detail and field may be NULL or
+/* In the language of text_current(). {"type": "about:blank", "title", "status", "detail", "field"}; detail and field may be NULL or
  * "". */
 void api_problem(unsigned status, const char *title, const char *detail, const char *field,
 		 struct buf *out);
+
+/* The same of a field that did not fit: with "value" and "rule". */
+void api_problem_error(unsigned status, const struct api_error *error, struct buf *out);
 
 /* The HTTP status that fits an error of ours. */
 unsigned api_status_of(int err);

@@ -4,6 +4,7 @@
 #include "proto/api/http.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 #include <jansson.h>
 
@@ -11,23 +12,23 @@ static const struct {
 	unsigned status;
 	const char *title;
 } titles[] = {
-	{ 200, "OK" },
-	{ 201, "Created" },
-	{ 400, "Bad request" },
-	{ 403, "Not allowed" },
-	{ 404, "Not found" },
-	{ 405, "Method not allowed" },
-	{ 409, "Conflict" },
-	{ 413, "Too large" },
-	{ 414, "Address too long" },
-	{ 415, "Media type not taken" },
-	{ 422, "Refused" },
-	{ 500, "Internal error" },
-	{ 501, "Not offered" },
-	{ 502, "Other server's error" },
-	{ 503, "Not available now" },
-	{ 504, "No answer in time" },
-	{ 507, "Storage is full" },
+	{ 200, N_("OK") },
+	{ 201, N_("Created") },
+	{ 400, N_("Bad request") },
+	{ 403, N_("Not allowed") },
+	{ 404, N_("Not found") },
+	{ 405, N_("Method not allowed") },
+	{ 409, N_("Conflict") },
+	{ 413, N_("Too large") },
+	{ 414, N_("Address too long") },
+	{ 415, N_("Media type not taken") },
+	{ 422, N_("Refused") },
+	{ 500, N_("Internal error") },
+	{ 501, N_("Not offered") },
+	{ 502, N_("Other server's error") },
+	{ 503, N_("Not available now") },
+	{ 504, N_("No answer in time") },
+	{ 507, N_("Storage is full") },
 };
 
 const char *api_status_title(unsigned status)
@@ -70,20 +71,41 @@ unsigned api_status_of(int err)
 	}
 }
 
-void api_problem(unsigned status, const char *title, const char *detail, const char *field,
-		 struct buf *out)
+static json_t *problem(unsigned status, const char *title, const char *detail, const char *field)
 {
 	json_t *o = json_object();
 	json_object_set_new(o, "type", json_string("about:blank"));
-	json_object_set_new(o, "title", json_string(title ? title : api_status_title(status)));
+	json_object_set_new(o, "title", json_string(text_in(text_current(), title ? title : api_status_title(status))));
 	json_object_set_new(o, "status", json_integer(status));
 	if (detail && *detail)
-		json_object_set_new(o, "detail", json_string(detail));
+		json_object_set_new(o, "detail", json_string(text_in(text_current(), detail)));
 	if (field && *field)
 		json_object_set_new(o, "field", json_string(field));
+	return o;
+}
+
+static void put(json_t *o, struct buf *out)
+{
 	char *text = json_dumps(o, JSON_COMPACT);
 	bug_if(!text);
 	buf_str(out, text);
 	free(text);
 	json_decref(o);
+}
+
+void api_problem(unsigned status, const char *title, const char *detail, const char *field, struct buf *out)
+{
+	put(problem(status, title, detail, field), out);
+}
+
+void api_problem_error(unsigned status, const struct api_error *e, struct buf *out)
+{
+	struct buf detail = BUF_INIT(1024);
+	api_error_text(e, &detail);
+	json_t *o = problem(status, NULL, buf_cstr(&detail), e->field);
+	if (e->value[0])
+		json_object_set_new(o, "value", json_string(e->value));
+	json_object_set_new(o, "rule", json_string(e->rule));
+	buf_fini(&detail);
+	put(o, out);
 }

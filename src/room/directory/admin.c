@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "ipc/auth.pb-c.h"
 #include "ipc/queue.pb-c.h"
 #include "lib/ipc/memfd.h"
@@ -190,31 +191,31 @@ static const char *title_of(unsigned status)
 {
 	switch (status) {
 	case 401:
-		return "Not logged in";
+		return N_("Not logged in");
 	case 403:
-		return "Not permitted";
+		return N_("Not permitted");
 	case 404:
-		return "Not found";
+		return N_("Not found");
 	case 409:
-		return "In conflict with what is there";
+		return N_("In conflict with what is there");
 	case 422:
-		return "Not accepted";
+		return N_("Not accepted");
 	case 501:
-		return "Not offered";
+		return N_("Not offered");
 	case 503:
-		return "Not possible just now";
+		return N_("Not possible just now");
 	case 507:
-		return "Out of space";
+		return N_("Out of space");
 	default:
-		return "Internal error";
+		return N_("Internal error");
 	}
 }
 
-static json_t *problem_json(unsigned status, const char *field, struct slice detail)
+static json_t *problem_json(const char *language, unsigned status, const char *field, struct slice detail)
 {
 	json_t *j = json_object();
 	json_object_set_new(j, "type", json_string("about:blank"));
-	json_object_set_new(j, "title", json_string(title_of(status)));
+	json_object_set_new(j, "title", json_string(text_in(language, title_of(status))));
 	json_object_set_new(j, "status", json_integer(status));
 	json_object_set_new(j, "detail", json_text(detail));
 	if (field)
@@ -227,31 +228,33 @@ void admin_refuse(struct admin *ad, int err)
 	int e = ad->why.err ? ad->why.err : err;
 	bool login = ad->unknown || (e == ERR_DENIED && principal_rank(&ad->who) == RANK_NOBODY);
 	unsigned status = login ? 401 : problem_status(e);
-	struct slice detail = slice_str(ad->why.err ? ad->why.text : err_text(e));
+	struct slice detail = slice_str(ad->why.err ? ad->why.text : text_in(ad->why.language, err_text(e)));
 	if (status >= 500)
 		ev(EV_WARN, "directory.admin.failed", KS("operation", ad->op->name),
 		   KS("reason", err_name(e)));
-	respond(ad, status, problem_json(status, ad->why.err ? ad->why.field : NULL, detail));
+	respond(ad, status, problem_json(ad->why.language, status, ad->why.err ? ad->why.field : NULL, detail));
 }
 
 void admin_refuse_lines(struct admin *ad, const char *field, const struct import_errors *errors)
 {
 	struct buf detail = BUF_INIT(64 * 1024);
 	json_t *list = json_array();
-	buf_printf(&detail, "%zu error%s in the file, nothing was changed", errors->total,
-		   errors->total == 1 ? "" : "s");
+	buf_printf(&detail,
+		   errors->total == 1 ? text_in(ad->why.language, "%zu error in the file, nothing was changed")
+				      : text_in(ad->why.language, "%zu errors in the file, nothing was changed"),
+		   errors->total);
 	for (size_t i = 0; i < errors->n; i++) {
 		const struct import_error *x = &errors->rows[i];
 		if (i < LINES_IN_DETAIL) {
 			buf_str(&detail, i ? "; " : ": ");
 			if (x->line)
-				buf_printf(&detail, "line %zu: ", x->line);
+				buf_printf(&detail, text_in(ad->why.language, "line %zu: "), x->line);
 			buf_slice(&detail, x->text);
 		}
 		json_array_append_new(list, json_pack("{s:I, s:o}", "line", (json_int_t)x->line,
 						      "text", json_text(x->text)));
 	}
-	json_t *j = problem_json(422, field, buf_view(&detail));
+	json_t *j = problem_json(ad->why.language, 422, field, buf_view(&detail));
 	json_object_set_new(j, "errors", list);
 	json_object_set_new(j, "errors_total", json_number(errors->total));
 	buf_fini(&detail);
@@ -453,7 +456,7 @@ static void on_hashed(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 	if (err < 0)
 		admin_refuse(ad, problem_set(&ad->why, err == ERR_TOO_BIG ? err : ERR_UNAVAILABLE,
 					     NULL, "the password cannot be hashed just now: %s",
-					     err_text(err)));
+					     text_in(ad->why.language, err_text(err))));
 	else
 		h->fn(ad, arena_dup(ad->a, bytes_of(&reply->hashes[0])));
 }
@@ -584,6 +587,8 @@ void serve_admin(struct ipc_call *call, void *ctx)
 		.op = op,
 		.now_ms = clock_wall_ms(),
 	};
+	ad->why.language = text_language(slice_str(req->language));
+	text_use(ad->why.language);
 	int r = identify(ad);
 	if (r == 0)
 		r = take_fields(ad);

@@ -291,7 +291,7 @@ static int try_hats(const struct question *q, struct object *ret)
 	int err = 0;
 	for (size_t i = 0; i < q->p->n_hats; i++) {
 		const struct hat *hat = &q->p->hats[i];
-		struct problem why = { 0 };
+		struct problem why = problem_like(q->why);
 		struct object object = { 0 };
 		struct question one = *q;
 		one.why = &why;

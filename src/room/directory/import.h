@@ -27,6 +27,7 @@ struct import_errors {
 	struct import_error *rows;
 	size_t n;	/* rows that are there */
 	size_t total;	/* errors that were found */
+	const char *language;	/* base/text.h */
 };
 
 void import_fault(struct import_errors *errors, struct arena *a, size_t line, const char *fmt, ...) PRINTF_FMT(4, 5);

@@ -6,6 +6,7 @@
 #include "room/directory/import_priv.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "base/map.h"
 #include "room/directory/list_policy.h"
 #include "room/directory/policy.h"
@@ -79,7 +80,8 @@ static void warn(struct arena *a, struct import_result *result, size_t line, con
 {
 	if (result->n_warnings < IMPORT_ERRORS_MAX)
 		*ROWS_MORE(a, &result->warnings, &result->n_warnings) =
-			slice_str(arena_printf(a, "line %zu: %s", line, text));
+			slice_str(arena_printf(a, "%s%s", arena_printf(a, text_in(text_current(), "line %zu: "), line),
+					       text_in(text_current(), text)));
 }
 
 int import_check_accounts(struct engine *e, struct arena *a, const struct domain *d,
@@ -104,7 +106,7 @@ int import_check_accounts(struct engine *e, struct arena *a, const struct domain
 	map_free(&names);
 	if (r >= 0)
 		r = import_check_old_logins(e, a, rows, n, errors);
-	struct problem why = { 0 };
+	struct problem why = { .language = errors->language };
 	if (r >= 0 && customer_check_pool(e, a, d->customer, 0, quota, &why) < 0)
 		import_fault(errors, a, 0, "%s", why.text);
 	return r < 0 ? r : errors->total ? ERR_INVALID : 0;
@@ -114,7 +116,7 @@ int import_check_policy(struct engine *e, struct arena *a, const struct domain *
 			const struct import_account *rows, size_t n, struct import_errors *errors)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct problem why = { 0 };
+		struct problem why = { .language = errors->language };
 		if (rows[i].skip || rows[i].hashed || !rows[i].secret.n)
 			continue;
 		int r = password_check(e, d->customer, "password", rows[i].secret, &why);
@@ -131,7 +133,7 @@ int import_apply_accounts(struct engine *e, struct arena *a, const struct domain
 			  struct import_errors *errors)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct problem why = { 0 };
+		struct problem why = { .language = errors->language };
 		struct account account = {
 			.quota = rows[i].quota,
 			.hash = rows[i].secret,
@@ -291,7 +293,7 @@ static int add_alias(struct engine *e, struct arena *a, const struct domain *d,
 	struct address there,
 		x = { .local = row->local, .hosted = row->hosted, .targets = row->targets,
 		      .n_targets = row->n_targets };
-	struct problem why = { 0 };
+	struct problem why = { .language = errors->language };
 	if (row_type(e, a, row, errors, &x.type) < 0)
 		return 0;
 	int r = address_get(e, a, d->id, row->local, &there);

@@ -29,7 +29,7 @@ static int check_row(struct engine *e, struct arena *a, struct map *seen, const 
 {
 	struct slice rest = row->old_logins, word, name;
 	while (next_name(&rest, &word)) {
-		struct problem why = { 0 };
+		struct problem why = { .language = errors->language };
 		int r = old_login_check(e, a, row->id, word, &why);
 		if (r < 0 && !why.err)
 			return r;
@@ -64,7 +64,7 @@ int import_apply_old_logins(struct engine *e, struct arena *a, const struct impo
 {
 	struct slice rest = row->old_logins, word;
 	while (next_name(&rest, &word)) {
-		struct problem why = { 0 };
+		struct problem why = { .language = errors->language };
 		int r = old_login_add(e, a, row->id, word, now_ms, &why);
 		if (r < 0 && !why.err)
 			return r;

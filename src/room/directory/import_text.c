@@ -7,6 +7,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 
@@ -18,7 +19,7 @@ void import_fault(struct import_errors *errors, struct arena *a, size_t line, co
 	if (errors->n >= IMPORT_ERRORS_MAX)
 		return;
 	va_start(args, fmt);
-	IGNORE(vsnprintf(text, sizeof(text), fmt, args) < 0, "our own formats");
+	IGNORE(vsnprintf(text, sizeof(text), text_in(errors->language, fmt), args) < 0, "our own formats");
 	va_end(args);
 	struct buf clean = BUF_INIT(4 * sizeof(text));
 	struct slice rest = slice_str(text);

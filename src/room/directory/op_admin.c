@@ -167,7 +167,7 @@ void op_admin_add(struct admin *ad)
 	int r = find(ad, s);
 	bool outside = r == ERR_NOT_FOUND;
 	if (outside) {
-		ad->why = (struct problem){ 0 };
+		ad->why = problem_like(&ad->why);
 		r = check_outside(ad, s);
 		s->staff.person = admin_get(ad, "name");
 	} else if (r == 0 && (admin_has(ad, "password") || admin_has(ad, "recovery") || admin_has(ad, "name"))) {

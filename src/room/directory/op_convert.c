@@ -303,7 +303,7 @@ static void next(struct converting *x)
 		finish(x);
 		return;
 	}
-	ad->why = (struct problem){ 0 };
+	ad->why = problem_like(&ad->why);
 	x->messages = 0;
 	x->pending = false;
 	x->c = (struct convert){
@@ -320,7 +320,7 @@ static void next(struct converting *x)
 	else if (!x->c.d.id)
 		refuse(x, r);
 	else {
-		ad->why = (struct problem){ 0 };
+		ad->why = problem_like(&ad->why);
 		area_sync(ad->d, x->c.d.id, on_synced, x);
 	}
 }

@@ -235,6 +235,7 @@ void op_import_accounts(struct admin *ad)
 {
 	struct importing *m = ARENA_NEW(ad->a, struct importing);
 	m->ad = ad;
+	m->errors.language = ad->why.language;
 	int r = admin_domain(ad, admin_get(ad, "domain"), &m->d);
 	if (r == 0)
 		r = admin_map_file(ad, "file");
@@ -292,7 +293,7 @@ void op_import_aliases(struct admin *ad)
 	struct domain d;
 	struct import_alias *rows;
 	struct import_result result = { 0 };
-	struct import_errors errors = { 0 };
+	struct import_errors errors = { .language = ad->why.language };
 	bool dry = admin_flag(ad, "dry_run", false);
 	size_t n = 0;
 	int r = admin_domain(ad, admin_get(ad, "domain"), &d);

@@ -6,6 +6,7 @@
 #include "room/directory/admin.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "ipc/mover.pb-c.h"
 #include "room/directory/name.h"
 #include "room/directory/op_move.h"
@@ -264,7 +265,7 @@ static void on_checked(void *ctx, int err, const ProtobufCMessage *msg, int fd, 
 		close(fd);
 	if (err < 0)
 		s->err = problem_set(&s->ad->why, ERR_UNAVAILABLE, "from",
-				     "the old server cannot be asked just now: %s", err_text(err));
+				     "the old server cannot be asked just now: %s", text_in(s->ad->why.language, err_text(err)));
 	else if (!reply->ok)
 		s->err = problem_set(&s->ad->why, ERR_INVALID, "from",
 				     SLICE_FMT ": %s; nothing was changed", SLICE_ARG(c->box->user),
@@ -308,7 +309,7 @@ static void check_on(struct starting *s)
 void op_move_start(struct admin *ad)
 {
 	struct starting *s = ARENA_NEW(ad->a, struct starting);
-	struct import_errors errors = { 0 };
+	struct import_errors errors = { .language = ad->why.language };
 	s->ad = ad;
 	int r = admin_domain(ad, admin_get(ad, "domain"), &s->d);
 	if (r == 0)

@@ -3,6 +3,7 @@
 #include "room/directory/admin.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "ipc/store.pb-c.h"
 
 enum { CHECK_MS = 14 * 60 * 1000 };
@@ -64,7 +65,7 @@ static void on_answer(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 		close(fd);
 	if (err < 0)
 		x->err = problem_set(&x->ad->why, err, NULL, "a shard: %s",
-				     text && *text ? text : err_text(err));
+				     text && *text ? text : text_in(x->ad->why.language, err_text(err)));
 	else if (check)
 		add_check(x, (const Postern__StoreCheckReply *)msg);
 	else

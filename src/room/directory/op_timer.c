@@ -3,6 +3,7 @@
 #include "room/directory/admin.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "ipc/queue.pb-c.h"
 #include "ipc/store.pb-c.h"
 #include "room/directory/timer.h"
@@ -93,7 +94,7 @@ static void on_answer(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 		add(x, q->room, (const Postern__TimerReply *)msg);
 	else if (err != ERR_NOT_FOUND)
 		x->err = problem_set(&x->ad->why, ERR_UNAVAILABLE, NULL, "%s does not answer: %s", q->room,
-				     err_text(err));
+				     text_in(x->ad->why.language, err_text(err)));
 	if (--x->left == 0)
 		end(x);
 }

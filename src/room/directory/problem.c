@@ -3,6 +3,7 @@
 #include "room/directory/problem.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 
@@ -14,9 +15,14 @@ int problem_set(struct problem *why, int err, const char *field, const char *fmt
 	why->field = field;
 	va_list args;
 	va_start(args, fmt);
-	IGNORE(vsnprintf(why->text, sizeof(why->text), fmt, args) < 0, "our own formats");
+	IGNORE(vsnprintf(why->text, sizeof(why->text), text_in(why->language, fmt), args) < 0, "our own formats");
 	va_end(args);
 	return err;
+}
+
+struct problem problem_like(const struct problem *why)
+{
+	return (struct problem){ .language = why ? why->language : NULL };
 }
 
 unsigned problem_status(int err)

@@ -13,11 +13,16 @@ enum { PROBLEM_TEXT_MAX = 1024 };
 struct problem {
 	int err;
 	const char *field;	/* a literal; NULL: none in particular */
+	const char *language;	/* base/text.h; set before, NULL: English */
 	char text[PROBLEM_TEXT_MAX];
 };
 
-/* Fills in (the first one stays) and returns err. why may be NULL. */
+/* Fills in (the first one stays) and returns err. why may be NULL. The English format is looked up in lang/ for
+ * why->language. */
 int problem_set(struct problem *why, int err, const char *field, const char *fmt, ...) PRINTF_FMT(4, 5);
+
+/* A problem like why, with nothing in it yet. */
+struct problem problem_like(const struct problem *why);
 
 /* The HTTP status that fits. */
 unsigned problem_status(int err);

@@ -36,6 +36,7 @@ static Postern__AdminRequest *admin_request(struct request *r, bool authorize_on
 	m->token.len = r->token.n;
 	m->remote.data = (uint8_t *)(uintptr_t)r->remote.p;
 	m->remote.len = r->remote.n;
+	m->language = (char *)(uintptr_t)r->language;
 	m->authorize_only = authorize_only;
 	m->n_fields = r->fields.n;
 	m->fields = ARENA_ARRAY(r->arena, Postern__AdminField *, r->fields.n + 1);

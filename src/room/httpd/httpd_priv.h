@@ -47,6 +47,7 @@ struct request {
 	struct slice remote; /* the client's address; empty at the admin socket */
 	struct arena *arena;
 	enum request_state state;
+	const char *language; /* base/text.h; from Accept-Language */
 	struct slice target;     /* path and query as they came */
 	const struct api_op *op; /* NULL: the OpenAPI document */
 	struct slice token;	 /* of the Authorization header; empty: none */

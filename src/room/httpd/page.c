@@ -39,19 +39,6 @@ static const char *say(const struct page *p, const char *english, const char *ge
 	return p->german ? german : english;
 }
 
-/* RFC 9110 12.5.4, roughly: the first of the two that is named. */
-static bool wants_german(const char *languages)
-{
-	for (const char *at = languages; at && *at; at = strchr(at, ',')) {
-		at += strspn(at, ", ");
-		if (!strncasecmp(at, "de", 2) && !ascii_is_alpha((uint8_t)at[2]))
-			return true;
-		if (!strncasecmp(at, "en", 2) && !ascii_is_alpha((uint8_t)at[2]))
-			return false;
-	}
-	return false;
-}
-
 static void escape(struct buf *out, struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -381,7 +368,7 @@ static void take_form(struct request *r)
 		request_fail(r, 400, "expected a form that says what to do", NULL);
 }
 
-bool page_route(struct request *r, struct slice path, const char *method, const char *languages)
+bool page_route(struct request *r, struct slice path, const char *method)
 {
 	bool post = !strcmp(method, "POST"), root = slice_eq(path, SLICE("/password"));
 	if (!root && !slice_starts(path, SLICE("/password/")))
@@ -393,7 +380,7 @@ bool page_route(struct request *r, struct slice path, const char *method, const 
 	}
 	struct page *p = ARENA_NEW(r->arena, struct page);
 	p->kind = post ? PAGE_POST : root ? PAGE_FORMS : slice_eq(path, SLICE("/password/style.css")) ? PAGE_STYLE : PAGE_LINK;
-	p->german = wants_german(languages);
+	p->german = !strcmp(r->language, "de");
 	p->status = 200;
 	if (p->kind == PAGE_LINK)
 		p->token = slice_sub(path, strlen("/password/"), path.n);

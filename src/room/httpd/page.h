@@ -20,7 +20,7 @@ enum { PAGE_BODY_MAX = 8192 };
 struct page;
 
 /* Is it one of ours? Then r->page is there, or the request is refused. */
-bool page_route(struct request *r, struct slice path, const char *method, const char *languages);
+bool page_route(struct request *r, struct slice path, const char *method);
 /* The whole body is there. */
 void page_run(struct request *r);
 void page_wipe(struct request *r);	/* what was typed */

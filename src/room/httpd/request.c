@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "lib/ipc/memfd.h"
 #include "proto/api/web.h"
 #include "room/httpd/page.h"
@@ -25,6 +26,7 @@ struct request *request_new(struct httpd *h, struct MHD_Connection *conn, const 
 	r->arena = arena_new();
 	r->fields.arena = r->arena;
 	r->target = arena_dup(r->arena, slice_str(target));
+	r->language = "en";
 	r->file_fd = r->out_fd = -1;
 	r->fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	struct web_conn *from = h->web ? web_conn_of(h->web, r->fd) : NULL;
@@ -116,6 +118,7 @@ void request_fail(struct request *r, unsigned status, const char *detail, const 
 		close(r->out_fd);
 	r->out_fd = -1;
 	buf_clear(&r->out);
+	text_use(r->language);
 	api_problem(status, NULL, detail, field, &r->out);
 	request_done(r, status);
 }
@@ -127,10 +130,9 @@ void request_fail_err(struct request *r, int err, const char *text)
 
 static void fail_check(struct request *r, int err, const struct api_error *e)
 {
-	struct buf text = BUF_INIT(1024);
-	api_error_text(e, &text);
-	request_fail(r, api_status_of(err), buf_cstr(&text), e->field);
-	buf_fini(&text);
+	buf_clear(&r->out);
+	api_problem_error(api_status_of(err), e, &r->out);
+	request_done(r, api_status_of(err));
 }
 
 /* For browsers: nothing here is a page, a frame, or another site's. */
@@ -172,6 +174,8 @@ static enum MHD_Result send_answer(struct request *r)
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	if (r->httpd->web)
 		secure(r, response);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_LANGUAGE, r->language);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_LANGUAGE);
 	if (r->status == 401)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (r->allow[0])
@@ -240,7 +244,7 @@ static void expect_body(struct request *r, const char *method)
 	if (length && (slice_u64(slice_str(length), UINT64_MAX, &bytes) < 0 || bytes > max) &&
 	    r->state == REQUEST_BODY) {
 		struct buf text = BUF_INIT(128);
-		buf_printf(&text, "expected a body of at most %ju bytes", (uintmax_t)max);
+		buf_printf(&text, text_in(r->language, "expected a body of at most %ju bytes"), (uintmax_t)max);
 		request_fail(r, 413, buf_cstr(&text), NULL);
 		buf_fini(&text);
 	}
@@ -304,11 +308,13 @@ static void route(struct request *r, const char *method)
 	struct slice query = slice_sub(r->target, q < 0 ? r->target.n : (size_t)q + 1, r->target.n);
 	struct api_match m = { 0 };
 	struct api_error e;
+	r->language = text_choose(slice_str(header(r, MHD_HTTP_HEADER_ACCEPT_LANGUAGE)));
+	text_use(r->language);
 	if (take_token(r) < 0) {
 		request_fail(r, 401, "expected Authorization: Bearer TOKEN", NULL);
 		return;
 	}
-	if (r->httpd->web && page_route(r, path, method, header(r, MHD_HTTP_HEADER_ACCEPT_LANGUAGE)))
+	if (r->httpd->web && page_route(r, path, method))
 		return;
 	if (slice_eq(path, SLICE("/api/v1/openapi.json")) && !strcmp(method, "GET"))
 		return;
@@ -356,6 +362,7 @@ static void complete(struct request *r)
 {
 	struct api_error e;
 	int err = 0;
+	text_use(r->language);
 	if (r->over) {
 		request_fail(r, 413, "the body is too large", NULL);
 		return;

@@ -10,6 +10,7 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "ipc/directory.pb-c.h"
 #include "lib/ipc/memfd.h"
 #include "proto/api/api.h"
@@ -48,8 +49,9 @@ static void reply_json(struct ipc_call *call, unsigned status, json_t *root)
 static void reply_problem(struct ipc_call *call, unsigned status, const char *title,
 			  const char *detail, const char *field)
 {
-	json_t *root = json_pack("{s:s, s:i, s:s}", "title", title, "status", (int)status, "detail",
-				 detail);
+	const char *l = text_language(slice_str(((const Postern__AdminRequest *)call->req)->language));
+	json_t *root = json_pack("{s:s, s:i, s:s}", "title", text_in(l, title), "status", (int)status, "detail",
+				 text_in(l, detail));
 	if (field && *field)
 		json_object_set_new(root, "field", json_string(field));
 	reply_json(call, status, root);
@@ -309,6 +311,7 @@ static bool take_fields(struct admin *a, const Postern__AdminRequest *req)
 {
 	const struct api_op *op = api_op_find(slice_str(req->operation));
 	struct api_error error;
+	text_use(text_language(slice_str(req->language)));
 	a->fields = ARENA_ARRAY(a->call->arena, struct api_field, req->n_fields + 1);
 	for (size_t i = 0; i < req->n_fields; i++)
 		a->fields[i] = (struct api_field){slice_str(req->fields[i]->name),

@@ -108,6 +108,7 @@ class Instance:
         env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=0")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         env["HOME"] = self.top or "/tmp"
+        env["LC_ALL"] = "C.UTF-8"       # the command line speaks English
         env["POSTERN_CLOCK_FILE"] = self._clock_path()
         if self.account:
             more |= {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}

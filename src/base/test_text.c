@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/text.h"
+
+static void languages(void **state)
+{
+	static const struct {
+		const char *name, *language;
+	} cases[] = {
+		{ "de", "de" }, { "DE", "de" }, { "de-AT", "de" }, { "de_DE.UTF-8", "de" }, { "en", "en" }, { "en-GB", "en" },
+		{ "C", "en" }, { "C.UTF-8", "en" }, { "POSIX", "en" }, { "", NULL }, { "d", NULL }, { "den", NULL }, { "fr", NULL },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *found = text_language(slice_str(cases[i].name));
+		if (!cases[i].language)
+			assert_null(found);
+		else
+			assert_string_equal(found, cases[i].language);
+	}
+}
+
+static void accepted(void **state)
+{
+	static const struct {
+		const char *accept, *language;
+	} cases[] = {
+		{ "", "en" }, { "de", "de" }, { "fr", "en" }, { "fr, de", "de" }, { "de;q=0.5, en;q=0.8", "en" },
+		{ "de-CH, en;q=0.9, *;q=0.1", "de" }, { "en;q=0.1, de;q=0.12", "de" }, { "de;q=0", "en" }, { "de;q=x", "en" },
+		{ "de;q=1.5", "en" }, { "de;q=1.000", "de" }, { "de;q=0.0001", "en" }, { ",,; ;q=,de", "de" }, { "fr;q=1, de ; q=0.2", "de" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_string_equal(text_choose(slice_str(cases[i].accept)), cases[i].language);
+	assert_string_equal(text_choose((struct slice){ 0 }), "en");
+}
+
+static void lookup(void **state)
+{
+	assert_string_equal(text_in("de", "not found"), "nicht gefunden");
+	assert_string_equal(text_in("en", "not found"), "not found");
+	assert_string_equal(text_in(NULL, "not found"), "not found");
+	assert_string_equal(text_in("fr", "not found"), "not found");
+	const char *unknown = "there is no translation of this";
+	assert_ptr_equal(text_in("de", unknown), unknown);
+	text_use("de");
+	assert_string_equal(text_current(), "de");
+	text_use(NULL);
+	assert_null(text_current());
+	for (size_t i = 0; i < text_n_catalogs; i++)
+		for (size_t k = 1; k < text_catalogs[i].n; k++)
+			assert_true(strcmp(text_catalogs[i].entries[k - 1].text, text_catalogs[i].entries[k].text) < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(languages), cmocka_unit_test(accepted), cmocka_unit_test(lookup) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Texts for people in their language. The English text, a printf format mostly, is the key; lang/NAME.po says it in
+ * another language and is compiled in (tools/po2c). What has no translation stays English. Protocol replies of SMTP,
+ * IMAP and POP3 are never translated, nor are names of fields, operations and events.
+ *
+ * A language is one of our own literals ("de"), from text_language or text_choose; NULL is English.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/slice.h"
+
+/* Marks a text that is translated later, for tools/check-texts. */
+#define N_(text) text
+
+const char *text_in(const char *language, const char *text) __attribute__((format_arg(2)));
+
+/* "de", "de-AT", "de_DE.UTF-8": the literal "de"; "en" for English, "C" and "POSIX"; NULL where it is not known. */
+const char *text_language(struct slice name);
+
+/* The best one of an Accept-Language field (RFC 9110 12.5.4); English where none fits. */
+const char *text_choose(struct slice accept);
+
+/* The language of what is done just now, for checks that are called deep down and end before anything else begins:
+ * set it, then call them. NULL is English. */
+void text_use(const char *language);
+const char *text_current(void);
+
+struct text_entry {
+	const char *text, *translation;
+};
+
+struct text_catalog {
+	const char *language;
+	const struct text_entry *entries;	/* sorted by text */
+	size_t n;
+};
+extern const struct text_catalog text_catalogs[];
+extern const size_t text_n_catalogs;
+
+#endif
