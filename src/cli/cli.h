@@ -60,6 +60,7 @@ extern const struct cli_noun noun_customer, noun_domain, noun_mailbox, noun_addr
 	noun_policy, noun_password, noun_login, noun_lockout,
 	noun_move, noun_queue, noun_store;
 extern const struct cli_noun noun_sieve;
+extern const struct cli_noun noun_forward, noun_autoreply;
 extern const struct cli_noun noun_timer;
 extern const struct cli_noun noun_admin, noun_token;
 extern const struct cli_noun noun_candidate, noun_export;

@@ -35,6 +35,7 @@ const struct cli_noun *const cli_nouns[] = {
 	&noun_customer, &noun_domain, &noun_policy, &noun_password, &noun_mailbox, &noun_login, &noun_lockout, &noun_address,
 	&noun_import,   &noun_move,   &noun_queue,   &noun_store,
 	&noun_sieve,
+	&noun_forward, &noun_autoreply,
 	&noun_timer,
 	&noun_admin, &noun_token,
 	&noun_candidate, &noun_export,

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "lib/sql/sql.h"
+#include "lib/zone/zones.h"
 #include "room/directory/srs_secret.h"
 #include "room/directory/staff.h"
 #include "room/directory/area.h"
@@ -44,6 +45,7 @@ static void on_tick(uv_timer_t *t)
 
 static int init(struct room *room)
 {
+	zones_load();	/* files, before the sandbox */
 	struct directory *d = calloc(1, sizeof(*d));
 	bug_if(!d);
 	room->state = d;

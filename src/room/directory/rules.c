@@ -2,6 +2,7 @@
 /* What runs over a mailbox's mail: its active script, and those that it includes, however deep. */
 #include "base/err.h"
 #include "room/directory/engine_priv.h"
+#include "room/directory/responder.h"
 #include "room/directory/script.h"
 
 int rules_any(struct engine *e, uint64_t account, bool *ret)
@@ -9,8 +10,21 @@ int rules_any(struct engine *e, uint64_t account, bool *ret)
 	int64_t there = 0;
 	int r = sql_get(e->db, &there, "SELECT EXISTS (SELECT 1 FROM script WHERE account = ?1 AND active = 1)", "i",
 			(int64_t)account);
-	if (r == 0)
-		*ret = there;
+	if (r < 0)
+		return r;
+	*ret = there;
+	return there ? 0 : responder_any(e, account, ret);
+}
+
+/* What the settings make runs first. */
+static int add_settings(struct engine *e, struct arena *a, uint64_t account, struct rules *rules)
+{
+	struct responder x;
+	int r = responder_get(e, a, account, &x);
+	struct slice text = r < 0 ? slice_of(NULL, 0) : responder_script(a, &x);
+	if (text.n)
+		*ROWS_MORE(a, &rules->scripts, &rules->n) = (struct script){ .name = SLICE("(settings)"), .text = text };
+	rules->zone = r < 0 ? slice_of(NULL, 0) : x.zone;
 	return r;
 }
 
@@ -67,7 +81,10 @@ int rules_of(struct engine *e, struct arena *a, uint64_t account, struct rules *
 {
 	struct rules rules = { 0 };
 	struct slice name;
-	int r = active_name(e, a, account, &name);
+	int r = add_settings(e, a, account, &rules);
+	if (r < 0)
+		return r;
+	r = active_name(e, a, account, &name);
 	if (r == 0)
 		r = add(e, a, account, name, &rules);
 	rules.run = rules.n;

@@ -389,6 +389,18 @@ static const char limits[] = "CREATE TABLE customer_limits ("
 			     " shard INTEGER NOT NULL, lease INTEGER NOT NULL, used INTEGER NOT NULL,"
 			     " recall INTEGER NOT NULL, PRIMARY KEY (customer, shard)) STRICT, WITHOUT ROWID;"
 			     "CREATE TABLE crossing_seen (shard INTEGER PRIMARY KEY, id INTEGER NOT NULL) STRICT;";
+/* What mailboxes do by themselves, as settings (responder.h). */
+static const char responders[] = "CREATE TABLE responder ("
+				 " account INTEGER PRIMARY KEY REFERENCES account(id) ON DELETE CASCADE,"
+				 " zone BLOB NOT NULL,"
+				 " targets BLOB NOT NULL,"
+				 " keep INTEGER NOT NULL,"
+				 " forward_start BLOB NOT NULL, forward_end BLOB NOT NULL,"
+				 " subject BLOB NOT NULL,"
+				 " text BLOB NOT NULL,"
+				 " days INTEGER NOT NULL,"
+				 " reply_start BLOB NOT NULL, reply_end BLOB NOT NULL,"
+				 " changed INTEGER NOT NULL) STRICT;";
 
 /* clang-format off */
 const char *const directory_migrations[] = {
@@ -407,6 +419,7 @@ const char *const directory_migrations[] = {
 	links,
 	list_policies,
 	limits,
+	responders,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

@@ -37,6 +37,7 @@ struct rules {
 	struct script *scripts;
 	size_t n, run;
 	bool mailboxes;	/* one of them asks which there are */
+	struct slice zone;	/* of dates; empty: UTC */
 };
 NODISCARD int rules_of(struct engine *e, struct arena *a, uint64_t account, struct rules *ret);
 /* Are there any? (RouteTarget.rules) */

@@ -94,6 +94,7 @@ static void ask_mailboxes(struct asked *q)
 static void fill_scripts(Postern__RulesReply *reply, const struct rules *rules, struct arena *a)
 {
 	reply->run = (uint32_t)rules->run;
+	reply->zone = arena_str(a, rules->zone);
 	reply->n_scripts = rules->n;
 	reply->scripts = ARENA_ARRAY(a, Postern__RulesScript *, rules->n + 1);
 	for (size_t i = 0; i < rules->n; i++) {
