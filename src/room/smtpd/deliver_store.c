@@ -29,11 +29,12 @@ static void failed(struct delivery *dl, const struct smtp_status *st, int err, c
 	delivery_refuse(dl, st);
 }
 
-/* Where one of the full mailboxes only says "later", so does the answer: the others may get it then. */
+/* Where one of the full mailboxes only says "later", so does the answer: the others may get it then. Without a reply it is
+ * an area of candidates that would have been filled by this message alone (docs/formats/store.md): later. */
 static const struct smtp_status *over_quota(const struct store_call *c, const Postern__DeliverReply *r)
 {
-	bool never = true;
-	for (size_t i = 0; i < c->n && i < r->n_results; i++)
+	bool never = r != NULL;
+	for (size_t i = 0; r && i < c->n && i < r->n_results; i++)
 		if (r->results[i]->err == ERR_QUOTA)
 			never &= c->targets[i]->over_quota_refuse;
 	return envelope_over_quota(never);
