@@ -408,3 +408,50 @@ def test_plain_text_at_the_port(server):
     except ConnectionError:
         pass
     assert b"OK" not in data and b"LOGIN" not in data
+
+
+# -- what is not offered, and what is another's ----------------------------------------
+
+
+def test_i17_no_compression(server, client):
+    """A thousand to one cannot happen: bytes are limited as they come."""
+    assert b"COMPRESS" not in client.ok("CAPABILITY")[0]
+    for _ in range(2):
+        client.bad("COMPRESS DEFLATE")
+    # What is pipelined behind it is read as it stands.
+    tags = [client.begin("COMPRESS DEFLATE"), client.begin("NOOP")]
+    assert [client.finish(t).status for t in tags] == ["BAD", "OK"]
+    assert client.ok("SELECT INBOX")
+
+
+NAMES = ["{other}/INBOX", "{other}", "user/{other}", "user.{other}", "Other Users/{other}", "#user/{other}/INBOX",
+         "~{other}/INBOX", "../{other}/INBOX", "Shared/{other}", "INBOX/{other}"]
+
+
+def test_i21_what_is_anothers_does_not_exist(server, user, client):
+    other = f"t{next(numbers)}@threats.test"
+    server.add_mailbox(other, PASSWORD)
+    c = Client(server, other, PASSWORD)
+    c.append(message("secret"))
+    c.ok("CREATE Secret")
+    c.append(message("secret"), "Secret")
+    client.append(message("mine"))
+    for form in NAMES + ["{name}"]:
+        for command in ("SELECT {}", "EXAMINE {}", "STATUS {} (MESSAGES)", "GETQUOTAROOT {}", "DELETE {}", "UNSUBSCRIBE {}",
+                        'LIST "" {}', "RENAME {} mine"):
+            there, nowhere = (client.cmd(command.format('"' + form.format(other=who, name=name) + '"'))
+                              for who, name in ((other, "Secret"), ("nobody@nowhere.test", "Nothing")))
+            assert (there.status, there.lines) == (nowhere.status, nowhere.lines), (command, form)
+            assert there.text == nowhere.text, (command, form)
+        client.ok("SELECT INBOX")
+        for command in ("COPY 1 {}", "MOVE 1 {}"):
+            there, nowhere = (client.cmd(command.format('"' + form.format(other=who, name=name) + '"'))
+                              for who, name in ((other, "Secret"), ("nobody@nowhere.test", "Nothing")))
+            assert (there.status, there.text) == (nowhere.status, nowhere.text), (command, form)
+        client.ok("UNSELECT")
+    for command in ("GETACL INBOX", "LISTRIGHTS INBOX {}", "MYRIGHTS INBOX", "NOTIFY NONE", "GETMETADATA INBOX /private/comment"):
+        client.bad(command.format(other))           # there is no such thing as another's mailbox to ask about
+    for root in (other, f"user/{other}", "nobody@nowhere.test"):
+        assert client.no(f'GETQUOTA "{root}"').text == "[NONEXISTENT] There is no such quota root."
+    assert b"MESSAGES 1" in c.ok("STATUS Secret (MESSAGES)")[0]
+    c.close()

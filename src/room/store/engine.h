@@ -112,7 +112,7 @@ NODISCARD int shard_pool_put(struct shard *e, uint64_t id, uint64_t lease, uint6
 /* Gives back what is not used. */
 NODISCARD int shard_pool_recall(struct shard *e, uint64_t id, struct pool *ret);
 NODISCARD int shard_pool_reported(struct shard *e, uint64_t id, uint64_t used);
-/* Pools whose use moved far from what directory knows; at most max. */
+/* Pools whose use moved far from what directory knows, or whose size is not known here; at most max. */
 NODISCARD int shard_pools_to_report(struct shard *e, struct pool *ret, size_t max, size_t *ret_n);
 /* After an operation that gave ERR_QUOTA: the pool that could have helped, and what lease would have been enough. */
 /* 0, or ERR_QUOTA as above. */
@@ -278,6 +278,12 @@ struct fetched {
 NODISCARD int shard_fetch(struct shard *e, uint64_t blob, unsigned want, struct fetched *ret, struct buf *out);
 
 /* ---- maintenance ---- */
+/* Mail of accounts with a retention that is older than that goes, a few messages a call; in a batch, inside an operation.
+ * cursor: where to go on, all 0 at first. 1 that was all, 0 call again. */
+struct retention_cursor {
+	uint64_t account, mailbox;
+};
+NODISCARD int shard_retention_step(struct shard *e, struct retention_cursor *cursor, size_t *ret_removed);
 /* Forgets operation ids that are older than OPERATION_KEEP_MS, a few at a time; in a batch. */
 NODISCARD int shard_prune(struct shard *e);
 void shard_idle(struct shard *e);		/* checkpoint where it is due */

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/event.h"
 
-enum { LOOK_MS = 60 * 1000, PRUNE_MS = 60 * 1000, SLICE_MS = 30 };
+enum { LOOK_MS = 60 * 1000, PRUNE_MS = 60 * 1000, SLICE_MS = 30, RETENTION_MS = 3600 * 1000 };
 
 static void reply_compact(struct store *st, int err)
 {
@@ -102,7 +102,65 @@ static void look_for_space(void *ctx, int64_t now_ms)
 	c->segment = shard_compact_pick(st->engine, false, 0);
 }
 
+/* ---- mail that has been kept long enough ---- */
+
+static int retire_some(struct store *st, int64_t now_ms, size_t *ret_n)
+{
+	int err = shard_begin(st->engine, now_ms);
+
+	if (err)
+		return err;
+	err = shard_op_begin(st->engine, NULL);
+	if (err) {
+		shard_rollback(st->engine);
+		return err;
+	}
+	int done = shard_retention_step(st->engine, &st->retention, ret_n);
+	err = shard_op_end(st->engine, done < 0 ? done : 0);
+	if (err)
+		shard_rollback(st->engine);
+	else
+		err = shard_commit(st->engine);
+	if (err)
+		return err;
+	boxes_apply(st);
+	return done;
+}
+
+static void retire_on(struct store *st)
+{
+	int64_t until = clock_mono_ms() + SLICE_MS;
+	int done = 0;
+
+	while (!done && clock_mono_ms() < until) {
+		size_t n = 0;
+		done = retire_some(st, store_now(), &n);
+		st->retired += done >= 0 ? n : 0;
+		if (shard_fatal(st->engine))
+			return;
+	}
+	if (!done)
+		return;
+	st->retaining = false;
+	if (done < 0)
+		ev(EV_WARN, "store.retention.stopped", KS("error", err_name(done)));
+	else if (st->retired)
+		ev(EV_INFO, "store.retention.done", KI("messages", st->retired));
+}
+
+static void retire(void *ctx, int64_t now_ms)
+{
+	struct store *st = ctx;
+
+	if (st->retaining)
+		return;
+	st->retaining = true;
+	st->retired = 0;
+	st->retention = (struct retention_cursor){ 0 };
+}
+
 static const struct timer_job jobs[] = {
+	{ "store.retention", "deletes mail that is older than its mailbox keeps it", RETENTION_MS, retire },
 	{ "store.forget", "forgets operation ids that are too old to come again", PRUNE_MS, prune },
 	{ "store.space", "begins to compact a segment that is mostly deleted mail", LOOK_MS, look_for_space },
 };
@@ -122,6 +180,8 @@ void maintain_tick(struct store *st)
 		shard_idle(st->engine);
 	if (!shard_fatal(st->engine))
 		timers_tick(st->timers, store_now());
+	if (st->retaining && !shard_fatal(st->engine))
+		retire_on(st);
 	if (c->segment && !shard_fatal(st->engine))
 		compact_on(st);
 }

@@ -56,6 +56,9 @@ struct store {
 		struct shard_space before;
 	} compactor;
 	struct timers *timers;		/* maintain.c */
+	struct retention_cursor retention;
+	bool retaining;			/* a pass over all mailboxes is under way */
+	uint64_t retired;		/* messages that it has deleted so far */
 	uint64_t batches, ops;		/* counters for status */
 };
 
