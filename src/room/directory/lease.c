@@ -27,20 +27,22 @@ static int put(struct engine *e, const struct lease_use *u, uint64_t lease)
 }
 
 struct rows {
-	uint64_t own, others, others_used;
+	uint64_t own, others, others_used, recall;
 };
 
 static int read_rows(struct engine *e, uint64_t customer, uint32_t shard, struct rows *ret)
 {
 	struct sql_stmt *s = sql_prepare(e->db, "SELECT ifnull(sum(CASE WHEN shard = ?2 THEN lease END), 0),"
 						" ifnull(sum(CASE WHEN shard <> ?2 THEN lease END), 0),"
-						" ifnull(sum(CASE WHEN shard <> ?2 THEN used END), 0)"
+						" ifnull(sum(CASE WHEN shard <> ?2 THEN used END), 0),"
+						" ifnull(sum(CASE WHEN shard = ?2 THEN recall END), 0)"
 						" FROM pool_lease WHERE customer = ?1");
 	sql_bind_int(s, 1, (int64_t)customer);
 	sql_bind_int(s, 2, (int64_t)shard);
 	int r = sql_step(s);
 	if (r == 1)
-		*ret = (struct rows){ (uint64_t)sql_int(s, 0), (uint64_t)sql_int(s, 1), (uint64_t)sql_int(s, 2) };
+		*ret = (struct rows){ (uint64_t)sql_int(s, 0), (uint64_t)sql_int(s, 1), (uint64_t)sql_int(s, 2),
+				      (uint64_t)sql_int(s, 3) };
 	sql_done(s);
 	return r == 1 ? 0 : r < 0 ? r : ERR_INTERNAL;
 }
@@ -71,8 +73,12 @@ int lease_ask(struct engine *e, const struct lease_use *u, unsigned shards, stru
 		l.bytes = want + (left - want) / 2;
 	else if (want > rows.own && left > rows.own)
 		l.bytes = left;
+	struct lease_use kept = *u;
+	if (kept.recall < rows.recall)
+		kept.recall = rows.recall;
+	l.recall = kept.recall;
 	*ret = l;
-	return put(e, u, l.bytes);
+	return put(e, &kept, l.bytes);
 }
 
 int lease_recalled(struct engine *e, const struct lease_use *u)

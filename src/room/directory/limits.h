@@ -36,7 +36,7 @@ NODISCARD int limits_set_domain(struct engine *e, uint64_t domain, const struct 
 struct limits {
 	uint64_t customer, domain;
 	uint64_t pool, pool_bytes;	/* that it shares; 0: none */
-	int own_retention;
+	int own_retention;		/* of the mailbox: RETENTION_INHERIT, RETENTION_OFF or days */
 	uint32_t retention;		/* days; 0: mail is kept */
 	unsigned level;			/* the higher of its quota's and its pool's */
 	bool refuse;
@@ -47,6 +47,7 @@ NODISCARD int limits_set_level(struct engine *e, uint64_t account, unsigned leve
 
 /* "60", "off", "default"; "on" is RETENTION_DAYS. */
 NODISCARD int retention_parse(struct slice text, int *ret);
+const char *retention_text(int retention, char ret[16]);
 
 /* May the mailboxes of the customer be as they are under these rules? */
 NODISCARD int limits_check_customer(struct engine *e, struct arena *a, uint64_t customer, uint64_t pool, bool fixed,
@@ -65,6 +66,7 @@ NODISCARD int limits_accounts(struct engine *e, struct arena *a, uint64_t custom
 
 /* ---- leases of shared pools ---- */
 struct lease {
+	uint64_t recall;			/* the last that it was known to have obeyed then */
 	uint64_t bytes, size, elsewhere;	/* size 0: the customer has no shared pool */
 	bool is_short;				/* it asked for more than was free */
 };

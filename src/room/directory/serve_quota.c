@@ -5,9 +5,11 @@
  */
 #include "room/directory/directory_priv.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
 #include "room/directory/limits.h"
+#include "room/directory/notice.h"
 
 struct asking {
 	struct directory *d;
@@ -26,6 +28,47 @@ static unsigned shards_of(const struct directory *d)
 	return d->room->shards ? d->room->shards : 1;
 }
 
+struct crossed {
+	uint64_t customer, domain, account, used, size;
+	unsigned level;
+};
+
+static int tell(struct asking *x, const struct crossed *c, struct slice to, struct slice name)
+{
+	double percent = c->size ? (double)c->used * 100.0 / (double)c->size : 0;
+	return notice_add(x->d->e, x->call->arena, &(struct notice){
+		.kind = c->level == 2 ? NOTICE_QUOTA_95 : NOTICE_QUOTA_80, .customer = c->customer, .domain = c->domain,
+		.account = c->account, .to = to, .to_name = name, .now_ms = clock_wall_ms(),
+		.vars = { { .name = "used", .number = (int64_t)c->used }, { .name = "quota", .number = (int64_t)c->size },
+			  { .name = "percent", .number = (int64_t)percent } },
+	});
+}
+
+/* Its user; an area has none. */
+static int tell_user(struct asking *x, const struct crossed *c)
+{
+	struct account a;
+	int r = account_by_id(x->d->e, x->call->arena, c->account, &a);
+	if (r < 0)
+		return r == ERR_NOT_FOUND ? 0 : r;
+	return a.domain ? tell(x, c, a.address, a.person) : 0;
+}
+
+/* A shared pool: whose mail crossed the line, and the customer's contact. */
+static int tell_customer(struct asking *x, const struct crossed *c)
+{
+	struct customer customer;
+	struct limits l;
+	struct crossed of_user = *c, of_customer = *c;
+	int r = customer_by_id(x->d->e, x->call->arena, c->customer, &customer);
+	if (r == 0 && limits_of(x->d->e, c->account, &l) == 0) {
+		of_user.domain = l.domain;
+		r = tell_user(x, &of_user);
+	}
+	of_customer.account = 0;
+	return r == 0 && customer.contact.n ? tell(x, &of_customer, customer.contact, SLICE("")) : r;
+}
+
 /* The account may be gone: then nobody is told. */
 static int take_crossing(struct asking *x, const Postern__QuotaCrossing *c)
 {
@@ -39,9 +82,10 @@ static int take_crossing(struct asking *x, const Postern__QuotaCrossing *c)
 	if (r < 0)
 		return r == ERR_NOT_FOUND ? 0 : r;
 	r = limits_set_level(x->d->e, c->account_id, c->level, &before);
-	if (r == 0 && c->level > before)
-		ev(EV_INFO, "directory.quota.crossed", KI("account", c->account_id), KI("percent", c->level == 2 ? 95 : 80));
-	return r;
+	if (r < 0 || c->level <= before)
+		return r;
+	ev(EV_INFO, "directory.quota.crossed", KI("account", c->account_id), KI("percent", c->level == 2 ? 95 : 80));
+	return tell_user(x, &(struct crossed){ l.customer, l.domain, c->account_id, c->used, c->quota, c->level });
 }
 
 static int take_pool(struct asking *x, const Postern__PoolUse *u, struct lease *ret)
@@ -52,9 +96,10 @@ static int take_pool(struct asking *x, const Postern__PoolUse *u, struct lease *
 	int r = lease_ask(x->d->e, &use, shards_of(x->d), ret);
 	if (r == 0 && ret->size)
 		r = lease_level(x->d->e, u->pool_id, &used, &size, &before, &level);
-	if (r == 0 && ret->size && level > before)
-		ev(EV_INFO, "directory.pool.crossed", KI("customer", u->pool_id), KI("percent", level == 2 ? 95 : 80));
-	return r;
+	if (r < 0 || !ret->size || level <= before)
+		return r;
+	ev(EV_INFO, "directory.pool.crossed", KI("customer", u->pool_id), KI("percent", level == 2 ? 95 : 80));
+	return tell_customer(x, &(struct crossed){ u->pool_id, 0, u->last_account, used, size, level });
 }
 
 static int take_all(struct asking *x)
@@ -91,6 +136,7 @@ static void answer(struct asking *x, int err)
 		l->lease = x->leases[i].bytes;
 		l->size = x->leases[i].size;
 		l->elsewhere = x->leases[i].elsewhere;
+		l->recall = x->leases[i].recall;
 	}
 	ipc_reply(x->call, &r.base, -1);
 }

@@ -3,9 +3,9 @@
  * What the shard says to directory about storage, and hears back. Before mail is refused for want of a lease directory is
  * asked for a larger one; the work waits for the answer and is done once more. Use and crossings are told when they moved.
  *
- * A lease may only shrink here before it shrinks there: an answer that was asked for before a recall came is void, since
- * it may name a lease that directory has given to another shard since. It is asked for again. And recalls are numbered, so
- * that directory can tell an answer to one that a question of ours has overtaken.
+ * A lease may only shrink here before it shrinks there. So recalls are numbered: a question names the last one that was
+ * obeyed, an answer the last one that directory knew to be. An answer given before directory had heard of a recall that
+ * came meanwhile is void, since it may name a lease that is another shard's by now: it is asked for again.
  */
 #include "room/store/room.h"
 
@@ -20,7 +20,7 @@ struct ask {
 	struct list node, works;
 	struct store *store;
 	uint64_t pool, want;
-	bool is_void;
+	uint64_t recall;		/* the last that came while it was under way; 0: none */
 };
 
 struct report {
@@ -71,8 +71,9 @@ static void on_lease(void *ctx, int err, const ProtobufCMessage *msg, int fd, co
 		close(fd);
 	if (st->dead)
 		return;
-	if (!err && a->is_void) {
-		a->is_void = false;
+	const Postern__QuotaReply *r = (const Postern__QuotaReply *)msg;
+	if (!err && r->n_leases == 1 && r->leases[0]->recall < a->recall) {
+		a->recall = 0;
 		send_ask(a);
 		return;
 	}
@@ -164,14 +165,14 @@ int quota_recall(struct work *w)
 
 	if (err)
 		return err;
-	if (a)
-		a->is_void = true;
 	w->store->report_void |= w->store->reporting;
 	postern__pool_state__init(r);
 	r->pool_id = p.id;
 	r->lease = p.lease;
 	r->used = p.used;
 	r->recall = ++w->store->recalls;
+	if (a)
+		a->recall = r->recall;
 	w->reply = &r->base;
 	return 0;
 }
