@@ -9,11 +9,13 @@ static const struct api_param customer_add[] = {
 	{ "language", API_NAME, .min = 2, .max = 16, .help = "language of notices, such as de or en" },
 	{ "contact", API_ADDRESS, .help = "where to reach the customer's administrator" },
 	P_ALLOTMENT,
+	P_RETENTION(),
 };
 static const struct api_param customer_set[] = {
 	P_CUSTOMER(.required = true, .positional = true),
 	{ "pool", API_SIZE, .help = "storage for all mailboxes of the customer together" },
 	P_ALLOTMENT,
+	P_RETENTION(),
 	{ "language", API_NAME, .min = 2, .max = 16, .help = "language of notices, such as de or en" },
 	{ "contact", API_ADDRESS, .help = "where to reach the customer's administrator" },
 };
@@ -24,6 +26,7 @@ static const struct api_result customer_is[] = {
 	{ "domains", API_U64, "how many domains" },
 	{ "mailboxes", API_U64, "how many mailboxes" },
 	{ "pool_bytes", API_LIMIT, "storage bought, 0 for no limit" },
+	{ "retention", API_STR, "days after which mail is deleted, or off" },
 	{ "allotment", API_CHOICE, "whether mailboxes have fixed parts of it or share it" },
 	{ "used_bytes", API_BYTES, "storage used" },
 	{ "language", API_STR, "language of notices" },

@@ -20,6 +20,7 @@ static const struct api_param domain_add[] = {
 	P_CANDIDATE_SIZE,
 	P_CANDIDATE_MAX,
 	P_OVER_QUOTA,
+	P_RETENTION(),
 };
 static const struct api_param domain_list[] = { P_CUSTOMER(), P_LIMIT, P_AFTER };
 static const struct api_param domain_show[] = { P_DOMAIN(.required = true, .positional = true) };
@@ -37,6 +38,7 @@ static const struct api_param domain_set[] = {
 	P_CANDIDATE_SIZE,
 	P_CANDIDATE_MAX,
 	P_OVER_QUOTA,
+	P_RETENTION(),
 	P_CUSTOMER(.by = API_BY_PROVIDER),
 };
 static const struct api_param domain_remove[] = { P_DOMAIN(.required = true, .positional = true), P_DISCARD_MAIL };
@@ -70,6 +72,7 @@ static const struct api_result domain_is[] = {
 	{ "candidate_addresses", API_U64, "how many there are" },
 	{ "candidate_messages", API_U64, "how many messages they have" },
 	{ "candidate_used_bytes", API_BYTES, "room that these take" },
+	{ "retention", API_STR, "days after which mail is deleted, off, or default: as the customer" },
 	{ "over_quota", API_CHOICE, "what happens to mail for full mailboxes" },
 	{ "mailboxes", API_U64, "how many mailboxes" },
 	{ "addresses", API_U64, "how many aliases, lists and redirects" },

@@ -17,6 +17,7 @@ static const struct api_param mailbox_show[] = { P_ADDRESS(.required = true, .po
 static const struct api_param mailbox_set[] = {
 	P_ADDRESS(.required = true, .positional = true),
 	P_QUOTA,
+	P_RETENTION(),
 	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
 	P_HOSTED,
 	P_SEND_ANY,
@@ -49,6 +50,7 @@ static const struct api_result mailbox_is[] = {
 	{ "name", API_STR, "the person's name" },
 	{ "used_bytes", API_BYTES, "storage used" },
 	{ "quota_bytes", API_LIMIT, "storage allowed, 0 for no limit" },
+	{ "retention", API_STR, "days after which mail is deleted, or off" },
 	{ "percent", API_U64, "how much of that is used, in percent" },
 	{ "messages", API_U64, "how many messages" },
 	{ "has_password", API_BOOL, "whether somebody can log in" },

@@ -82,6 +82,8 @@ void admin_rollback(struct admin *ad);
 
 /* A shard has not heard of a change that is kept. Sets the problem, and returns its error. */
 int limits_late(struct admin *ad);	/* op_limits.c */
+/* The field "retention", where it is there. */
+NODISCARD int admin_retention(struct admin *ad, bool inherits, int *in_out);
 json_t *customer_json(struct admin *ad, const struct customer *c);	/* op_customer.c */
 
 /* Answers. result is given away; NULL is an empty object. */

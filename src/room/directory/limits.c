@@ -115,6 +115,12 @@ int retention_parse(struct slice text, int *ret)
 	return 0;
 }
 
+const char *retention_text(int retention, char ret[16])
+{
+	snprintf(ret, 16, "%d", retention);
+	return retention == RETENTION_OFF ? "off" : retention == RETENTION_INHERIT ? "default" : ret;
+}
+
 /* ---- rules ---- */
 
 static int count_of(struct engine *e, uint64_t customer, uint64_t *ret_without, uint64_t *ret_sum)

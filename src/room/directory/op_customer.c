@@ -12,10 +12,11 @@ json_t *customer_json(struct admin *ad, const struct customer *c)
 	if (customer_counts(ad->e, c->id, &domains, &mailboxes) < 0)
 		return NULL;
 	struct customer_limits l;
+	char days[16];
 	if (limits_of_customer(ad->e, c->id, &l) < 0)
 		return NULL;
-	return json_pack("{s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:I}", "customer", json_text(c->name),
-			 "allotment", l.fixed ? "fixed" : "shared", "domains", (json_int_t)domains, "mailboxes", (json_int_t)mailboxes,
+	return json_pack("{s:o, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:I}", "customer", json_text(c->name),
+			 "retention", retention_text(l.retention, days), "allotment", l.fixed ? "fixed" : "shared", "domains", (json_int_t)domains, "mailboxes", (json_int_t)mailboxes,
 			 "pool_bytes", json_number(c->pool), "language", json_text(c->language),
 			 "contact", json_text(c->contact), "created_ms", (json_int_t)c->created_ms);
 }
@@ -48,8 +49,13 @@ void op_customer_add(struct admin *ad)
 		.contact = admin_get(ad, "contact"),
 		.created_ms = ad->now_ms,
 	};
-	int r = engine_begin(ad->e);
 	struct customer_limits l = { .fixed = slice_eq(admin_get(ad, "allotment"), SLICE("fixed")) };
+	int r = admin_retention(ad, false, &l.retention);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
+	r = engine_begin(ad->e);
 	if (r == 0 && ((r = customer_add(ad->e, ad->a, &c, &ad->why)) < 0 || (r = limits_set_customer(ad->e, c.id, &l)) < 0))
 		admin_rollback(ad);
 	if (r == 0)

@@ -41,10 +41,11 @@ static json_t *domain_json(struct admin *ad, const struct domain *d)
 	    addressing_get(ad->e, ad->a, d->id, &x) < 0 || candidate_sums(ad->e, d->id, &sum) < 0)
 		return json_object();
 	struct domain_limits l;
+	char days[16];
 	if (limits_of_domain(ad->e, d->id, &l) < 0)
 		return json_object();
-	json_t *j = json_pack("{s:s, s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}",
-			 "over_quota", over_quota_words[l.refuse],
+	json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}",
+			 "retention", retention_text(l.retention, days), "over_quota", over_quota_words[l.refuse],
 			 "domain", json_text(d->name), "customer", json_text(c.name), "mode",
 			 mode_words[d->hosted], "phase", phase_name(d->phase), "server",
 			 server_json(d), "server_tls", tls_words[d->server_tls & 3], "recipients",
@@ -103,7 +104,9 @@ static int take_limits(struct admin *ad, const struct domain *d)
 {
 	struct domain_limits l;
 	int r = limits_of_domain(ad->e, d->id, &l);
-	if (r < 0 || !admin_has(ad, "over_quota"))
+	if (r == 0)
+		r = admin_retention(ad, true, &l.retention);
+	if (r < 0 || (!admin_has(ad, "over_quota") && !admin_has(ad, "retention")))
 		return r;
 	l.refuse = admin_choice(ad, "over_quota", over_quota_words, l.refuse);
 	return limits_set_domain(ad->e, d->id, &l);
@@ -275,8 +278,8 @@ void op_domain_set(struct admin *ad)
 	uint64_t customer = r == 0 ? s->d.customer : 0;
 	if (r == 0)
 		r = take_fields(ad, &s->d);
-	s->retell = s->d.customer != customer;
-	if (r == 0 && s->retell)
+	s->retell = s->d.customer != customer || admin_has(ad, "retention");
+	if (r == 0 && s->d.customer != customer)
 		r = limits_check_move(ad->e, ad->a, s->d.id, s->d.customer, &ad->why);
 	if (r == 0)
 		r = addressing_get(ad->e, ad->a, s->d.id, &s->x);

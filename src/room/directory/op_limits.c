@@ -11,6 +11,20 @@ int limits_late(struct admin *ad)
 			   "a shard of the store does not answer: the change is kept, and holds for its mailboxes when it is back");
 }
 
+int admin_retention(struct admin *ad, bool inherits, int *in_out)
+{
+	struct slice text = admin_get(ad, "retention");
+	int days;
+	if (!text.n)
+		return 0;
+	if (retention_parse(text, &days) < 0 || (!inherits && days == RETENTION_INHERIT))
+		return problem_set(&ad->why, ERR_INVALID, "retention",
+				   "\"" SLICE_FMT "\": expected a number of days from 1 to %d, on, off%s", SLICE_ARG(text),
+				   RETENTION_DAYS_MAX, inherits ? ", default" : "");
+	*in_out = days;
+	return 0;
+}
+
 static void on_applied(void *ctx, int err)
 {
 	struct admin *ad = ctx;
@@ -29,7 +43,9 @@ static int change(struct admin *ad, struct customer *c)
 	if (r < 0)
 		return r;
 	l.fixed = admin_choice(ad, "allotment", allotments, l.fixed);
-	r = limits_check_customer(ad->e, ad->a, c->id, c->pool, l.fixed, &ad->why);
+	r = admin_retention(ad, false, &l.retention);
+	if (r == 0)
+		r = limits_check_customer(ad->e, ad->a, c->id, c->pool, l.fixed, &ad->why);
 	if (r == 0)
 		r = customer_update(ad->e, ad->a, c, &ad->why);
 	if (r == 0)

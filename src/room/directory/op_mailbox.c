@@ -11,6 +11,7 @@
 #include "room/directory/account_close.h"
 #include "room/directory/area.h"
 #include "room/directory/convert.h"
+#include "room/directory/limits.h"
 #include "room/directory/name.h"
 #include "room/directory/policy.h"
 #include "room/directory/recovery.h"
@@ -20,6 +21,7 @@ struct mailbox {
 	struct slice local;
 	struct account x;
 	uint64_t quota; /* asked for */
+	int retention;
 	struct slice recovery;
 };
 
@@ -205,8 +207,12 @@ static void on_shown_usage(void *ctx, size_t i, int err, const ProtobufCMessage 
 {
 	struct admin *ad = ctx;
 	struct mailbox *m = ad->ctx;
-	admin_ok(ad, 200,
-		 mailbox_json(&m->x, err == 0 ? (const Postern__AccountUsage *)reply : NULL));
+	struct limits l;
+	char days[16];
+	json_t *j = mailbox_json(&m->x, err == 0 ? (const Postern__AccountUsage *)reply : NULL);
+	if (limits_of(ad->e, m->x.id, &l) == 0)
+		json_object_set_new(j, "retention", json_string(retention_text((int)l.retention, days)));
+	admin_ok(ad, 200, j);
 }
 
 static void on_nothing(void *ctx, int err)
@@ -242,6 +248,8 @@ static int set_hosted(struct admin *ad, const struct mailbox *m)
 static int set_rows(struct admin *ad, const struct mailbox *m)
 {
 	int r = account_set_quota(ad->e, m->x.id, m->quota);
+	if (r == 0 && admin_has(ad, "retention"))
+		r = limits_set_retention(ad->e, m->x.id, m->retention);
 	if (r == 0 && admin_has(ad, "name"))
 		r = account_set_person(ad->e, m->x.id, admin_get(ad, "name"));
 	if (r == 0 && admin_has(ad, "send_any"))
@@ -267,6 +275,34 @@ static int change(struct admin *ad, struct mailbox *m)
 	return r < 0 ? r : account_by_id(ad->e, ad->a, m->x.id, &m->x);
 }
 
+/* M27: days of one's own, and none at all, are for mailboxes whose quota bounds what they keep. */
+static int take_retention(struct admin *ad, struct mailbox *m)
+{
+	struct limits l;
+	int r = limits_of(ad->e, m->x.id, &l);
+	m->retention = r == 0 ? l.own_retention : RETENTION_INHERIT;
+	if (r == 0)
+		r = admin_retention(ad, true, &m->retention);
+	if (r < 0 || m->retention == RETENTION_INHERIT || m->quota)
+		return r;
+	if (admin_has(ad, "retention"))
+		return problem_set(&ad->why, ERR_INVALID, "retention",
+				   "\"" SLICE_FMT "\": only a mailbox with a quota may have a retention of its own",
+				   SLICE_ARG(admin_get(ad, "retention")));
+	return problem_set(&ad->why, ERR_CONFLICT, "quota",
+			   "0: the mailbox has a retention of its own, which needs a quota; set that to default first");
+}
+
+/* The store hears of the retention when the row has it. */
+static void on_retention_stored(void *ctx, int err)
+{
+	struct admin *ad = ctx;
+	if (err < 0)
+		admin_refuse(ad, limits_late(ad));
+	else
+		show(ad);
+}
+
 /* The store has the quota before it is acknowledged; the rows follow. */
 static void on_quota_stored(void *ctx, int err)
 {
@@ -280,6 +316,8 @@ static void on_quota_stored(void *ctx, int err)
 	int r = change(ad, m);
 	if (r < 0)
 		admin_refuse(ad, r);
+	else if (admin_has(ad, "retention"))
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, &m->x, 1, NULL, on_retention_stored, ad);
 	else
 		show(ad);
 }
@@ -297,6 +335,8 @@ void op_mailbox_set(struct admin *ad)
 	if (r == 0)
 		r = customer_check_pool(ad->e, ad->a, m->d.customer, m->x.quota, m->quota,
 					&ad->why);
+	if (r == 0)
+		r = take_retention(ad, m);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
