@@ -14,7 +14,7 @@ static int fail(struct sieve_check *c, struct sieve_pos at, const char *what, st
 
 static int not_required(struct sieve_check *c, struct sieve_pos at, enum sieve_cap cap)
 {
-	return fail(c, at, "this needs require \"%s\" at the beginning of the script",
+	return fail(c, at, N_("this needs require \"%s\" at the beginning of the script"),
 		    slice_str(sieve_cap_name(cap)));
 }
 
@@ -39,9 +39,9 @@ static bool fits(char want, const struct sieve_arg *a)
 
 static const char *wanted(char want)
 {
-	return want == 's'   ? "\"%s\" takes one string here"
-	       : want == 'l' ? "\"%s\" takes a string or a list of strings here"
-			     : "\"%s\" takes a number here";
+	return want == 's'   ? N_("\"%s\" takes one string here")
+	       : want == 'l' ? N_("\"%s\" takes a string or a list of strings here")
+			     : N_("\"%s\" takes a number here");
 }
 
 static bool excluded(const struct sieve_node *n, enum sieve_tag t)
@@ -61,12 +61,12 @@ static int place_tag(struct sieve_check *c, struct sieve_node *n, struct sieve_a
 	struct sieve_arg *a = *at, *value = a->next;
 	int t = sieve_tag_find(a->tag);
 	if (t < 0 || !(n->spec->tags >> t & 1))
-		return fail(c, a->at, "there is no tag \":%s\" here", a->tag);
+		return fail(c, a->at, N_("there is no tag \":%s\" here"), a->tag);
 	const struct sieve_tag_spec *spec = sieve_tag_spec((enum sieve_tag)t);
 	if (!has_cap(c, spec->cap))
 		return not_required(c, a->at, spec->cap);
 	if (excluded(n, (enum sieve_tag)t))
-		return fail(c, a->at, "the tag \":%s\" stands here with another of its kind, or twice", a->tag);
+		return fail(c, a->at, N_("the tag \":%s\" stands here with another of its kind, or twice"), a->tag);
 	n->tags |= 1ull << t;
 	*at = value;
 	if (!spec->arg)
@@ -107,9 +107,9 @@ static int place_positional(struct sieve_check *c, struct sieve_node *n, struct 
 		}
 	}
 	if (count < needed)
-		return fail(c, n->at, "\"%s\" lacks an argument", n->name);
+		return fail(c, n->at, N_("\"%s\" lacks an argument"), n->name);
 	if (count > needed)
-		return fail(c, args[needed]->at, "\"%s\" has an argument too many", n->name);
+		return fail(c, args[needed]->at, N_("\"%s\" has an argument too many"), n->name);
 	for (size_t k = 0; k < needed; k++, i++) {
 		if (!fits(want[k], args[k]))
 			return fail(c, args[k]->at, wanted(want[k]), n->name);
@@ -156,15 +156,15 @@ static int check_node(struct sieve_check *c, struct sieve_node *n, bool test)
 {
 	n->spec = sieve_spec_find(n->name, test);
 	if (!n->spec && sieve_spec_find(n->name, !test))
-		return fail(c, n->at, test ? "\"%s\" is a command; a test is expected here"
-					   : "\"%s\" is a test; it stands behind if or elsif", n->name);
+		return fail(c, n->at, test ? N_("\"%s\" is a command; a test is expected here")
+					   : N_("\"%s\" is a test; it stands behind if or elsif"), n->name);
 	if (!n->spec)
-		return fail(c, n->at, test ? "there is no test \"%s\"" : "there is no command \"%s\"", n->name);
+		return fail(c, n->at, test ? N_("there is no test \"%s\"") : N_("there is no command \"%s\""), n->name);
 	if (!has_cap(c, n->spec->cap))
 		return not_required(c, n->at, n->spec->cap);
 	if (n->has_block != n->spec->block)
-		return fail(c, n->at, n->spec->block ? "behind \"%s\" a block in { } must stand"
-						     : "\"%s\" has no block; it ends with ;", n->name);
+		return fail(c, n->at, n->spec->block ? N_("behind \"%s\" a block in { } must stand")
+						     : N_("\"%s\" has no block; it ends with ;"), n->name);
 	c->script->asks_mailboxes |= n->spec->op == OP_MAILBOXEXISTS;
 	int err = check_arguments(c, n);
 	if (err == 0)
@@ -175,13 +175,13 @@ static int check_node(struct sieve_check *c, struct sieve_node *n, bool test)
 static int check_tests(struct sieve_check *c, struct sieve_node *n)
 {
 	if (n->spec->tests == TESTS_NONE && n->tests)
-		return fail(c, n->tests->at, "\"%s\" takes no test", n->name);
+		return fail(c, n->tests->at, N_("\"%s\" takes no test"), n->name);
 	if (n->spec->tests != TESTS_NONE && !n->tests)
-		return fail(c, n->at, "\"%s\" lacks its test", n->name);
+		return fail(c, n->at, N_("\"%s\" lacks its test"), n->name);
 	if (n->spec->tests == TESTS_ONE && n->tests_in_parentheses)
-		return fail(c, n->tests->at, "\"%s\" takes one test without parentheses; anyof and allof take several", n->name);
+		return fail(c, n->tests->at, N_("\"%s\" takes one test without parentheses; anyof and allof take several"), n->name);
 	if (n->spec->tests == TESTS_LIST && !n->tests_in_parentheses)
-		return fail(c, n->tests->at, "\"%s\" takes tests in parentheses", n->name);
+		return fail(c, n->tests->at, N_("\"%s\" takes tests in parentheses"), n->name);
 	for (struct sieve_node *t = n->tests; t; t = t->next) {
 		int err = check_node(c, t, true);
 		if (err < 0)
@@ -196,7 +196,7 @@ static int take_require(struct sieve_check *c, const struct sieve_node *n)
 		const struct sieve_string *s = &n->positional[0]->strings[i];
 		int cap = sieve_cap_find(s->text);
 		if (cap < 0)
-			return fail(c, s->at, "the extension \"%s\" is not known here", s->text);
+			return fail(c, s->at, N_("the extension \"%s\" is not known here"), s->text);
 		c->script->caps |= 1u << cap;
 	}
 	return 0;
@@ -217,9 +217,9 @@ static int check_block(struct sieve_check *c, struct sieve_node *n, bool outer)
 			return err;
 		enum sieve_op op = n->spec->op;
 		if (op == OP_REQUIRE && (!outer || before != OP_REQUIRE))
-			return fail(c, n->at, "require stands at the beginning of a script only", none);
+			return fail(c, n->at, N_("require stands at the beginning of a script only"), none);
 		if ((op == OP_ELSIF || op == OP_ELSE) && !may_follow(before))
-			return fail(c, n->at, "\"%s\" must follow the block of an if or an elsif", n->name);
+			return fail(c, n->at, N_("\"%s\" must follow the block of an if or an elsif"), n->name);
 		if (op == OP_REQUIRE)
 			err = take_require(c, n);
 		if (err == 0 && n->has_block)
@@ -281,7 +281,7 @@ int sieve_compile(struct arena *a, struct slice text, struct sieve_script **ret,
 		return err;
 	count_names(s->commands, &includes, &globals);
 	if (globals > SIEVE_VARIABLES_MAX)
-		return sieve_error_at(why, (struct sieve_pos){ 0, 0 }, ERR_TOO_BIG, "the script has too many global variables", none);
+		return sieve_error_at(why, (struct sieve_pos){ 0, 0 }, ERR_TOO_BIG, N_("the script has too many global variables"), none);
 	s->includes = ARENA_ARRAY(a, struct sieve_include, includes + 1);
 	s->globals = ARENA_ARRAY(a, struct slice, globals + 1);
 	gather_names(s, s->commands);

@@ -69,11 +69,11 @@ static int check_ref(struct sieve_check *c, struct sieve_pos at, const struct si
 {
 	if (ref->space.n && !(slice_eq_ci(ref->space, SLICE("global")) && (c->script->caps & CAP_BIT(INCLUDE)) &&
 			      ref->name.n))
-		return sieve_error_at(c->why, at, ERR_SYNTAX, "there is no namespace \"%s\" of variables here", ref->space);
+		return sieve_error_at(c->why, at, ERR_SYNTAX, N_("there is no namespace \"%s\" of variables here"), ref->space);
 	if (ref->too_big)
-		return sieve_error_at(c->why, at, ERR_SYNTAX, "matches give variables up to ${32} only", none);
+		return sieve_error_at(c->why, at, ERR_SYNTAX, N_("matches give variables up to ${32} only"), none);
 	if (ref->name.n > SIEVE_VARIABLE_NAME_MAX)
-		return sieve_error_at(c->why, at, ERR_TOO_BIG, "the name of a variable is too long: \"%s\"", ref->name);
+		return sieve_error_at(c->why, at, ERR_TOO_BIG, N_("the name of a variable is too long: \"%s\""), ref->name);
 	return 0;
 }
 
@@ -138,7 +138,7 @@ static int decode_codes(struct sieve_check *c, struct sieve_pos pos, struct slic
 		if (!next_code(codes, &at, unicode ? 64 : 2, &v)) {
 			r = 0;
 		} else if (unicode && !is_scalar(v)) {
-			r = sieve_error_at(c->why, pos, ERR_SYNTAX, "\"%s\" is not a character of Unicode", codes);
+			r = sieve_error_at(c->why, pos, ERR_SYNTAX, N_("\"%s\" is not a character of Unicode"), codes);
 		} else if (unicode) {
 			utf8_encode(&chars, v);
 		} else {

@@ -32,7 +32,7 @@ static int each_tag(struct sieve_check *c, const struct sieve_node *n, enum siev
 static int constant(struct sieve_check *c, const struct sieve_arg *a)
 {
 	if (a && a->strings && a->strings[0].variable)
-		return fail(c, a->strings[0].at, "no variable may stand here: \"%s\"", a->strings[0].text);
+		return fail(c, a->strings[0].at, N_("no variable may stand here: \"%s\""), a->strings[0].text);
 	return 0;
 }
 
@@ -49,9 +49,9 @@ static int check_comparator(struct sieve_check *c, struct sieve_node *n)
 	else if (slice_eq(name, SLICE("i;ascii-numeric")))
 		n->comparator = COMPARATOR_NUMERIC;
 	else if (!slice_eq(name, SLICE("i;ascii-casemap")))
-		return fail(c, a->strings[0].at, "there is no comparator \"%s\"", name);
+		return fail(c, a->strings[0].at, N_("there is no comparator \"%s\""), name);
 	if (n->comparator == COMPARATOR_NUMERIC && !(c->script->caps & CAP_BIT(COMPARATOR_NUMERIC)))
-		return fail(c, a->at, "this needs require \"%s\" at the beginning of the script",
+		return fail(c, a->at, N_("this needs require \"%s\" at the beginning of the script"),
 			    SLICE("comparator-i;ascii-numeric"));
 	return 0;
 }
@@ -67,12 +67,12 @@ static int check_match(struct sieve_check *c, struct sieve_node *n)
 	if (err < 0)
 		return err;
 	if (n->comparator == COMPARATOR_NUMERIC && (n->match == MATCH_CONTAINS || n->match == MATCH_MATCHES))
-		return fail(c, n->at, "i;ascii-numeric compares whole numbers only: not with :contains or :matches", none);
+		return fail(c, n->at, N_("i;ascii-numeric compares whole numbers only: not with :contains or :matches"), none);
 	if (n->match != MATCH_VALUE && n->match != MATCH_COUNT)
 		return 0;
 	const struct sieve_arg *a = sieve_tag_arg(n, n->match == MATCH_VALUE ? TAG_VALUE : TAG_COUNT);
 	if (!sieve_relation_find(a->strings[0].text, &n->relation))
-		return fail(c, a->strings[0].at, "\"%s\" is none of gt, ge, lt, le, eq, ne", a->strings[0].text);
+		return fail(c, a->strings[0].at, N_("\"%s\" is none of gt, ge, lt, le, eq, ne"), a->strings[0].text);
 	return 0;
 }
 
@@ -89,9 +89,9 @@ static int check_index(struct sieve_check *c, const struct sieve_node *n)
 {
 	const struct sieve_arg *a = sieve_tag_arg(n, TAG_INDEX);
 	if (a && a->n == 0)
-		return fail(c, a->at, ":index counts from 1", none);
+		return fail(c, a->at, N_(":index counts from 1"), none);
 	if (!a && sieve_tag(n, TAG_LAST))
-		return fail(c, n->at, ":last needs :index", none);
+		return fail(c, n->at, N_(":last needs :index"), none);
 	return 0;
 }
 
@@ -153,18 +153,18 @@ static bool from_ok(struct slice s)
 	return ok;
 }
 
-#define NO_HEADER "\"%s\" cannot be the name of a header field"
-#define NO_ADDRESS "\"%s\" is not a mail address"
-#define NO_FLAG "\"%s\" is not a flag that can be set"
-#define NO_MAILBOX "\"%s\" cannot be the name of a mailbox"
-#define NO_VARIABLE "\"%s\" cannot be the name of a variable"
+#define NO_HEADER N_("\"%s\" cannot be the name of a header field")
+#define NO_ADDRESS N_("\"%s\" is not a mail address")
+#define NO_FLAG N_("\"%s\" is not a flag that can be set")
+#define NO_MAILBOX N_("\"%s\" cannot be the name of a mailbox")
+#define NO_VARIABLE N_("\"%s\" cannot be the name of a variable")
 
 static int check_address(struct sieve_check *c, const struct sieve_node *n)
 {
 	int err = each(c, n->positional[0]->strings, n->positional[0]->n, header_name_ok, NO_HEADER);
 	if (err == 0)
 		err = each(c, n->positional[0]->strings, n->positional[0]->n, sieve_is_address_header,
-			   "the field \"%s\" holds no addresses; the test \"header\" looks into any field");
+			   N_("the field \"%s\" holds no addresses; the test \"header\" looks into any field"));
 	return err;
 }
 
@@ -174,9 +174,9 @@ static int check_date(struct sieve_check *c, const struct sieve_node *n)
 	const struct sieve_string *s = n->positional[part]->strings;
 	int err = part ? each(c, n->positional[0]->strings, 1, header_name_ok, NO_HEADER) : 0;
 	if (err == 0)
-		err = each(c, s, 1, sieve_date_part_known, "\"%s\" is not a part of a date");
+		err = each(c, s, 1, sieve_date_part_known, N_("\"%s\" is not a part of a date"));
 	if (err == 0)
-		err = each_tag(c, n, TAG_ZONE, zone_ok, "\"%s\" is not a time zone such as \"+0100\"");
+		err = each_tag(c, n, TAG_ZONE, zone_ok, N_("\"%s\" is not a time zone such as \"+0100\""));
 	return err;
 }
 
@@ -184,7 +184,7 @@ static int check_flag_command(struct sieve_check *c, const struct sieve_node *n)
 {
 	const struct sieve_arg *variable = n->positional[0];
 	if (variable && !(c->script->caps & CAP_BIT(VARIABLES)))
-		return fail(c, variable->at, "this needs require \"%s\" at the beginning of the script", SLICE("variables"));
+		return fail(c, variable->at, N_("this needs require \"%s\" at the beginning of the script"), SLICE("variables"));
 	int err = constant(c, variable);
 	if (err == 0 && variable)
 		err = each(c, variable->strings, variable->n, sieve_variable_name_ok, NO_VARIABLE);
@@ -196,7 +196,7 @@ static int check_flag_command(struct sieve_check *c, const struct sieve_node *n)
 static int check_global(struct sieve_check *c, const struct sieve_node *n)
 {
 	if (!(c->script->caps & CAP_BIT(VARIABLES)))
-		return fail(c, n->at, "this needs require \"%s\" at the beginning of the script", SLICE("variables"));
+		return fail(c, n->at, N_("this needs require \"%s\" at the beginning of the script"), SLICE("variables"));
 	for (size_t i = 0; i < n->positional[0]->n; i++) {
 		const struct sieve_string *s = &n->positional[0]->strings[i];
 		if (s->variable || !sieve_variable_name_ok(s->text))
@@ -213,7 +213,7 @@ static int check_set(struct sieve_check *c, const struct sieve_node *n)
 
 static int check_vacation(struct sieve_check *c, const struct sieve_node *n)
 {
-	int err = each(c, n->positional[0]->strings, 1, reason_ok, "the text of the reply is longer than 16 KiB");
+	int err = each(c, n->positional[0]->strings, 1, reason_ok, N_("the text of the reply is longer than 16 KiB"));
 	if (err == 0)
 		err = each_tag(c, n, TAG_FROM, from_ok, NO_ADDRESS);
 	if (err == 0)
@@ -224,7 +224,7 @@ static int check_vacation(struct sieve_check *c, const struct sieve_node *n)
 static int check_include(struct sieve_check *c, const struct sieve_node *n)
 {
 	int err = constant(c, n->positional[0]);
-	return err < 0 ? err : each(c, n->positional[0]->strings, 1, sieve_name_ok, "\"%s\" cannot be the name of a script");
+	return err < 0 ? err : each(c, n->positional[0]->strings, 1, sieve_name_ok, N_("\"%s\" cannot be the name of a script"));
 }
 
 static int check_tags(struct sieve_check *c, struct sieve_node *n)
@@ -252,10 +252,10 @@ int sieve_check_values(struct sieve_check *c, struct sieve_node *n)
 	case OP_HEADER:
 	case OP_EXISTS: return each(c, first->strings, first->n, header_name_ok, NO_HEADER);
 	case OP_ENVELOPE:
-		return each(c, first->strings, first->n, envelope_part_ok, "an envelope has \"from\" and \"to\", not \"%s\"");
+		return each(c, first->strings, first->n, envelope_part_ok, N_("an envelope has \"from\" and \"to\", not \"%s\""));
 	case OP_SIZE:
 		if (!sieve_tag(n, TAG_OVER) && !sieve_tag(n, TAG_UNDER))
-			return fail(c, n->at, "\"size\" needs :over or :under", none);
+			return fail(c, n->at, N_("\"size\" needs :over or :under"), none);
 		return 0;
 	case OP_DATE:
 	case OP_CURRENTDATE: return check_date(c, n);
@@ -263,7 +263,7 @@ int sieve_check_values(struct sieve_check *c, struct sieve_node *n)
 	case OP_MAILBOXEXISTS: return each(c, first->strings, first->n, sieve_mailbox_ok, NO_MAILBOX);
 	case OP_REDIRECT: return each(c, first->strings, first->n, sieve_address_ok, NO_ADDRESS);
 	case OP_REJECT:
-	case OP_EREJECT: return each(c, first->strings, 1, reason_ok, "the text of the refusal is longer than 16 KiB");
+	case OP_EREJECT: return each(c, first->strings, 1, reason_ok, N_("the text of the refusal is longer than 16 KiB"));
 	case OP_VACATION: return check_vacation(c, n);
 	case OP_SETFLAG:
 	case OP_ADDFLAG:

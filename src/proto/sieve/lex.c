@@ -20,12 +20,13 @@ int sieve_error_at(struct sieve_error *e, struct sieve_pos at, int err, const ch
 	return err;
 }
 
-void sieve_error_text(const struct sieve_error *e, struct buf *out)
+void sieve_error_text(const struct sieve_error *e, const char *language, struct buf *out)
 {
+	const char *what = text_in(language, e->what);
 	if (e->line)
-		buf_printf(out, "line %u, column %u: ", e->line, e->column);
-	const char *hole = strstr(e->what, "%s");
-	buf_append(out, e->what, hole ? (size_t)(hole - e->what) : strlen(e->what));
+		buf_printf(out, text_in(language, "line %u, column %u: "), e->line, e->column);
+	const char *hole = strstr(what, "%s");
+	buf_append(out, what, hole ? (size_t)(hole - what) : strlen(what));
 	if (hole) {
 		buf_str(out, e->arg);
 		buf_str(out, hole + 2);
@@ -64,7 +65,7 @@ static int skip_bracket_comment(struct sieve_lex *l)
 			return 0;
 		}
 	}
-	return fail(l, from, "this comment is not closed");
+	return fail(l, from, N_("this comment is not closed"));
 }
 
 static int skip_white(struct sieve_lex *l)
@@ -114,9 +115,9 @@ static int number(struct sieve_lex *l, struct sieve_token *t)
 		v <<= shift;
 	}
 	if (is_ident_byte(peek(l, 0), false))
-		return fail(l, t->at, "a number ends in a digit, or in K, M or G");
+		return fail(l, t->at, N_("a number ends in a digit, or in K, M or G"));
 	if (big || v > INT64_MAX)
-		return sieve_error_at(l->why, t->at, ERR_TOO_BIG, "the number %s is too big",
+		return sieve_error_at(l->why, t->at, ERR_TOO_BIG, N_("the number %s is too big"),
 				      slice_sub(l->in, from, l->at));
 	t->kind = TOKEN_NUMBER;
 	t->number = v;
@@ -140,7 +141,7 @@ static int quoted(struct sieve_lex *l, struct sieve_token *t)
 			step(l);
 		if (peek(l, 0) < 0) {
 			buf_fini(&out);
-			return fail(l, t->at, "this string is not closed: its second \" is missing");
+			return fail(l, t->at, N_("this string is not closed: its second \" is missing"));
 		}
 		put(&out, l);
 	}
@@ -163,7 +164,7 @@ static int skip_to_line_end(struct sieve_lex *l)
 	if (peek(l, 0) == '\r')
 		step(l);
 	if (peek(l, 0) != '\n')
-		return fail(l, l->pos, "behind text: the line must end; the text begins on the next one");
+		return fail(l, l->pos, N_("behind text: the line must end; the text begins on the next one"));
 	step(l);
 	return 0;
 }
@@ -193,7 +194,7 @@ static int multi_line(struct sieve_lex *l, struct sieve_token *t)
 	}
 	if (l->at >= l->in.n) {
 		buf_fini(&out);
-		return fail(l, t->at, "this text is not closed: a line with a single dot is missing");
+		return fail(l, t->at, N_("this text is not closed: a line with a single dot is missing"));
 	}
 	step(l);
 	t->kind = TOKEN_STRING;
@@ -231,7 +232,7 @@ int sieve_lex_next(struct sieve_lex *l, struct sieve_token *ret)
 		step(l);
 		ret->kind = TOKEN_TAG;
 		ret->text = ident(l);
-		return ret->text.n ? 0 : fail(l, ret->at, "behind a colon the name of a tag must follow");
+		return ret->text.n ? 0 : fail(l, ret->at, N_("behind a colon the name of a tag must follow"));
 	}
 	if (strchr(";,()[]{}", c)) {
 		ret->kind = TOKEN_PUNCT;
@@ -241,6 +242,6 @@ int sieve_lex_next(struct sieve_lex *l, struct sieve_token *ret)
 	}
 	uint32_t cp;
 	struct slice rest = slice_sub(l->in, l->at, l->in.n);
-	return sieve_error_at(l->why, ret->at, ERR_SYNTAX, "the character \"%s\" does not belong here",
+	return sieve_error_at(l->why, ret->at, ERR_SYNTAX, N_("the character \"%s\" does not belong here"),
 			      slice_sub(rest, 0, utf8_decode(rest, &cp)));
 }

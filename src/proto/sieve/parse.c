@@ -60,7 +60,7 @@ static int string_list(struct parser *p, struct sieve_arg *arg)
 	int err = advance(p);
 	while (err == 0 && !is_punct(p, ']')) {
 		if (p->token.kind != TOKEN_STRING)
-			return fail(p, p->token.at, "in [ ] stand strings with commas between them", p->token.text);
+			return fail(p, p->token.at, N_("in [ ] stand strings with commas between them"), p->token.text);
 		*tail = ARENA_NEW(p->arena, struct link);
 		(*tail)->s = (struct sieve_string){ p->token.text, p->token.at, false };
 		tail = &(*tail)->next;
@@ -69,9 +69,9 @@ static int string_list(struct parser *p, struct sieve_arg *arg)
 		if (err == 0 && is_punct(p, ',')) {
 			err = advance(p);
 			if (err == 0 && is_punct(p, ']'))
-				return fail(p, p->token.at, "behind the comma another string must follow", p->token.text);
+				return fail(p, p->token.at, N_("behind the comma another string must follow"), p->token.text);
 		} else if (err == 0 && !is_punct(p, ']')) {
-			return fail(p, p->token.at, "a comma or ] is missing here", p->token.text);
+			return fail(p, p->token.at, N_("a comma or ] is missing here"), p->token.text);
 		}
 	}
 	if (err < 0)
@@ -80,7 +80,7 @@ static int string_list(struct parser *p, struct sieve_arg *arg)
 	size_t i = 0;
 	for (struct link *l = first; l; l = l->next)
 		arg->strings[i++] = l->s;
-	return arg->n ? advance(p) : fail(p, arg->at, "the list is empty", p->token.text);
+	return arg->n ? advance(p) : fail(p, arg->at, N_("the list is empty"), p->token.text);
 }
 
 static int argument(struct parser *p, struct sieve_arg *arg)
@@ -139,7 +139,7 @@ static int test_list(struct parser *p, struct sieve_node *n)
 		tail = &(*tail)->next;
 		err = advance(p);
 	}
-	return err < 0 ? err : expect(p, ')', "a comma or ) is missing here", p->token.text);
+	return err < 0 ? err : expect(p, ')', N_("a comma or ) is missing here"), p->token.text);
 }
 
 /* What stands behind a name: arguments, then a test or a list of them. */
@@ -156,9 +156,9 @@ static int arguments_and_tests(struct parser *p, struct sieve_node *n)
 static int enter(struct parser *p)
 {
 	if (p->nodes >= SIEVE_NODES_MAX)
-		return too_big(p, "the script has too many commands and tests");
+		return too_big(p, N_("the script has too many commands and tests"));
 	if (p->depth >= SIEVE_NEST_MAX)
-		return too_big(p, "blocks and tests are nested too deep here");
+		return too_big(p, N_("blocks and tests are nested too deep here"));
 	p->depth++;
 	return 0;
 }
@@ -166,7 +166,7 @@ static int enter(struct parser *p)
 static int test(struct parser *p, struct sieve_node **ret)
 {
 	if (p->token.kind != TOKEN_IDENT)
-		return fail(p, p->token.at, "the name of a test is missing here", p->token.text);
+		return fail(p, p->token.at, N_("the name of a test is missing here"), p->token.text);
 	int err = enter(p);
 	if (err < 0)
 		return err;
@@ -189,13 +189,13 @@ static int block(struct parser *p, struct sieve_node *n)
 		err = commands(p, &n->block);
 	if (err < 0)
 		return err;
-	return is_punct(p, '}') ? advance(p) : fail(p, from, "this block is not closed: its } is missing", p->token.text);
+	return is_punct(p, '}') ? advance(p) : fail(p, from, N_("this block is not closed: its } is missing"), p->token.text);
 }
 
 static int command(struct parser *p, struct sieve_node **ret)
 {
 	if (p->token.kind != TOKEN_IDENT)
-		return fail(p, p->token.at, "a command is expected here, not \"%s\"", p->token.text);
+		return fail(p, p->token.at, N_("a command is expected here, not \"%s\""), p->token.text);
 	int err = enter(p);
 	if (err < 0)
 		return err;
@@ -205,7 +205,7 @@ static int command(struct parser *p, struct sieve_node **ret)
 		err = arguments_and_tests(p, n);
 	if (err == 0)
 		err = is_punct(p, '{') ? block(p, n)
-				       : expect(p, ';', "behind the command \"%s\" a ; is missing", n->name);
+				       : expect(p, ';', N_("behind the command \"%s\" a ; is missing"), n->name);
 	p->depth--;
 	return err;
 }
@@ -229,9 +229,9 @@ static int check_bytes(struct slice text, struct sieve_error *why)
 		uint32_t cp = 0;
 		size_t n = utf8_decode(slice_sub(text, i, text.n), &cp);
 		if (n == 0)
-			return sieve_error_at(why, at, ERR_SYNTAX, "the script is not valid UTF-8 here", slice_of(NULL, 0));
+			return sieve_error_at(why, at, ERR_SYNTAX, N_("the script is not valid UTF-8 here"), slice_of(NULL, 0));
 		if (cp == 0)
-			return sieve_error_at(why, at, ERR_SYNTAX, "a script holds no NUL", slice_of(NULL, 0));
+			return sieve_error_at(why, at, ERR_SYNTAX, N_("a script holds no NUL"), slice_of(NULL, 0));
 		if (cp == '\n')
 			at = (struct sieve_pos){ at.line + 1, 0 };
 		i += n;
@@ -245,7 +245,7 @@ int sieve_parse(struct arena *a, struct slice text, struct sieve_node **ret, str
 	struct sieve_node *first = NULL;
 	if (text.n > SIEVE_SCRIPT_MAX)
 		return sieve_error_at(why, (struct sieve_pos){ 0, 0 }, ERR_TOO_BIG,
-				      "the script is bigger than 64 KiB", slice_of(NULL, 0));
+				      N_("the script is bigger than 64 KiB"), slice_of(NULL, 0));
 	int err = check_bytes(text, why);
 	if (err == 0 && slice_starts(text, SLICE("\xef\xbb\xbf")))
 		p.lex.at = 3;
@@ -254,7 +254,7 @@ int sieve_parse(struct arena *a, struct slice text, struct sieve_node **ret, str
 	if (err == 0)
 		err = commands(&p, &first);
 	if (err == 0 && p.token.kind != TOKEN_END)
-		err = fail(&p, p.token.at, "this } closes nothing", p.token.text);
+		err = fail(&p, p.token.at, N_("this } closes nothing"), p.token.text);
 	if (err == 0)
 		*ret = first;
 	return err;

@@ -19,7 +19,7 @@ bool sieve_charge(struct sieve_runner *r, uint64_t steps)
 	r->steps += steps;
 	if (r->err == 0 && r->steps > SIEVE_STEPS_MAX)
 		r->err = sieve_error_at(&r->why, (struct sieve_pos){ 0, 0 }, ERR_TOO_BIG,
-					"the script takes too much work for this message", none);
+					N_("the script takes too much work for this message"), none);
 	return r->err == 0;
 }
 
@@ -52,15 +52,15 @@ static enum sieve_flow do_include(struct sieve_runner *r, const struct sieve_nod
 	if (sieve_tag(n, TAG_ONCE) && was_included(r, name, global))
 		return FLOW_ON;
 	if (r->depth >= SIEVE_INCLUDE_DEPTH_MAX || r->includes >= SIEVE_INCLUDES_MAX) {
-		sieve_fail(r, n->at, "scripts include each other too often; the last one was \"%s\"", name);
+		sieve_fail(r, n->at, N_("scripts include each other too often; the last one was \"%s\""), name);
 		return FLOW_STOP;
 	}
 	int err = r->env->include ? r->env->include(r->env->ctx, global, name, &s, &why) : ERR_NOT_FOUND;
 	if (err == ERR_NOT_FOUND && sieve_tag(n, TAG_OPTIONAL))
 		return FLOW_ON;
 	if (err < 0) {
-		sieve_fail(r, n->at, err == ERR_NOT_FOUND ? "there is no script \"%s\" to include"
-							  : "the included script \"%s\" has an error", name);
+		sieve_fail(r, n->at, err == ERR_NOT_FOUND ? N_("there is no script \"%s\" to include")
+							  : N_("the included script \"%s\" has an error"), name);
 		return FLOW_STOP;
 	}
 	r->seen[r->includes].name = name;

@@ -24,11 +24,11 @@ struct sieve_action *sieve_add_action(struct sieve_runner *r, struct sieve_pos a
 {
 	bool refusal = kind == SIEVE_REJECT || kind == SIEVE_EREJECT;
 	if (r->rejected || (refusal && r->n_actions)) {
-		sieve_fail(r, at, "a refusal cannot be joined with another action", none);
+		sieve_fail(r, at, N_("a refusal cannot be joined with another action"), none);
 		return NULL;
 	}
 	if (r->n_actions >= SIEVE_ACTIONS_MAX) {
-		sieve_fail(r, at, "the script has too many actions for one message", none);
+		sieve_fail(r, at, N_("the script has too many actions for one message"), none);
 		return NULL;
 	}
 	r->rejected = refusal;
@@ -61,7 +61,7 @@ static void do_fileinto(struct sieve_runner *r, const struct sieve_node *n)
 {
 	struct slice mailbox = sieve_text(r, &n->positional[0]->strings[0]);
 	if (!sieve_mailbox_ok(mailbox)) {
-		sieve_fail(r, n->at, "\"%s\" cannot be the name of a mailbox", mailbox);
+		sieve_fail(r, n->at, N_("\"%s\" cannot be the name of a mailbox"), mailbox);
 		return;
 	}
 	struct sieve_action *a = mailbox_action(r, n->at, mailbox);
@@ -89,12 +89,12 @@ static void do_redirect(struct sieve_runner *r, const struct sieve_node *n)
 	struct slice address = sieve_text(r, &n->positional[0]->strings[0]);
 	unsigned max = r->env->max_redirects ? r->env->max_redirects : SIEVE_REDIRECTS_MAX;
 	if (!sieve_address_ok(address)) {
-		sieve_fail(r, n->at, "\"%s\" is not a mail address", address);
+		sieve_fail(r, n->at, N_("\"%s\" is not a mail address"), address);
 		return;
 	}
 	if (!is_redirected_to(r, address)) {
 		if (r->redirects >= max) {
-			sieve_fail(r, n->at, "there are too many redirects: \"%s\" is one more", address);
+			sieve_fail(r, n->at, N_("there are too many redirects: \"%s\" is one more"), address);
 			return;
 		}
 		struct sieve_action *a = sieve_add_action(r, n->at, SIEVE_REDIRECT);

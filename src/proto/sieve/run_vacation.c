@@ -214,8 +214,8 @@ static struct slice handle_of(struct sieve_runner *r, const struct sieve_node *n
 void sieve_do_vacation(struct sieve_runner *r, const struct sieve_node *n)
 {
 	if (r->vacation || r->rejected) {
-		sieve_fail(r, n->at, r->vacation ? "vacation can run once only for a message"
-						 : "a refusal cannot be joined with another action", none);
+		sieve_fail(r, n->at, r->vacation ? N_("vacation can run once only for a message")
+						 : N_("a refusal cannot be joined with another action"), none);
 		return;
 	}
 	struct own own = own_addresses(r, n);

@@ -42,15 +42,15 @@ enum {
 	SIEVE_ERROR_ARG_MAX = 96,
 };
 
-/* Where and what, for people. what is a printf format with one %s (arg) or none; static storage. */
+/* Where and what, for people. what is a printf format with one %s (arg) or none, a text of lang/; static storage. */
 struct sieve_error {
 	uint32_t line, column;	/* from 1; columns count characters. 0: the script as a whole */
 	const char *what;
 	char arg[SIEVE_ERROR_ARG_MAX];
 };
 
-/* "line 3, column 7: the command "fileinto" needs require "fileinto"" */
-void sieve_error_text(const struct sieve_error *e, struct buf *out);
+/* "line 3, column 7: there is no command "fileintoo"", in this language (base/text.h; NULL: English). */
+void sieve_error_text(const struct sieve_error *e, const char *language, struct buf *out);
 
 /* Capability names that require may list, blank between, as ManageSieve's SIEVE tells. */
 const char *sieve_capabilities(void);

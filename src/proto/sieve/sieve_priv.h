@@ -4,6 +4,7 @@
 #define PROTO_SIEVE_PRIV_H
 
 #include "base/err.h"
+#include "base/text.h"
 #include "proto/sieve/sieve.h"
 
 struct sieve_pos {

@@ -129,7 +129,7 @@ static int compile(struct slice text, struct sieve_script **ret, struct buf *out
 	buf_clear(out);
 	int err = sieve_compile(a, text, ret, &why);
 	if (err < 0)
-		sieve_error_text(&why, out);
+		sieve_error_text(&why, NULL, out);
 	arena_free(&a);
 	return err;
 }

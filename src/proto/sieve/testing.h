@@ -89,7 +89,7 @@ static const char *fake_run(struct sieve_fake *f, const struct slice *scripts, s
 	for (size_t i = 0; i < n; i++) {
 		struct sieve_script *s;
 		if (sieve_compile(f->arena, scripts[i], &s, &why) < 0) {
-			sieve_error_text(&why, &f->text);
+			sieve_error_text(&why, NULL, &f->text);
 			return buf_cstr(&f->text);
 		}
 		compiled[i] = s;
@@ -101,7 +101,7 @@ static const char *fake_run(struct sieve_fake *f, const struct slice *scripts, s
 		fake_put(&f->text, &f->result.actions[i]);
 	if (f->result.failed) {
 		buf_str(&f->text, " failed: ");
-		sieve_error_text(&f->result.why, &f->text);
+		sieve_error_text(&f->result.why, NULL, &f->text);
 	}
 	return buf_cstr(&f->text);
 }

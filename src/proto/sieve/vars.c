@@ -58,7 +58,7 @@ void sieve_variable_set(struct sieve_runner *r, struct sieve_pos at, struct slic
 	if (!sieve_charge(r, value.n + 1))
 		return;
 	if (!v && vars->n >= SIEVE_VARIABLES_MAX) {
-		sieve_fail(r, at, "there are too many variables: \"%s\" is one more", name);
+		sieve_fail(r, at, N_("there are too many variables: \"%s\" is one more"), name);
 		return;
 	}
 	if (!vars->v)

@@ -53,7 +53,7 @@ int script_check(struct arena *a, struct slice text, struct problem *why)
 	if (r == 0)
 		return 0;
 	struct buf out = BUF_INIT(PROBLEM_TEXT_MAX);
-	sieve_error_text(&error, &out);
+	sieve_error_text(&error, why ? why->language : NULL, &out);
 	problem_set(why, r, "file", "%s", buf_cstr(&out));
 	buf_fini(&out);
 	return r;

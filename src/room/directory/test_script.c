@@ -76,6 +76,9 @@ static void refused(void **state)
 	assert_int_equal(put(f, id, "a", T("keep;\nkep;"), &why), ERR_SYNTAX);
 	assert_string_equal(why.text, "line 2, column 1: there is no command \"kep\"");
 	assert_string_equal(why.field, "file");
+	struct problem german = { .language = "de" };
+	assert_int_equal(put(f, id, "a", T("keep;\nkep;"), &german), ERR_SYNTAX);
+	assert_string_equal(german.text, "Zeile 2, Spalte 1: es gibt keinen Befehl \"kep\"");
 	assert_int_equal(put(f, id, "a\nb", T("keep;"), NULL), ERR_INVALID);
 	assert_int_equal(put(f, id, "", T("keep;"), NULL), ERR_INVALID);
 }

@@ -88,7 +88,7 @@ static const char *error_text(struct job *j, size_t script, const struct sieve_e
 {
 	struct buf out = BUF_INIT(1024);
 	buf_printf(&out, "%.200s: ", script < j->req->n_scripts ? j->req->scripts[script]->name : "");
-	sieve_error_text(why, &out);
+	sieve_error_text(why, NULL, &out);
 	const char *text = arena_str(j->arena, buf_view(&out));
 	buf_fini(&out);
 	return text;
