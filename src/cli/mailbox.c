@@ -3,7 +3,7 @@
 #include "cli/cli.h"
 
 static const char *const columns[] = { "address",  "name",         "used_bytes", "quota_bytes",
-				       "messages", "has_password", NULL };
+				       "messages", "has_password", "must_change", "invited_ms", NULL };
 
 const struct cli_noun noun_mailbox = {
 	.name = "mailbox",

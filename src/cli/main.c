@@ -32,7 +32,7 @@ const struct cli_command cli_commands[] = {
 const size_t cli_n_commands = ARRAY_SIZE(cli_commands);
 
 const struct cli_noun *const cli_nouns[] = {
-	&noun_customer, &noun_domain, &noun_policy, &noun_password, &noun_mailbox, &noun_login, &noun_lockout, &noun_address,
+	&noun_customer, &noun_domain, &noun_policy, &noun_password, &noun_apppassword, &noun_mailbox, &noun_login, &noun_lockout, &noun_address,
 	&noun_import,   &noun_move,   &noun_queue,   &noun_store,
 	&noun_sieve,
 	&noun_forward, &noun_autoreply,

@@ -37,6 +37,7 @@ typedef void admin_fn(struct admin *ad);
 admin_fn op_customer_set, op_customer_add, op_customer_list, op_customer_show, op_customer_remove;
 admin_fn op_domain_add, op_domain_list, op_domain_show, op_domain_set, op_domain_switch, op_domain_remove;
 admin_fn op_mailbox_invite, op_mailbox_first_password;
+admin_fn op_app_password_add, op_app_password_list, op_app_password_remove;
 admin_fn op_password_forgot, op_password_look, op_password_reset, op_password_change;
 admin_fn op_policy_show, op_policy_set;
 admin_fn op_mailbox_add, op_mailbox_list, op_mailbox_show, op_mailbox_set, op_mailbox_password, op_mailbox_remove;

@@ -402,6 +402,22 @@ static const char responders[] = "CREATE TABLE responder ("
 				 " reply_start BLOB NOT NULL, reply_end BLOB NOT NULL,"
 				 " changed INTEGER NOT NULL) STRICT;";
 
+/* Passwords of programs; a new password of the account takes them away. */
+static const char app_passwords[] =
+	"CREATE TABLE app_password ("
+	" account INTEGER NOT NULL REFERENCES account(id) ON DELETE CASCADE,"
+	" name TEXT NOT NULL,"
+	" protocols INTEGER NOT NULL,"
+	" hash BLOB NOT NULL,"
+	" version INTEGER NOT NULL,"
+	" created INTEGER NOT NULL,"
+	" used INTEGER NOT NULL,"
+	" PRIMARY KEY (account, name)) STRICT, WITHOUT ROWID;"
+	"CREATE TRIGGER app_password_leaves AFTER UPDATE OF state ON account WHEN new.state = 2 BEGIN"
+	" DELETE FROM app_password WHERE account = new.id; END;"
+	"CREATE TRIGGER app_password_void AFTER UPDATE OF version ON credential"
+	" WHEN new.kind = 0 AND new.version <> old.version BEGIN DELETE FROM app_password WHERE account = new.account; END;";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -420,6 +436,7 @@ const char *const directory_migrations[] = {
 	list_policies,
 	limits,
 	responders,
+	app_passwords,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

@@ -13,6 +13,7 @@
 #include "ipc/store.pb-c.h"
 #include "room/directory/staff.h"
 #include "room/directory/token.h"
+#include "room/directory/app_password.h"
 #include "room/directory/guard.h"
 #include "room/directory/staff.h"
 
@@ -131,6 +132,24 @@ static void take_verdict(struct directory *d, const Postern__CredentialRequest *
 	reply->delay_ms = v.delay_ms;
 }
 
+/* The passwords of programs that open this protocol; a failure to read them leaves the account's own. */
+static void give_apps(struct directory *d, struct arena *a, uint64_t account, unsigned protocol,
+		      Postern__CredentialReply *reply)
+{
+	struct app_password *rows;
+	size_t n = 0;
+	if (!protocol || app_password_list(d->e, a, account, protocol, &rows, &n) < 0)
+		return;
+	reply->apps = ARENA_ARRAY(a, Postern__AppSecret *, n + 1);
+	for (size_t i = 0; i < n; i++) {
+		Postern__AppSecret *s = ARENA_NEW(a, Postern__AppSecret);
+		postern__app_secret__init(s);
+		s->hash = data_of(rows[i].hash);
+		s->version = rows[i].version;
+		reply->apps[reply->n_apps++] = s;
+	}
+}
+
 void serve_credential(struct ipc_call *call, void *ctx)
 {
 	struct room *room = ctx;
@@ -160,6 +179,7 @@ void serve_credential(struct ipc_call *call, void *ctx)
 		reply.holder = holder_account(account.id);
 		if (account.must_change)
 			reply.refuse = (char *)(uintptr_t)must_change_text(d, call->arena, &account);
+		give_apps(d, call->arena, account.id, app_protocol(req->protocol), &reply);
 	}
 	ipc_reply(call, &reply.base, -1);
 }
@@ -174,10 +194,12 @@ void serve_login_result(struct ipc_call *call, void *ctx)
 	bool there = req->account_id && account_by_id(d->e, call->arena, req->account_id, &account) == 0;
 	struct guard_try t = try_of(there ? &account : NULL, bytes_of(&req->login), bytes_of(&req->remote),
 				    bytes_of(&req->tag));
-	if (req->right)
+	if (req->right) {
 		guard_right(d->guard, d->e, &t, clock_wall_ms());
-	else
+		app_password_touch(d->e, req->account_id, req->version, clock_wall_ms());
+	} else {
 		guard_wrong(d->guard, &t, clock_wall_ms());
+	}
 	directory_check_disk(d);
 	ipc_reply(call, &reply.base, -1);
 }
@@ -291,10 +313,16 @@ static int by_credential(struct directory *d, struct ipc_call *call, struct acco
 	int r = account_by_id(d->e, call->arena, req->account_id, ret);
 	if (r < 0)
 		return r == ERR_NOT_FOUND ? ERR_CONFLICT : ERR_UNAVAILABLE;
-	if (ret->state != ACCOUNT_LIVE || ret->must_change || !ret->version ||
-	    ret->version != req->credential_version)
+	if (ret->state != ACCOUNT_LIVE || !req->credential_version)
 		return ERR_CONFLICT;
-	return 0;
+	if (ret->version == req->credential_version)
+		return ret->must_change ? ERR_CONFLICT : 0;
+	unsigned protocol = req->kind == POSTERN__SESSION_KIND__SESSION_IMAP   ? APP_IMAP
+			    : req->kind == POSTERN__SESSION_KIND__SESSION_POP3 ? APP_POP3
+									       : 0;
+	bool app = false;
+	r = app_password_is(d->e, ret->id, req->credential_version, protocol, &app);
+	return r < 0 ? ERR_UNAVAILABLE : app ? 0 : ERR_CONFLICT;
 }
 
 /* mover: it must hold a running task of this account. */
