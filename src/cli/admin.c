@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* postern admin, postern token: who administers, and keys for scripts. A new token is printed alone on a line of its own. */
+/* postern admin, token, audit: who administers, keys for scripts, what was done. A new token is printed alone on a line of its own. */
 #include "cli/cli.h"
 
 static const char *const admin_columns[] = { "login", "rank", "customer", "domain", "name", "mailbox", NULL };
 static const char *const token_columns[] = { "id", "name", "login", "scopes", "read_only", "expires_ms", "used_ms", NULL };
+
+static const char *const audit_columns[] = { "at_ms", "actor", "remote", "operation", "object", "detail", NULL };
 
 /* The members of a rank, as a line. */
 static void show_rank(const json_t *rank, struct buf *line)
@@ -47,4 +49,10 @@ const struct cli_noun noun_token = {
 	.name = "token",
 	.help = "tokens for scripts that use the API",
 	.columns = token_columns,
+};
+
+const struct cli_noun noun_audit = {
+	.name = "audit",
+	.help = "who did what to whom, when, and from where",
+	.columns = audit_columns,
 };

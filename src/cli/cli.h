@@ -62,13 +62,14 @@ extern const struct cli_noun noun_customer, noun_domain, noun_mailbox, noun_addr
 extern const struct cli_noun noun_sieve;
 extern const struct cli_noun noun_forward, noun_autoreply;
 extern const struct cli_noun noun_timer;
-extern const struct cli_noun noun_admin, noun_token;
+extern const struct cli_noun noun_admin, noun_token, noun_audit;
 extern const struct cli_noun noun_candidate, noun_export;
 extern const struct cli_noun noun_notice, noun_template, noun_timer;
 
 /* args.c: words to fields. */
 struct cli_args {
 	struct api_fields fields;
+	struct slice raw; /* the JSON body as it is; p NULL: made from the fields */
 	const char *file; /* path, "-" for stdin; NULL where none is named */
 	bool extra[4];    /* which of the noun's extra options were there */
 };
@@ -78,6 +79,7 @@ int cli_args_parse(struct cli *c, const struct api_op *op, const struct cli_noun
 /* http.c: one request. Returns an exit code; CLI_DONE: *ret is the answer (NULL where it was
  * empty). */
 int cli_request(struct cli *c, const struct api_op *op, const struct cli_args *args, json_t **ret);
+int cli_read_file(const char *path, struct buf *out); /* "-": stdin */
 bool cli_is_running(const char *dir); /* somebody holds the instance's lock */
 
 /* op.c */
@@ -123,6 +125,7 @@ int cli_reload(struct cli *c);
 int cli_doctor(struct cli *c);
 int cli_check(struct cli *c);
 int cli_conf(struct cli *c);
+int cli_bulk(struct cli *c);
 int cli_help(struct cli *c);
 
 #endif

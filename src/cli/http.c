@@ -78,7 +78,7 @@ static size_t on_answer(char *p, size_t size, size_t n, void *ctx)
 	return buf_ok(answer) ? size * n : 0;
 }
 
-static int read_file(const char *path, struct buf *out)
+int cli_read_file(const char *path, struct buf *out)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
 	int err = fd < 0 ? -errno : 0;
@@ -115,9 +115,12 @@ static int prepare(struct exchange *x, const struct cli_args *args)
 	if (args->file) {
 		x->type = "Content-Type: text/plain";
 		api_secret_header(x->op, f->v, f->n, &x->secret);
-		int err = read_file(args->file, &x->body);
+		int err = cli_read_file(args->file, &x->body);
 		if (err < 0)
 			return cli_refuse("%s: %s", args->file, err_text(err));
+	} else if (args->raw.p) {
+		x->type = "Content-Type: application/json";
+		buf_slice(&x->body, args->raw);
 	} else if (has_body) {
 		x->type = "Content-Type: application/json";
 		api_fields_to_json(x->op, f->v, f->n, &x->body);

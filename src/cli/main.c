@@ -25,6 +25,7 @@ const struct cli_command cli_commands[] = {
 	  cli_doctor },
 	{ "check", "[DIR] [--rebuild]",
 	  "checks the mail of a stopped instance; --rebuild: makes its index anew", cli_check },
+	{ "bulk", "FILE", "does the operations of a file, a JSON object a line", cli_bulk },
 	{ "conf", "dump|check|man [FILE]", "shows or checks postern.conf", cli_conf },
 	{ "help", "[man | words [NOUN [VERB]]]",
 	  "shows all commands; man: postern(1); words: what may come next", cli_help },
@@ -37,7 +38,7 @@ const struct cli_noun *const cli_nouns[] = {
 	&noun_sieve,
 	&noun_forward, &noun_autoreply,
 	&noun_timer,
-	&noun_admin, &noun_token,
+	&noun_admin, &noun_token, &noun_audit,
 	&noun_candidate, &noun_export,
 	&noun_notice, &noun_template, &noun_timer,
 };

@@ -337,3 +337,173 @@ def test_certificate_and_name_follow_a_reload(make_postern):
     postern.cli("reload")
     assert status_of(ask_raw(postern)) == 421
     assert status_of(ask_raw(postern, host=["panel.example.test"])) == 200
+
+
+# -- revisions, bulk, the description, the audit ----------------------------------------
+
+
+def test_lost_updates(house):
+    """Of two who read the same and write, the second is told."""
+    one, two = WebApi(house).login("paula", PASSWORD), WebApi(house).login("carol", PASSWORD)
+    house.add_mailbox("shared@example.test", PASSWORD)
+    path = "/mailboxes/shared@example.test"
+    seen = one.ask("GET", path)[1]["ETag"]
+    assert two.ask("GET", path)[1]["ETag"] == seen
+    status, headers, _ = one.ask("PATCH", path, {"name": "One"}, {"If-Match": seen})
+    assert status == 200 and headers["ETag"] != seen
+    for method, body in (("PATCH", {"name": "Two"}), ("DELETE", None)):
+        status, _, problem = two.ask(method, path, body, {"If-Match": seen})
+        assert status == 412 and problem["status"] == 412
+    assert two.ask("GET", path)[2]["name"] == "One"
+    assert two.ask("PATCH", path, {"name": "Two"}, {"If-Match": f'"x", {headers["ETag"]}'})[0] == 200
+    assert two.ask("PATCH", path, {"name": "Three"}, {"If-Match": "*"})[0] == 200
+    assert two.ask("PATCH", path, {"name": "Four"})[0] == 200
+    # A change that came by another way counts as well.
+    seen = one.ask("GET", path)[1]["ETag"]
+    house.cli("mailbox", "password", "shared@example.test", "--password-stdin", stdin=OTHER + "\n")
+    assert one.ask("PATCH", path, {"name": "Five"}, {"If-Match": seen})[0] == 412
+    assert one.ask("POST", "/queue/flush", {}, {"If-Match": seen})[0] == 501
+    for path in ("/customers/acme", "/domains/example.test", "/admins/carol"):
+        assert re.fullmatch('"[0-9a-f]{32}"', one.ask("GET", path)[1]["ETag"]), path
+
+
+def test_lost_updates_in_parallel(house):
+    """Eight write what they read at once: one wins each round."""
+    house.add_mailbox("race@example.test", PASSWORD)
+    path = "/mailboxes/race@example.test"
+    clients = [WebApi(house).login("paula", PASSWORD) for _ in range(8)]
+    for _ in range(3):
+        seen = clients[0].ask("GET", path)[1]["ETag"]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            done = list(pool.map(lambda i: clients[i].ask("PATCH", path, {"quota": f"{i + 1}G", "name": f"{seen}{i}"},
+                                                          {"If-Match": seen})[0], range(8)))
+        assert done.count(200) == 1 and set(done) == {200, 412}
+
+
+def test_bulk(house):
+    api = WebApi(house).login("carol", PASSWORD)
+    for name in ("b1", "b2", "b3"):
+        house.add_mailbox(f"{name}@example.test", PASSWORD)
+    items = [{"operation": "mailbox.set", "address": "b1@example.test", "name": "First"},
+             {"operation": "mailbox.set", "address": "nobody@example.test", "name": "x"},
+             {"operation": "mailbox.set", "address": "b2@example.test", "send_any": True},
+             {"operation": "mailbox.set", "address": "b2@example.test", "quota": "lots"},
+             {"operation": "mailbox.set", "address": "x@elsewhere.test", "name": "x"},
+             {"operation": "mailbox.show", "address": "b1@example.test"},
+             {"operation": "reload"},
+             {"operation": "mailbox.set", "address": "b1@example.test", "name": "x", "if_match": '"old"'},
+             {"operation": "address.add", "address": "alias-b@example.test", "type": "alias", "to": ["b3@example.test"]},
+             {"operation": "mailbox.set", "address": "b3@example.test", "name": "Last"}]
+    status, _, body = api.ask("POST", "/bulk", {"items": items})
+    assert status == 200, body
+    assert [i["status"] for i in body["items"]] == [200, 404, 403, 422, 404, 422, 422, 412, 201, 200]
+    assert (body["done"], body["failed"]) == (3, 7)
+    assert body["items"][0]["result"]["name"] == "First"
+    assert [i["problem"].get("field") for i in body["items"][1:6]] == ["address", "send_any", "quota", "address", "operation"]
+    assert api.ask("GET", "/mailboxes/b3@example.test")[2]["name"] == "Last"
+    assert api.ask("GET", "/mailboxes/b1@example.test")[2]["name"] == "First"
+    for bad in ({"items": []}, {"items": 1}, {}, {"items": [{}], "x": 1}, {"items": [{}] * 1001}):
+        assert api.ask("POST", "/bulk", bad)[0] in (400, 413, 422), bad
+    status, _, body = WebApi(house).ask("POST", "/bulk", {"items": items[:2]})
+    assert [i["status"] for i in body["items"]] == [401, 401]
+
+
+def test_bulk_from_the_command_line(house):
+    house.add_mailbox("c1@example.test", PASSWORD)
+    lines = ['{"operation": "mailbox.set", "address": "c1@example.test", "name": "%d"}' % i for i in range(1200)]
+    lines.insert(1100, '{"operation": "mailbox.set", "address": "c0@example.test", "name": "x"}')
+    done = house.try_cli("bulk", house.write_file("bulk.jsonl", "# a comment\n" + "\n".join(lines) + "\n"))
+    assert done.returncode == 1 and "1200 done, 1 refused" in done.stdout
+    assert "line 1102: " in done.stderr and "c0@example.test" in done.stderr
+    assert house.json("mailbox", "show", "c1@example.test")["name"] == "1199"
+    assert "line 1: " in house.refused("bulk", house.write_file("bad.jsonl", "nonsense\n"))
+
+
+def test_the_description(house):
+    """OpenAPI 3.1 from the table: every reference leads somewhere, every operation has its refusals."""
+    document = WebApi(house).ask("GET", "/openapi.json")[2]
+    assert document["openapi"].startswith("3.1.") and document["security"] == [{"bearer": []}]
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for reference in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)):
+        at = document
+        for part in reference.split("/"):
+            at = at[part]
+    for path, item in document["paths"].items():
+        for method, op in item.items():
+            assert "default" in op["responses"] and any(k.startswith("2") for k in op["responses"]), op
+            names = set(re.findall(r"{(\w+)}", path))
+            assert names == {p["name"] for p in op.get("parameters", []) if p["in"] == "path"}
+    assert document["paths"]["/api/v1/session"]["post"]["security"] == []
+    assert "412" in document["paths"]["/api/v1/mailboxes/{address}"]["patch"]["responses"]
+    assert "/api/v1/bulk" in document["paths"]
+
+
+def test_audit(house):
+    """Who did what to whom, when, from where; each sees what his ranks cover."""
+    paula, carol = WebApi(house).login("paula", PASSWORD), WebApi(house).login("carol", PASSWORD)
+    house.add_domain("other.test", customer="other")
+    house.cli("admin", "add", "dora", "--domain", "example.test", "--password-stdin", stdin=PASSWORD + "\n")
+    dora = WebApi(house).login("dora", PASSWORD)
+    assert carol.ask("POST", "/mailboxes", {"address": "audited@example.test", "password": PASSWORD})[0] == 201
+    row = carol.ask("GET", "/audit?object=audited@example.test")[2]["items"][0]
+    assert (row["actor"], row["operation"], row["remote"]) == ("carol", "mailbox.add", "127.0.0.1")
+    assert abs(row["at_ms"] / 1000 - house.now()) < 3600 and PASSWORD not in row["detail"]
+    house.cli("mailbox", "add", "eve@other.test")
+    assert paula.ask("GET", "/audit?object=eve@other.test")[2]["items"][0]["actor"] == "provider"
+    assert carol.ask("GET", "/audit?object=eve@other.test")[2]["items"] == []
+    assert carol.ask("GET", "/audit?domain=other.test")[0] == 404
+    assert {r["operation"].split(".")[0] for r in dora.ask("GET", "/audit?operation=mailbox")[2]["items"]} == {"mailbox"}
+    assert dora.ask("GET", "/audit?object=audited@example.test")[2]["items"]
+    # Page by page, the latest first, none twice.
+    rows, after = [], ""
+    while after is not None:
+        page = carol.ask("GET", "/audit?limit=3" + (f"&after={after}" if after else ""))[2]
+        rows, after = rows + page["items"], page["next"]
+    assert len(rows) > 3 and [r["at_ms"] for r in rows] == sorted((r["at_ms"] for r in rows), reverse=True)
+    assert WebApi(house).login("joe@example.test", PASSWORD).ask("GET", "/audit")[0] == 403
+    assert "audited@example.test" in house.cli("audit", "list", "--actor", "carol", "--days", "1")
+    # A login is one, too.
+    assert paula.ask("GET", "/audit?operation=session.add&actor=dora")[2]["items"][0]["object"] == "dora"
+
+
+def test_a_look_at_candidates_is_in_the_audit(house):
+    house.cli("domain", "set", "example.test", "--candidates", "on")
+    carol = WebApi(house).login("carol", PASSWORD)
+    assert carol.ask("GET", "/audit?operation=candidate")[2]["items"] == []
+    path = next(p for p, item in carol.ask("GET", "/openapi.json")[2]["paths"].items()
+                if item.get("get", {}).get("operationId") == "candidate.list").removeprefix("/api/v1")
+    path = path.replace("{domain}", "example.test")
+    assert carol.ask("GET", path if "example" in path else path + "?domain=example.test")[0] == 200
+    row = carol.ask("GET", "/audit?operation=candidate")[2]["items"][0]
+    assert (row["actor"], row["operation"]) == ("carol", "candidate.list")
+
+
+# -- what was stored comes back as data: H20 ------------------------------------------------
+
+CODE = ["' OR '1'='1", "x'; DROP TABLE account; --", "{{7*7}}", "${7*7}", "$(id)", "`id`", "%s%n%x", "=cmd()", "<script>x</script>",
+        '"; --', "\\", "{customer}", "\u202eevil", "a" * 256]
+
+
+def test_stored_text_is_only_text(house):
+    """H20: names that are code in some language are stored, listed, exported, sorted, and used by every job as they are."""
+    api = WebApi(house).login("paula", PASSWORD)
+    for i, code in enumerate(CODE):
+        address = f"code{i}@example.test"
+        assert api.ask("POST", "/mailboxes", {"address": address, "name": code})[0] == 201, code
+        assert api.ask("POST", "/tokens", {"name": code[:100], "login": "carol"})[0] == 201
+        status, _, body = api.ask("POST", "/admins", {"login": f"code{i}", "customer": "acme", "name": code})
+        assert status == 201 and body["name"] == code
+        assert api.ask("GET", f"/audit?object={address}")[2]["items"][0]["detail"].count(code) == 1
+        for path in ("/mailboxes", "/admins", "/audit", "/domains", "/customers"):
+            status, _, body = api.ask("GET", path + "?after=" + "".join(f"%{b:02x}" for b in code.encode()))
+            assert status in (200, 422), (path, code, body)
+    house.cli("timer", "run")
+    found = {m["name"] for m in api.ask("GET", "/mailboxes?domain=example.test&limit=1000")[2]["items"]}
+    assert found >= set(CODE) and "49" not in found
+    assert {t["name"] for t in api.ask("GET", "/tokens?login=carol")[2]["items"]} >= {c[:100] for c in CODE}
+    for bad in ("a\nb", "a\rb", "a\x00b", "a\x1b[31m"):
+        status, _, body = api.ask("POST", "/mailboxes", {"address": "bad@example.test", "name": bad})
+        assert status in (400, 422) and body.get("field") in ("name", None), body
+    assert house.cli("mailbox", "list", "--domain", "example.test")
+    assert house.try_cli("doctor").returncode in (0, 1)
+    assert api.ask("GET", "/overview")[0] == 200

@@ -27,7 +27,7 @@ def nouns():
 
 
 NOUNS = nouns()
-COMMANDS = ["init", "run", "stop", "status", "reload", "doctor", "conf", "check", "help"]
+COMMANDS = ["init", "run", "stop", "status", "reload", "doctor", "bulk", "conf", "check", "help"]
 
 
 def postern(*args, stdin="", **more):

@@ -105,8 +105,9 @@ class World:
             fields[named[0]] = "body", place[named[0]]
         if name in ("token.add",):
             fields["login"] = "body", place["login"]
+        query = {p["name"] for p in op["parameters"] if p["in"] == "query"}
         for field, value in more.items():
-            fields[field] = "body", value
+            fields[field] = "query" if field in query else "body", str(value).lower() if field in query else value
         headers = {}
         for field, (where, value) in fields.items():
             path = path.replace("{" + field + "}", urllib.parse.quote(str(value), safe="@"))
@@ -197,7 +198,8 @@ def test_fields_above_ones_rank_are_refused(world):
                 if RANKS[rank] not in ranks or not mark or (mark == "+" and rank == "customer"):
                     continue
                 _, _, op = world.operations[name]
-                schema = op["requestBody"]["content"]["application/json"]["schema"]["properties"][field]
+                query = {p["name"]: p["schema"] for p in op["parameters"]}
+                schema = query.get(field) or op["requestBody"]["content"]["application/json"]["schema"]["properties"][field]
                 value = world.value(field, schema, OWN)
                 if schema.get("type") == "string" and value == PASSWORD:
                     value = "mx.elsewhere.test"

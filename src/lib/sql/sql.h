@@ -40,6 +40,7 @@ void sql_bind_null(struct sql_stmt *s, int at);
 NODISCARD int sql_step(struct sql_stmt *s);	/* 1 a row, 0 done, < 0 error */
 int64_t sql_int(struct sql_stmt *s, int column);	/* columns count from 0 */
 struct slice sql_blob(struct sql_stmt *s, int column);	/* BLOB or TEXT; lives until the next step */
+size_t sql_width(struct sql_stmt *s);	/* columns of a row */
 bool sql_is_null(struct sql_stmt *s, int column);
 void sql_done(struct sql_stmt *s);
 

@@ -112,6 +112,11 @@ int64_t sql_int(struct sql_stmt *s, int column)
 	return sqlite3_column_int64(s->st, column);
 }
 
+size_t sql_width(struct sql_stmt *s)
+{
+	return (size_t)sqlite3_column_count(s->st);
+}
+
 struct slice sql_blob(struct sql_stmt *s, int column)
 {
 	const void *p = sqlite3_column_blob(s->st, column);

@@ -12,9 +12,12 @@
 
 enum {
 	API_JSON_MAX = 1 << 20,    /* bytes of a JSON body */
+	API_BULK_MAX = 1000,       /* items of a bulk request */
 	API_QUERY_MAX = 8192,      /* bytes of a query */
 	API_OPENAPI_MAX = 1 << 20, /* bytes of the document */
 };
+
+#define API_BULK_PATH "/api/v1/bulk"
 
 /* Fields of one request; the memory is the arena's. */
 struct api_fields {
@@ -43,6 +46,15 @@ NODISCARD int api_fields_from_secret(struct api_fields *f, const struct api_op *
 				     struct api_error *ret_error);
 /* The reverse: the header with its name, or nothing where there is no secret. */
 void api_secret_header(const struct api_op *op, const struct api_field *fields, size_t n, struct buf *out);
+
+/* The items of {"items": [{"operation": "mailbox.set", "address": "...", ...}, ...]}: *ret is an array of JSON texts, each
+ * item as one, without "operation" and "if_match", which are apart. */
+struct api_bulk_item {
+	const struct api_op *op;	/* NULL: none of that name, or not one for bulk */
+	struct slice name, if_match, fields;
+};
+NODISCARD int api_bulk(struct slice body, struct arena *a, struct api_bulk_item **ret, size_t *ret_n,
+		       struct api_error *ret_error);
 
 /* The reverse, for a client: members are texts, or lists of texts; what stands in the path is left
  * out. */

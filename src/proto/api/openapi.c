@@ -87,6 +87,11 @@ static json_t *parameters(const struct api_op *op)
 							      "description", "\"NAME BASE64\": a secret beside the file",
 							      "schema", "type", "string"));
 	}
+	if (!op->list && (!strcmp(op->method, "PATCH") || !strcmp(op->method, "PUT") || !strcmp(op->method, "DELETE")))
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:{s:s}}", "name", "If-Match", "in", "header",
+						      "required", 0, "description",
+						      "only while the object has this revision (ETag)", "schema", "type",
+						      "string"));
 	return list;
 }
 
@@ -139,6 +144,25 @@ static json_t *result_schema(const struct api_op *op)
 			 "null");
 }
 
+static json_t *done(const char *description, json_t *schema)
+{
+	return json_pack("{s:s, s:{s:{s:s, s:{s:s}}}, s:{s:{s:o}}}", "description", description, "headers", "ETag",
+			 "description", "the object's revision, for If-Match", "schema", "type", "string", "content",
+			 "application/json", "schema", schema);
+}
+
+static json_t *responses(const struct api_op *op)
+{
+	static const char *const refused[] = { "400", "401", "403", "404", "409", "412", "413", "422", "503" };
+	const char *good = strcmp(op->method, "POST") || op->list || strcmp(op->name + strcspn(op->name, "."), ".add") ? "200" : "201";
+	json_t *o = json_object();
+	json_object_set_new(o, good, done("done", result_schema(op)));
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		json_object_set_new(o, refused[i], json_pack("{s:s}", "$ref", "#/components/responses/problem"));
+	json_object_set_new(o, "default", json_pack("{s:s}", "$ref", "#/components/responses/problem"));
+	return o;
+}
+
 static json_t *operation(const struct api_op *op)
 {
 	size_t noun = strcspn(op->name, ".");
@@ -149,21 +173,57 @@ static json_t *operation(const struct api_op *op)
 	json_object_set_new(o, "parameters", parameters(op));
 	if (!in_query(op))
 		json_object_set_new(o, "requestBody", request_body(op));
-	json_object_set_new(o, "responses",
-			    json_pack("{s:{s:s, s:{s:{s:o}}}, s:{s:s}}", "2XX", "description",
-				      "done", "content", "application/json", "schema",
-				      result_schema(op), "default", "$ref",
-				      "#/components/responses/problem"));
+	json_object_set_new(o, "responses", responses(op));
+	/* Everything but a login asks who it is; at the admin socket nothing does. */
+	if (op->owner == API_AUTH)
+		json_object_set_new(o, "security", json_array());
 	return o;
+}
+
+static json_t *problem_schema(void)
+{
+	static const char *const members[][3] = {
+		{ "type", "string", "about:blank" },
+		{ "title", "string", "what the status means" },
+		{ "status", "integer", "the HTTP status" },
+		{ "detail", "string", "the value that was refused and the rule, for people, in the asker's language" },
+		{ "field", "string", "the field it is about" },
+	};
+	json_t *properties = json_object();
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		json_object_set_new(properties, members[i][0],
+				    json_pack("{s:s, s:s}", "type", members[i][1], "description", members[i][2]));
+	return json_pack("{s:s, s:[s, s], s:o}", "type", "object", "required", "title", "status", "properties", properties);
 }
 
 static json_t *components(void)
 {
-	return json_pack("{s:{s:{s:s, s:{s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}}}}}}",
-			 "responses", "problem", "description", "refused or failed (RFC 9457)",
-			 "content", "application/problem+json", "schema", "type", "object",
-			 "properties", "title", "type", "string", "status", "type", "integer",
-			 "detail", "type", "string", "field", "type", "string");
+	json_t *problem = json_pack("{s:s, s:{s:{s:{s:s}}}}", "description", "refused or failed (RFC 9457)", "content",
+				    "application/problem+json", "schema", "$ref", "#/components/schemas/problem");
+	json_t *bearer = json_pack("{s:s, s:s, s:s}", "type", "http", "scheme", "bearer", "description",
+				   "the token of a session (session.add) or of a script (token.add)");
+	return json_pack("{s:{s:o}, s:{s:o}, s:{s:o}}", "schemas", "problem", problem_schema(), "responses", "problem",
+			 problem, "securitySchemes", "bearer", bearer);
+}
+
+/* Not an operation of the table: a list of them. */
+static json_t *bulk(void)
+{
+	json_t *item = json_pack("{s:s, s:[s], s:{s:{s:s, s:s}, s:{s:s, s:s}}, s:b}", "type", "object", "required", "operation",
+				 "properties", "operation", "type", "string", "description",
+				 "an operation that changes something, such as mailbox.set; its fields stand beside it",
+				 "if_match", "type", "string", "description", "as the header If-Match", "additionalProperties", 1);
+	json_t *answer = json_pack("{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}}}", "type", "object", "properties", "status", "type",
+				   "integer", "result", "type", "object", "problem", "$ref", "#/components/schemas/problem");
+	json_t *result = json_pack("{s:s, s:{s:{s:s, s:o}, s:{s:s}, s:{s:s}}}", "type", "object", "properties", "items", "type",
+				   "array", "items", answer, "done", "type", "integer", "failed", "type", "integer");
+	return json_pack("{s:{s:s, s:s, s:o, s:{s:o, s:{s:s}}}}", "post", "operationId", "bulk", "summary",
+			 "does one after the other, each whole or not at all, and answers each", "requestBody",
+			 json_pack("{s:{s:{s:{s:s, s:[s], s:{s:{s:s, s:i, s:o}}}}}}", "content", "application/json", "schema",
+				   "type", "object", "required", "items", "properties", "items", "type", "array", "maxItems",
+				   (int)API_BULK_MAX, "items", item),
+			 "responses", "200", done("all were tried", result), "default", "$ref",
+			 "#/components/responses/problem");
 }
 
 void api_openapi(const char *version, struct buf *out)
@@ -181,8 +241,9 @@ void api_openapi(const char *version, struct buf *out)
 		}
 		json_object_set_new(item, method, operation(op));
 	}
-	json_t *doc = json_pack("{s:s, s:{s:s, s:s}, s:o, s:o}", "openapi", "3.1.0", "info",
-				"title", "Postern administration", "version", version, "paths",
+	json_object_set_new(paths, API_BULK_PATH, bulk());
+	json_t *doc = json_pack("{s:s, s:{s:s, s:s}, s:[{s:[]}], s:o, s:o}", "openapi", "3.1.0", "info",
+				"title", "Postern administration", "version", version, "security", "bearer", "paths",
 				paths, "components", components());
 	char *text = json_dumps(doc, JSON_INDENT(1));
 	bug_if(!text);

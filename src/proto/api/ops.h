@@ -89,6 +89,7 @@ extern const struct api_group api_template_group;
 extern const struct api_group api_timer_group;
 extern const struct api_group api_admin_group;
 extern const struct api_group api_token_group;
+extern const struct api_group api_audit_group;
 extern const struct api_group api_sieve_group;
 extern const struct api_group api_responder_group;
 extern const struct api_group api_session_group;

@@ -36,6 +36,7 @@ static const struct api_group *const groups[] = {
 	&api_timer_group,
 	&api_admin_group,
 	&api_token_group,
+	&api_audit_group,
 	&api_session_group,
 	&api_instance_group,
 };

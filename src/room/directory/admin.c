@@ -15,6 +15,7 @@
 #include "lib/ipc/memfd.h"
 #include "room/directory/name.h"
 #include "room/directory/old_login.h"
+#include "room/directory/revision.h"
 #include "room/directory/rights.h"
 
 enum { JSON_INLINE_MAX = 128 * 1024, HASH_MS = 30 * 1000, QUEUE_MS = 25 * 1000, LINES_IN_DETAIL = 20 };
@@ -95,6 +96,7 @@ static const struct {
 	{ "admin.set", op_admin_set },
 	{ "admin.password", op_admin_password },
 	{ "admin.remove", op_admin_remove },
+	{ "audit.list", op_audit_list },
 	{ "session.show", op_session_show },
 	{ "session.remove", op_session_remove },
 	{ "token.add", op_token_add },
@@ -166,12 +168,42 @@ static void wipe_secrets(struct admin *ad)
 	}
 }
 
+/* --- revisions ----------------------------------------------------------------------------------------- */
+
+static struct slice noun_of(const struct api_op *op)
+{
+	return slice_of(op->name, strcspn(op->name, "."));
+}
+
+/* Of the object that the operation names; ERR_UNSUPPORTED where such things have no revisions. */
+static int revision_now(struct admin *ad, struct slice *ret)
+{
+	const char *field = ad->op->list ? NULL : revision_field(noun_of(ad->op));
+	struct slice value = field ? admin_get(ad, field) : (struct slice){ 0 };
+	return value.p ? revision_of(ad->e, ad->a, noun_of(ad->op), value, ret) : ERR_UNSUPPORTED;
+}
+
+static int check_revision(struct admin *ad)
+{
+	struct slice revision;
+	int r = ad->if_match.n ? revision_now(ad, &revision) : 0;
+	if (r == ERR_NOT_FOUND)
+		return 0; /* the operation says so itself */
+	if (r < 0)
+		return problem_set(&ad->why, r, NULL, "%s is not for If-Match: its object has no revision", ad->op->name);
+	if (!ad->if_match.n || revision_matches(ad->if_match, revision))
+		return 0;
+	ad->stale = true;
+	return problem_set(&ad->why, ERR_CONFLICT, NULL, "somebody else changed it meanwhile: read it again");
+}
+
 static void respond(struct admin *ad, unsigned status, json_t *body)
 {
 	Postern__AdminReply reply = POSTERN__ADMIN_REPLY__INIT;
 	struct ipc_call *call = ad->call;
 	char *text = json_dumps(body, JSON_COMPACT);
 	int fd = -1;
+	struct slice revision;
 	bug_if(!text);
 	json_decref(body);
 	reply.status = status;
@@ -180,6 +212,8 @@ static void respond(struct admin *ad, unsigned status, json_t *body)
 		memfd_unmap(&ad->file);
 	wipe_secrets(ad);
 	directory_check_disk(ad->d);
+	if (status < 300 && strcmp(ad->op->method, "DELETE") && revision_now(ad, &revision) == 0)
+		reply.revision = data_of(revision);
 	if (s.n <= JSON_INLINE_MAX)
 		reply.json = data_of(s);
 	else if (memfd_of("answer", s, &fd) < 0)
@@ -207,6 +241,8 @@ static const char *title_of(unsigned status)
 		return N_("Not found");
 	case 409:
 		return N_("In conflict with what is there");
+	case 412:
+		return N_("Changed meanwhile");
 	case 422:
 		return N_("Not accepted");
 	case 501:
@@ -236,7 +272,7 @@ void admin_refuse(struct admin *ad, int err)
 {
 	int e = ad->why.err ? ad->why.err : err;
 	bool login = ad->unknown || (e == ERR_DENIED && principal_rank(&ad->who) == RANK_NOBODY);
-	unsigned status = login ? 401 : problem_status(e);
+	unsigned status = login ? 401 : ad->stale ? 412 : problem_status(e);
 	struct slice detail = slice_str(ad->why.err ? ad->why.text : text_in(ad->why.language, err_text(e)));
 	if (status >= 500)
 		ev(EV_WARN, "directory.admin.failed", KS("operation", ad->op->name),
@@ -409,9 +445,18 @@ static struct slice detail_of(struct admin *ad)
 	return s;
 }
 
+/* What was asked for may have changed while other rooms were asked: the revision is held against the rows that the
+ * transaction sees. */
 int admin_begin(struct admin *ad)
 {
-	return engine_begin(ad->e);
+	int r = engine_begin(ad->e);
+	if (r < 0)
+		return r;
+	r = check_revision(ad);
+	if (r < 0)
+		engine_rollback(ad->e);
+	ad->if_match = (struct slice){ 0 }; /* behind it the change is one's own */
+	return r;
 }
 
 int admin_commit(struct admin *ad, struct slice object)
@@ -603,6 +648,9 @@ void serve_admin(struct ipc_call *call, void *ctx)
 		r = take_fields(ad);
 	if (r == 0)
 		r = rights_decide(ad->e, ad->a, &ad->who, op, ad->fields, ad->n_fields, &ad->owner, &ad->why);
+	ad->if_match = bytes_of(&req->if_match);
+	if (r == 0)
+		r = check_revision(ad);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else if (req->authorize_only)

@@ -22,6 +22,8 @@ struct admin {
 	const Postern__AdminRequest *req;
 	const struct api_op *op;
 	struct principal who;	/* asks */
+	struct slice if_match;	/* revisions that the change is for; empty: any */
+	bool stale;		/* the object has another revision */
 	bool unknown;		/* with a token that is nobody's */
 	struct object owner;	/* whose object it is, as far as its fields say */
 	struct api_field *fields;
@@ -50,6 +52,7 @@ admin_fn op_import_accounts, op_import_aliases, op_export_accounts, op_export_al
 admin_fn op_move_start, op_move_status, op_move_proof, op_move_stop;
 admin_fn op_timer_list, op_timer_run;
 admin_fn op_admin_add, op_admin_list, op_admin_show, op_admin_set, op_admin_password, op_admin_remove;
+admin_fn op_audit_list;
 admin_fn op_session_show, op_session_remove;
 admin_fn op_token_add, op_token_list, op_token_remove;
 admin_fn op_sieve_list, op_sieve_get, op_sieve_put, op_sieve_check, op_sieve_activate, op_sieve_deactivate,
@@ -80,6 +83,9 @@ NODISCARD int admin_begin(struct admin *ad);
 /* The change of this operation and its audit row; durable when 0. object: what it was done to. */
 NODISCARD int admin_commit(struct admin *ad, struct slice object);
 void admin_rollback(struct admin *ad);
+/* Somebody's mail is about to be shown: that look is an audit row, durable before anything is. Every operation that shows
+ * what is in a mailbox or an area calls it. */
+NODISCARD int audit_look(struct admin *ad, struct slice object);
 
 /* A shard has not heard of a change that is kept. Sets the problem, and returns its error. */
 int limits_late(struct admin *ad);	/* op_limits.c */

@@ -56,7 +56,7 @@ void op_address_add(struct admin *ad)
 		r = address_type_by_name(admin_get(ad, "type"), &x.type);
 	take_targets(ad, &x);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -115,7 +115,7 @@ void op_address_remove(struct admin *ad)
 					SLICE_ARG(text));
 	}
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

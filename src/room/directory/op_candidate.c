@@ -32,13 +32,6 @@ static json_t *candidate_json(struct admin *ad, const struct domain *d, const st
 			 "first_ms", (json_int_t)c->first_ms, "last_ms", (json_int_t)c->last_ms);
 }
 
-/* The look itself, durable before anything is shown. */
-static int note_look(struct admin *ad, struct slice object)
-{
-	int r = engine_begin(ad->e);
-	return r < 0 ? r : admin_commit(ad, object);
-}
-
 static int find_area(struct looking *l)
 {
 	struct addressing x;
@@ -55,7 +48,7 @@ static void on_list_synced(void *ctx, int err)
 	struct page page = admin_page(ad);
 	struct candidate *rows;
 	size_t n = 0;
-	int r = err < 0 ? ERR_UNAVAILABLE : note_look(ad, l->d.name);
+	int r = err < 0 ? ERR_UNAVAILABLE : audit_look(ad, l->d.name);
 	if (r == 0)
 		r = candidate_list(ad->e, ad->a, l->d.id, &page, &rows, &n);
 	if (r < 0) {
@@ -92,7 +85,7 @@ static void on_one_synced(void *ctx, int err)
 		r = problem_set(&ad->why, ERR_NOT_FOUND, "address", "there is no mail of a candidate " SLICE_FMT,
 				SLICE_ARG(l->text));
 	if (r == 0)
-		r = note_look(ad, l->text);
+		r = audit_look(ad, l->text);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else

@@ -131,7 +131,7 @@ void op_customer_remove(struct admin *ad)
 	struct customer c;
 	int r = find(ad, &c);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

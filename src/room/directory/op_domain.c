@@ -142,7 +142,7 @@ static int add_alias(struct admin *ad, struct domain *d)
 		if (admin_has(ad, others[i]))
 			return problem_set(&ad->why, ERR_INVALID, others[i],
 					   "another name of a domain has nothing of its own");
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	r = alias_domain_add(ad->e, ad->a, admin_get(ad, "domain"), admin_get(ad, "alias_of"), d, &ad->why);
@@ -181,7 +181,7 @@ void op_domain_add(struct admin *ad)
 	if (r == 0)
 		r = take_fields(ad, d);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -236,7 +236,7 @@ void op_domain_show(struct admin *ad)
 static int change(struct setting *s)
 {
 	struct admin *ad = s->ad;
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	r = domain_update(ad->e, &s->d);
@@ -339,7 +339,7 @@ static int switch_warnings(struct admin *ad, const struct domain *d, bool hosted
 
 static int do_switch(struct admin *ad, struct domain *d, bool hosted)
 {
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	r = domain_switch(ad->e, d, hosted, ad->now_ms, &ad->why);

@@ -64,7 +64,7 @@ static uint32_t shard_for(struct admin *ad)
 /* The store did not take it: nobody has seen the account yet, so it goes again. */
 static void undo(struct admin *ad, uint64_t account)
 {
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0)
 		return;
 	r = account_retire(ad->e, account);
@@ -96,7 +96,7 @@ static void add_row(struct admin *ad, struct slice hash)
 {
 	struct mailbox *m = ad->ctx;
 	m->x.hash = hash;
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -263,7 +263,7 @@ static int set_rows(struct admin *ad, const struct mailbox *m)
 
 static int change(struct admin *ad, struct mailbox *m)
 {
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	r = set_rows(ad, m);
@@ -366,7 +366,7 @@ static void set_password(struct admin *ad, struct slice hash)
 	struct domain d;
 	int r = admin_mailbox(ad, &d, &m->x); /* it may be gone meanwhile */
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -423,7 +423,7 @@ static void on_sessions_ended(void *ctx, int err)
 
 static int retire(struct admin *ad, const struct mailbox *m)
 {
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	r = account_retire(ad->e, m->x.id);

@@ -64,7 +64,7 @@ void op_policy_set(struct admin *ad)
 	struct policy p;
 	int r = find(ad, &c, &p);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

@@ -95,6 +95,7 @@ static const struct {
 	{ "admin.set", P | C },
 	{ "admin.password", P | C },
 	{ "admin.remove", P | C },
+	{ "audit.list", P | C | D | SELF },
 	{ "session.add", P | C | D | U | ANYONE },
 	{ "session.show", P | C | D | U | SELF },
 	{ "session.remove", P | C | D | U | SELF },

@@ -21,31 +21,34 @@ static bool is_long(const struct api_op *op)
 	       !strncmp(op->name, "move.", 5) || !strcmp(op->name, "mailbox.remove");
 }
 
-static unsigned deadline(const struct request *r)
+static unsigned deadline(const struct api_op *op)
 {
-	return is_long(r->op) ? HTTPD_LONG_CALL_MS : HTTPD_CALL_MS;
+	return is_long(op) ? HTTPD_LONG_CALL_MS : HTTPD_CALL_MS;
 }
 
 /* The message lives until the request does. */
-static Postern__AdminRequest *admin_request(struct request *r, bool authorize_only)
+static Postern__AdminRequest *admin_request(struct request *r, const struct api_op *op, const struct api_fields *fields,
+					    struct slice if_match, bool authorize_only)
 {
 	Postern__AdminRequest *m = ARENA_NEW(r->arena, Postern__AdminRequest);
 	postern__admin_request__init(m);
-	m->operation = (char *)(uintptr_t)r->op->name;
+	m->operation = (char *)(uintptr_t)op->name;
 	m->token.data = (uint8_t *)(uintptr_t)r->token.p;
 	m->token.len = r->token.n;
 	m->remote.data = (uint8_t *)(uintptr_t)r->remote.p;
 	m->remote.len = r->remote.n;
 	m->language = (char *)(uintptr_t)r->language;
+	m->if_match.data = (uint8_t *)(uintptr_t)if_match.p;
+	m->if_match.len = if_match.n;
 	m->authorize_only = authorize_only;
-	m->n_fields = r->fields.n;
-	m->fields = ARENA_ARRAY(r->arena, Postern__AdminField *, r->fields.n + 1);
-	for (size_t i = 0; i < r->fields.n; i++) {
+	m->n_fields = fields->n;
+	m->fields = ARENA_ARRAY(r->arena, Postern__AdminField *, fields->n + 1);
+	for (size_t i = 0; i < fields->n; i++) {
 		Postern__AdminField *f = ARENA_NEW(r->arena, Postern__AdminField);
 		postern__admin_field__init(f);
-		f->name = arena_str(r->arena, r->fields.v[i].name);
-		f->value.data = (uint8_t *)(uintptr_t)r->fields.v[i].value.p;
-		f->value.len = r->fields.v[i].value.n;
+		f->name = arena_str(r->arena, fields->v[i].name);
+		f->value.data = (uint8_t *)(uintptr_t)fields->v[i].value.p;
+		f->value.len = fields->v[i].value.n;
 		m->fields[i] = f;
 	}
 	return m;
@@ -55,6 +58,8 @@ static Postern__AdminRequest *admin_request(struct request *r, bool authorize_on
 static void pass_on(struct request *r, const Postern__AdminReply *reply, int fd)
 {
 	r->out_fd = fd;
+	if (reply->revision.len && reply->revision.len < sizeof(r->etag) - 2)
+		snprintf(r->etag, sizeof(r->etag), "\"%.*s\"", (int)reply->revision.len, (const char *)reply->revision.data);
 	if (reply->status < 200 || reply->status > 599) {
 		ev(EV_ERROR, "httpd.answer.odd", KS("operation", r->op->name),
 		   KI("status", reply->status));
@@ -89,11 +94,20 @@ static void on_answer(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 
 static void ask(struct request *r, bool authorize_only, ipc_reply_fn *fn)
 {
-	Postern__AdminRequest *m = admin_request(r, authorize_only);
+	Postern__AdminRequest *m = admin_request(r, r->op, &r->fields, r->if_match, authorize_only);
 	size_t n_fds = r->file_fd >= 0 && !authorize_only;
 	request_call_begin(r);
 	room_call(r->httpd->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, &m->base,
-		  &r->file_fd, n_fds, deadline(r), fn, r);
+		  &r->file_fd, n_fds, deadline(r->op), fn, r);
+}
+
+void ask_item(struct request *r, const struct api_op *op, const struct api_fields *fields, struct slice if_match,
+	      ipc_reply_fn *fn, void *ctx)
+{
+	Postern__AdminRequest *m = admin_request(r, op, fields, if_match, false);
+	request_call_begin(r);
+	room_call(r->httpd->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, &m->base, NULL, 0,
+		  deadline(op), fn, ctx);
 }
 
 void dispatch_ask(struct request *r, ipc_reply_fn *fn)

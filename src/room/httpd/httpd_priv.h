@@ -50,9 +50,12 @@ struct request {
 	const char *language; /* base/text.h; from Accept-Language */
 	struct slice target;     /* path and query as they came */
 	const struct api_op *op; /* NULL: the OpenAPI document */
+	struct slice if_match;	 /* of the request's header; empty: none */
+	char etag[64];		 /* of the answer; "" for none */
 	struct slice token;	 /* of the Authorization header; empty: none */
 	struct page *page;	 /* page.h; NULL: the API */
 	struct api_fields fields;
+	bool is_bulk;
 	bool is_file, over; /* the body is a file; it was too large */
 	struct buf body;
 	int file_fd; /* memfd, -1 for none */
@@ -89,6 +92,10 @@ void dispatch(struct request *r);
 /* The operation of r->op with r->fields; fn begins with request_call_end. */
 void dispatch_ask(struct request *r, ipc_reply_fn *fn);
 void status_begin(struct request *r);
+void bulk_begin(struct request *r);
+/* One operation of a bulk request. */
+void ask_item(struct request *r, const struct api_op *op, const struct api_fields *fields, struct slice if_match,
+	      ipc_reply_fn *fn, void *ctx);
 
 /* The daemon has something to do that it does not see on its fds. */
 void httpd_kick(struct httpd *h);

@@ -176,6 +176,8 @@ static enum MHD_Result send_answer(struct request *r)
 		secure(r, response);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_LANGUAGE, r->language);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_LANGUAGE);
+	if (r->etag[0] && r->status < 300)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, r->etag);
 	if (r->status == 401)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (r->allow[0])
@@ -223,11 +225,11 @@ static void expect_body(struct request *r, const char *method)
 			request_fail(r, 413, "expected a form of at most 8192 bytes", NULL);
 		return;
 	}
-	if (!r->op || !strcmp(method, "GET") || !strcmp(method, "DELETE")) {
+	if ((!r->op && !r->is_bulk) || !strcmp(method, "GET") || !strcmp(method, "DELETE")) {
 		request_fail(r, 400, "expected no body with this method", NULL);
 		return;
 	}
-	if (api_op_file(r->op) && is_file_type(type)) {
+	if (r->op && api_op_file(r->op) && is_file_type(type)) {
 		r->is_file = true;
 		r->file_max = max = conf_u64(r->httpd->room->conf, "admin.max_file");
 		if (memfd_new("upload", &r->file_fd) < 0)
@@ -235,7 +237,7 @@ static void expect_body(struct request *r, const char *method)
 	} else if (!slice_eq_ci(type, SLICE("application/json"))) {
 		request_fail(
 			r, 415,
-			api_op_file(r->op)
+			r->op && api_op_file(r->op)
 				? "expected text/plain, text/csv or application/octet-stream for a "
 				  "file, or application/json"
 				: "expected application/json",
@@ -318,6 +320,10 @@ static void route(struct request *r, const char *method)
 		return;
 	if (slice_eq(path, SLICE("/api/v1/openapi.json")) && !strcmp(method, "GET"))
 		return;
+	if (slice_eq(path, SLICE(API_BULK_PATH)) && !strcmp(method, "POST")) {
+		r->is_bulk = true;
+		return;
+	}
 	int err = api_match(slice_str(method), path, r->arena, &m);
 	if (err == ERR_UNSUPPORTED) {
 		memcpy(r->allow, m.allow, sizeof(r->allow));
@@ -332,6 +338,7 @@ static void route(struct request *r, const char *method)
 		return;
 	}
 	r->op = m.op;
+	r->if_match = slice_str(header(r, MHD_HTTP_HEADER_IF_MATCH));
 	for (size_t i = 0; i < m.n_fields && err == 0; i++)
 		err = api_fields_add(&r->fields, m.fields[i].name, m.fields[i].value);
 	if (err == 0)
@@ -369,6 +376,10 @@ static void complete(struct request *r)
 	}
 	if (r->page) {
 		page_run(r);
+		return;
+	}
+	if (r->is_bulk) {
+		bulk_begin(r);
 		return;
 	}
 	if (!r->op) {
