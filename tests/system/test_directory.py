@@ -317,7 +317,8 @@ def test_other_refusals_name_their_reason(house):
 
 
 def test_a_quota_must_fit_the_pool(house):                       # M25
-    house.cli("customer", "add", "small", "--pool", "1G", "--allotment", "fixed")
+    house.add_customer("small", "1G")
+    house.cli("customer", "set", "small", "--allotment", "fixed")
     house.add_domain("small.test", customer="small")
     house.add_mailbox("a@small.test", PASSWORD, "--quota", "600M")
     assert "only" in house.refused("mailbox", "add", "b@small.test", "--quota", "500M")
