@@ -61,10 +61,10 @@ extern const struct cli_noun noun_customer, noun_domain, noun_mailbox, noun_addr
 	noun_move, noun_queue, noun_store;
 extern const struct cli_noun noun_sieve;
 extern const struct cli_noun noun_forward, noun_autoreply;
-extern const struct cli_noun noun_timer;
+extern const struct cli_noun noun_timer, noun_plan;
 extern const struct cli_noun noun_admin, noun_token, noun_audit;
 extern const struct cli_noun noun_candidate, noun_export;
-extern const struct cli_noun noun_notice, noun_template, noun_timer;
+extern const struct cli_noun noun_notice, noun_template;
 
 /* args.c: words to fields. */
 struct cli_args {

@@ -35,7 +35,7 @@ const size_t cli_n_commands = ARRAY_SIZE(cli_commands);
 const struct cli_noun *const cli_nouns[] = {
 	&noun_customer, &noun_domain, &noun_policy, &noun_password, &noun_apppassword, &noun_mailbox, &noun_login, &noun_lockout, &noun_address,
 	&noun_import,   &noun_move,   &noun_queue,   &noun_store,
-	&noun_sieve,
+	&noun_sieve, &noun_plan,
 	&noun_forward, &noun_autoreply,
 	&noun_timer,
 	&noun_admin, &noun_token, &noun_audit,

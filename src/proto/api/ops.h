@@ -83,6 +83,7 @@ extern const struct api_group api_candidate_group;
 extern const struct api_group api_import_group;
 extern const struct api_group api_export_group;
 extern const struct api_group api_move_group;
+extern const struct api_group api_plan_group;
 extern const struct api_group api_queue_group;
 extern const struct api_group api_notice_group;
 extern const struct api_group api_template_group;

@@ -30,6 +30,7 @@ static const struct api_group *const groups[] = {
 	&api_candidate_group, &api_export_group,
 	&api_import_group,
 	&api_move_group,
+	&api_plan_group,
 	&api_queue_group,
 	&api_notice_group,
 	&api_template_group,

@@ -50,6 +50,7 @@ admin_fn op_candidate_list, op_candidate_show, op_candidate_messages, op_candida
 admin_fn op_lockout_list, op_lockout_clear;
 admin_fn op_import_accounts, op_import_aliases, op_export_accounts, op_export_aliases;
 admin_fn op_move_start, op_move_status, op_move_proof, op_move_stop;
+admin_fn op_plan_list, op_plan_show, op_plan_set;
 admin_fn op_timer_list, op_timer_run;
 admin_fn op_admin_add, op_admin_list, op_admin_show, op_admin_set, op_admin_password, op_admin_remove;
 admin_fn op_audit_list;

@@ -74,7 +74,7 @@ int responder_any(struct engine *e, uint64_t account, bool *ret)
 
 /* ---- checks ---- */
 
-static bool is_date(struct slice s)
+bool day_is(struct slice s)
 {
 	static const unsigned lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	uint64_t year, month, day;
@@ -87,10 +87,10 @@ static bool is_date(struct slice s)
 
 int responder_check_span(const struct span *s, struct problem *why)
 {
-	if (s->start.n && !is_date(s->start))
+	if (s->start.n && !day_is(s->start))
 		return problem_set(why, ERR_INVALID, "start", "\"" SLICE_FMT "\" is no date such as 2026-12-24",
 				   SLICE_ARG(s->start));
-	if (s->end.n && !is_date(s->end))
+	if (s->end.n && !day_is(s->end))
 		return problem_set(why, ERR_INVALID, "end", "\"" SLICE_FMT "\" is no date such as 2026-12-24",
 				   SLICE_ARG(s->end));
 	if (s->start.n && s->end.n && memcmp(s->end.p, s->start.p, 10) < 0)

@@ -37,6 +37,7 @@ NODISCARD int responder_put(struct engine *e, uint64_t account, const struct res
 NODISCARD int responder_any(struct engine *e, uint64_t account, bool *ret);
 
 /* Dates, their order and the zone; field names as in the operations. */
+bool day_is(struct slice s);	/* "2026-12-24", a day that there is */
 NODISCARD int responder_check_span(const struct span *s, struct problem *why);
 NODISCARD int responder_check_zone(struct slice zone, struct problem *why);
 /* ERR_CONFLICT: mail for one of them would come back to this account, by what is set now. */

@@ -418,6 +418,13 @@ static const char app_passwords[] =
 	"CREATE TRIGGER app_password_void AFTER UPDATE OF version ON credential"
 	" WHEN new.kind = 0 AND new.version <> old.version BEGIN DELETE FROM app_password WHERE account = new.account; END;";
 
+/* When each domain moves (schedule.h). */
+static const char schedules[] = "CREATE TABLE schedule ("
+				" domain INTEGER PRIMARY KEY REFERENCES domain(id) ON DELETE CASCADE,"
+				" place INTEGER NOT NULL, day TEXT NOT NULL, note TEXT NOT NULL,"
+				" changed INTEGER NOT NULL) STRICT;"
+				"CREATE INDEX schedule_order ON schedule(place, day);";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -437,6 +444,7 @@ const char *const directory_migrations[] = {
 	limits,
 	responders,
 	app_passwords,
+	schedules,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);
