@@ -48,6 +48,7 @@ extern const char *const api_over_quota[];
 #define P_DISCARD_MAIL { "discard_mail", API_BOOL, .help = "mail that is there may be lost" }
 #define P_SUBADDRESS { "subaddress", API_CHOICE, .choices = api_separators, .help = "what stands in front of a detail, as in joe+shop (+)" }
 #define P_CATCH_ALL { "catch_all", API_STR, .min = 1, .max = 320, .help = "mailbox that gets the mail of unknown addresses, or none" }
+#define P_MULTIDROP { "multidrop", API_CHOICE, .choices = api_switch, .help = "the catch-all mailbox gets a copy for each recipient, named in Delivered-To and X-Original-To" }
 #define P_CANDIDATES { "candidates", API_CHOICE, .choices = api_switch, .help = "keep mail of unknown addresses, and make them candidates; off: refused" }
 #define P_CANDIDATE_DAYS { "candidate_days", API_U64, .min = 1, .max = 3650, .help = "how long mail of candidates is kept (30)" }
 #define P_CANDIDATE_SIZE { "candidate_size", API_SIZE, .help = "room for the mail of all candidates together (100M)" }

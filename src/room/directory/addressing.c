@@ -6,7 +6,7 @@
 #include "room/directory/engine_priv.h"
 
 #define COLUMNS \
-	"SELECT domain, separator, catch_all, candidates, days, bytes, max, area FROM addressing "
+	"SELECT domain, separator, catch_all, candidates, days, bytes, max, area, multidrop FROM addressing "
 
 static void read_row(struct arena *a, struct sql_stmt *s, struct addressing *x)
 {
@@ -19,6 +19,7 @@ static void read_row(struct arena *a, struct sql_stmt *s, struct addressing *x)
 		.bytes = (uint64_t)sql_int(s, 5),
 		.max = (unsigned)sql_int(s, 6),
 		.area = (uint64_t)sql_int(s, 7),
+		.multidrop = sql_int(s, 8),
 	};
 }
 
@@ -75,12 +76,13 @@ int addressing_areas(struct engine *e, struct arena *a, struct addressing **ret,
 int addressing_put(struct engine *e, const struct addressing *x)
 {
 	static const char put[] =
-		"INSERT INTO addressing (domain, separator, catch_all, candidates, days, bytes, max, area)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (domain) DO UPDATE SET"
-		" separator = ?2, catch_all = ?3, candidates = ?4, days = ?5, bytes = ?6, max = ?7, area = ?8";
-	int r = sql_run(e->db, put, "iibiiiii", (int64_t)x->domain, (int64_t)x->separator,
+		"INSERT INTO addressing (domain, separator, catch_all, candidates, days, bytes, max, area, multidrop)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (domain) DO UPDATE SET"
+		" separator = ?2, catch_all = ?3, candidates = ?4, days = ?5, bytes = ?6, max = ?7, area = ?8,"
+		" multidrop = ?9";
+	int r = sql_run(e->db, put, "iibiiiiii", (int64_t)x->domain, (int64_t)x->separator,
 			x->catch_all, (int64_t)x->candidates, (int64_t)x->days, (int64_t)x->bytes,
-			(int64_t)x->max, (int64_t)x->area);
+			(int64_t)x->max, (int64_t)x->area, (int64_t)x->multidrop);
 	return r < 0 ? r : 0;
 }
 

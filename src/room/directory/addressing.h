@@ -19,6 +19,7 @@ struct addressing {
 	uint64_t domain;
 	uint8_t separator;	/* in front of the detail: '+'; 0: local parts are taken as they stand */
 	struct slice catch_all;	/* full address of a mailbox here; empty: none */
+	bool multidrop;		/* that mailbox gets a copy for each recipient, with lines that name it */
 	bool candidates;
 	unsigned days;		/* mail of candidates is kept for so long */
 	uint64_t bytes;		/* of all candidates together; past it new mail is refused */

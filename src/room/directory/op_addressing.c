@@ -17,6 +17,7 @@ void op_addressing_json(json_t *j, const struct addressing *x, const struct cand
 			sep = i;
 	json_object_set_new(j, "subaddress", json_string(separator_words[sep]));
 	json_object_set_new(j, "catch_all", json_text(x->catch_all));
+	json_object_set_new(j, "multidrop", json_string(switch_words[x->multidrop]));
 	json_object_set_new(j, "candidates", json_string(switch_words[x->candidates]));
 	json_object_set_new(j, "candidate_days", json_integer(x->days));
 	json_object_set_new(j, "candidate_size_bytes", json_number(x->bytes));
@@ -60,7 +61,7 @@ static uint64_t number(struct admin *ad, const char *name, uint64_t fallback)
 
 bool op_addressing_named(const struct admin *ad)
 {
-	static const char *const names[] = { "subaddress", "catch_all", "candidates", "candidate_days",
+	static const char *const names[] = { "subaddress", "catch_all", "multidrop", "candidates", "candidate_days",
 					     "candidate_size", "candidate_max" };
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (admin_has(ad, names[i]))
@@ -74,6 +75,7 @@ int op_addressing_take(struct admin *ad, const struct domain *d, struct addressi
 	if (sep < ARRAY_SIZE(separators))
 		x->separator = separators[sep];
 	x->candidates = admin_choice(ad, "candidates", switch_words, x->candidates);
+	x->multidrop = admin_choice(ad, "multidrop", switch_words, x->multidrop);
 	x->days = (unsigned)number(ad, "candidate_days", x->days);
 	x->max = (unsigned)number(ad, "candidate_max", x->max);
 	x->bytes = admin_size(ad, "candidate_size", x->bytes);
@@ -81,6 +83,9 @@ int op_addressing_take(struct admin *ad, const struct domain *d, struct addressi
 	if (r == 0 && x->catch_all.n && x->candidates)
 		return problem_set(&ad->why, ERR_CONFLICT, admin_has(ad, "candidates") ? "candidates" : "catch_all",
 				   "unknown addresses go to the catch-all mailbox or become candidates, not both");
+	if (r == 0 && x->multidrop && !x->catch_all.n)
+		return problem_set(&ad->why, ERR_CONFLICT, admin_has(ad, "multidrop") ? "multidrop" : "catch_all",
+				   "multidrop needs a catch-all mailbox, which gets the copies");
 	if (r == 0 && (!x->bytes || x->bytes > INT64_MAX))
 		return problem_set(&ad->why, ERR_INVALID, "candidate_size",
 				   "candidates need room: expected a size such as 100M");

@@ -137,7 +137,7 @@ static void give(void *ctx)
 
 static int add_alias(struct admin *ad, struct domain *d)
 {
-	static const char *const others[] = { "customer", "mode", "server", "catch_all", "candidates", NULL };
+	static const char *const others[] = { "customer", "mode", "server", "catch_all", "multidrop", "candidates", NULL };
 	for (size_t i = 0; others[i]; i++)
 		if (admin_has(ad, others[i]))
 			return problem_set(&ad->why, ERR_INVALID, others[i],

@@ -25,7 +25,10 @@ struct walk {
 	size_t visits, bytes;
 	struct slice exact;	    /* the address at exact_depth with the case that it was written with (RFC 5321 2.4) */
 	unsigned exact_depth;
+	struct slice passer; /* whose rule passes the mail on */
 	struct slice by, by_domain; /* the address of ours that is being expanded, and its domain */
+	struct slice drop; /* by which mail came into a domain with multidrop, and the mailbox there that gets a copy for each */
+	uint64_t drop_account, drop_domain;
 	bool circle; /* an address led back to one that was visited */
 };
 
@@ -57,7 +60,7 @@ static int refuse_expansion(struct walk *w)
 
 static int add_target(struct walk *w, const struct route_target *t)
 {
-	w->bytes += t->address.n + t->host.n + t->sender.n + t->delivered_to.n + 32;
+	w->bytes += t->address.n + t->host.n + t->sender.n + t->delivered_to.n + t->multidrop.n + 32;
 	if (w->route->n_targets >= ROUTE_TARGETS_MAX || w->bytes > ROUTE_BYTES_MAX)
 		return refuse_expansion(w);
 	*ROWS_MORE(w->a, &w->route->targets, &w->route->n_targets) = *t;
@@ -77,7 +80,7 @@ static int to_server(struct walk *w, const struct domain *d, struct slice addres
 	return add_target(w, &t);
 }
 
-/* Two aliases of one mailbox in a list give it one copy: dedup is by account. */
+/* Two aliases of one mailbox in a list give it one copy: dedup is by account; multidrop's by recipient. */
 static int to_mailbox(struct walk *w, const struct address *x, struct slice address)
 {
 	struct account account;
@@ -93,7 +96,9 @@ static int to_mailbox(struct walk *w, const struct address *x, struct slice addr
 	struct limits limits;
 	if (limits_of(w->e, account.id, &limits) < 0)
 		return refuse_trouble(w);
-	struct slice key = slice_str(arena_printf(w->a, "#%llu", (unsigned long long)account.id));
+	struct slice drop = account.id == w->drop_account ? w->drop : (struct slice){ 0 };
+	struct slice key = slice_str(
+		arena_printf(w->a, "#%llu " SLICE_FMT, (unsigned long long)account.id, SLICE_ARG(drop)));
 	if (map_put(w->seen, key, w))
 		return 0;
 	struct route_target t = {
@@ -104,6 +109,7 @@ static int to_mailbox(struct walk *w, const struct address *x, struct slice addr
 		.refuse = limits.refuse,
 		.near_full = limits.level == 2,
 		.address = address,
+		.multidrop = drop,
 	};
 	if (rules_any(w->e, account.id, &t.rules) < 0)
 		return refuse_trouble(w);
@@ -354,8 +360,34 @@ static int to_srs(struct walk *w, unsigned depth)
 	return walk_name(w, &name, depth + 1);
 }
 
-static int in_domain(struct walk *w, const struct domain *d, const struct name *name,
-		     unsigned depth)
+/* The mailbox behind the catch-all address, where the domain has multidrop; 0: none. */
+static int find_drop(struct walk *w, const struct domain *d, uint64_t *ret)
+{
+	struct addressing x;
+	struct domain at;
+	struct name name;
+	struct address row;
+	*ret = 0;
+	int r = addressing_get(w->e, w->a, d->id, &x);
+	if (r < 0 || !x.multidrop)
+		return r;
+	struct slice text = x.catch_all;
+	for (unsigned i = 0; i < ROUTE_DEPTH_MAX && name_parse(w->a, text, &name) == 0; i++) {
+		r = domain_get(w->e, w->a, name.domain, &at);
+		if (r == 0)
+			r = look_up(w, &at, name.local, &row);
+		if (r < 0)
+			return r == ERR_NOT_FOUND ? 0 : r;
+		if (row.type != ADDRESS_ALIAS || row.n_targets != 1) {
+			*ret = row.type == ADDRESS_MAILBOX ? row.account : 0;
+			return 0;
+		}
+		text = row.targets[0];
+	}
+	return 0;
+}
+
+static int by_address(struct walk *w, const struct domain *d, const struct name *name, unsigned depth)
 {
 	struct address x;
 	if (depth == 0 && srs_is(name->local)) {
@@ -415,14 +447,42 @@ static int to_elsewhere(struct walk *w, const struct name *name, unsigned depth)
 	return add_target(w, &t);
 }
 
+static int in_domain(struct walk *w, const struct domain *d, const struct name *name, unsigned depth)
+{
+	struct slice drop = w->drop;
+	uint64_t account = w->drop_account, domain = w->drop_domain, found;
+	if (domain == d->id)
+		return by_address(w, d, name, depth);
+	if (find_drop(w, d, &found) < 0)
+		return refuse_trouble(w);
+	if (found) {
+		w->drop = name_text(w->a, name->local, name->domain);
+		w->drop_account = found;
+		w->drop_domain = d->id;
+	}
+	int r = by_address(w, d, name, depth);
+	w->drop = drop;
+	w->drop_account = account;
+	w->drop_domain = domain;
+	return r;
+}
+
+/* By whichever of its names: an address is visited once; on the way of each recipient of a multidrop mailbox, again. */
+static bool was_visited(struct walk *w, struct slice address)
+{
+	struct slice key = address;
+	if (w->drop.n)
+		key = slice_str(arena_printf(w->a, SLICE_FMT " " SLICE_FMT, SLICE_ARG(address), SLICE_ARG(w->drop)));
+	return map_put(w->seen, key, w) || (w->ask->by.n && w->drop.n && slice_eq(address, w->passer));
+}
+
 static int walk_name(struct walk *w, const struct name *name, unsigned depth)
 {
 	struct domain d;
 	if (++w->visits > ROUTE_VISITS_MAX)
 		return refuse_expansion(w);
 	int r = name->literal ? ERR_NOT_FOUND : domain_get(w->e, w->a, name->domain, &d);
-	/* By whichever of its names: an address is visited once. */
-	if (map_put(w->seen, name_text(w->a, name->local, r == 0 ? d.name : name->domain), w)) {
+	if (was_visited(w, name_text(w->a, name->local, r == 0 ? d.name : name->domain))) {
 		w->circle = true;
 		return 0;
 	}
@@ -476,6 +536,7 @@ static void begin_by(struct walk *w)
 		return;
 	w->by = name_text(w->a, by.local, by.domain);
 	w->by_domain = by.domain;
+	w->passer = w->by;
 	map_put(w->seen, w->by, w);
 }
 

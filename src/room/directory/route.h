@@ -55,6 +55,7 @@ struct route_target {
 	unsigned port, tls;
 	struct slice sender;		/* elsewhere: not empty: instead of the envelope's (SRS) */
 	struct slice delivered_to;	/* elsewhere: not empty: the address here that passes it on */
+	struct slice multidrop;		/* TO_MAILBOX: not empty: the recipient that this copy is for (M30) */
 };
 
 struct route {

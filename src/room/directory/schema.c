@@ -425,6 +425,9 @@ static const char schedules[] = "CREATE TABLE schedule ("
 				" changed INTEGER NOT NULL) STRICT;"
 				"CREATE INDEX schedule_order ON schedule(place, day);";
 
+/* A catch-all mailbox gets a copy for each recipient (M30). */
+static const char multidrops[] = "ALTER TABLE addressing ADD COLUMN multidrop INTEGER NOT NULL DEFAULT 0;";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -445,6 +448,7 @@ const char *const directory_migrations[] = {
 	responders,
 	app_passwords,
 	schedules,
+	multidrops,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

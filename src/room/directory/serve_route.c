@@ -73,6 +73,7 @@ static void fill_target(Postern__RouteTarget *m, const struct route_target *t, s
 	m->mailboxes_max = t->mailboxes_max;
 	m->sender = data_of(t->sender);
 	m->delivered_to = data_of(t->delivered_to);
+	m->multidrop = data_of(t->multidrop);
 	m->over_quota_refuse = t->refuse;
 	m->near_full = t->near_full;
 }

@@ -13,6 +13,7 @@
 #include "ipc/directory.pb-c.h"
 #include "ipc/filter.pb-c.h"
 #include "ipc/store.pb-c.h"
+#include "proto/mail/multidrop.h"
 
 enum { CALL_MS = 60000 };
 
@@ -111,6 +112,26 @@ static void fill_copies(const struct job *j, const struct rcpt *r, const struct 
 	}
 }
 
+/* The copy of one recipient, named in front (behind Return-Path). */
+static int own_copy(struct job *j, const struct rcpt *r, Postern__DeliverRequest *req, int *ret_fd)
+{
+	struct slice digest, return_path;
+	struct buf front = BUF_INIT(2 * MULTIDROP_LINES_MAX + QUEUE_RETURN_PATH_MAX);
+	int err = job_plain(j, ret_fd, &return_path);
+	if (err == 0) {
+		buf_slice(&front, return_path);
+		err = multidrop_lines(&front, r->multidrop);
+	}
+	if (err == 0)
+		err = multidrop_digest(j->arena, slice_of_pb(req->digest), r->multidrop, &digest);
+	if (err == 0) {
+		req->prefix = pb_of_slice(arena_dup(j->arena, buf_view(&front)));
+		req->digest = pb_of_slice(digest);
+	}
+	buf_fini(&front);
+	return err;
+}
+
 static void deliver_one(struct delivery *d)
 {
 	struct job *j = d->job;
@@ -122,9 +143,14 @@ static void deliver_one(struct delivery *d)
 	req.operation_id = pb_of_slice(slice_of(id, sizeof(id)));
 	req.digest = pb_of_slice(d->digest);
 	req.internal_date_ms = j->env.created_ms;
+	int fd = j->fd;
+	if (r->multidrop.n && own_copy(j, r, &req, &fd) < 0) {
+		j->outcomes[d->at] = outcome_of(ERR_INTERNAL, false);
+		return;
+	}
 	j->waiting++;
 	room_call(j->q->room, ROLE_STORE, j->dest->shard, POSTERN__STORE_OP__STORE_DELIVER,
-		  &req.base, &j->fd, 1, CALL_MS, on_delivered, d);
+		  &req.base, &fd, 1, CALL_MS, on_delivered, d);
 }
 
 /*

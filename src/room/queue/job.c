@@ -24,7 +24,7 @@ struct job *job_new(struct dest *d, uint64_t message)
 	j->dest = d;
 	j->message = message;
 	j->arena = arena_new();
-	j->fd = -1;
+	j->fd = j->plain_fd = -1;
 	return j;
 }
 
@@ -59,7 +59,8 @@ void job_add_row(struct job *j, struct sql_stmt *s)
 		STEPS,
 		TOLD,
 		MAILBOX,
-		REFUSE
+		REFUSE,
+		MULTIDROP
 	};
 	grow(j);
 	struct rcpt *r = &j->rcpts[j->n++];
@@ -81,6 +82,7 @@ void job_add_row(struct job *j, struct sql_stmt *s)
 		.delay_told = sql_int(s, TOLD),
 		.mailbox = arena_dup(j->arena, sql_blob(s, MAILBOX)),
 		.refuse = sql_int(s, REFUSE),
+		.multidrop = arena_dup(j->arena, sql_blob(s, MULTIDROP)),
 	};
 	j->dest->rows++;
 	map_put(j->q->flying, map_key_u64(&r->id), j);
@@ -96,6 +98,8 @@ void job_free(struct job **jp)
 	j->dest->rows -= j->n;
 	if (j->fd >= 0)
 		close(j->fd);
+	if (j->plain_fd >= 0)
+		close(j->plain_fd);
 	arena_free(&j->arena);
 	free(j);
 	*jp = NULL;
@@ -150,6 +154,22 @@ int job_load_message(struct job *j, struct slice prefix)
 	return err;
 }
 
+int job_plain(struct job *j, int *ret_fd, struct slice *ret_return_path)
+{
+	struct slice whole;
+	int err = memfd_map(j->fd, UINT64_MAX, &whole);
+	if (err < 0)
+		return err;
+	ptrdiff_t line = slice_find(whole, SLICE("\r\n"), 0);
+	size_t n = line < 0 ? 0 : (size_t)line + 2;
+	*ret_return_path = arena_dup(j->arena, slice_sub(whole, 0, n));
+	if (j->plain_fd < 0)
+		err = memfd_of("queued", slice_sub(whole, n, whole.n), &j->plain_fd);
+	memfd_unmap(&whole);
+	*ret_fd = j->plain_fd;
+	return err;
+}
+
 void job_over(struct job *j)
 {
 	struct queue *q = j->q;
@@ -189,7 +209,7 @@ static void damaged(struct job *j, int err)
 
 static int prepare(struct job *j)
 {
-	char prefix[1200];
+	char prefix[QUEUE_RETURN_PATH_MAX];
 	struct slice sender = j->env.sender;
 	if (j->dest->kind == DEST_ROUTE)
 		return 0;

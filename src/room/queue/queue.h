@@ -26,6 +26,7 @@ enum {
 	QUEUE_SEGMENT_BYTES = 32 << 20,
 	QUEUE_ACTIVE_MAX = 512,		/* jobs at a time */
 	QUEUE_WINDOW = 64,		/* rows of one destination that are read ahead */
+	QUEUE_RETURN_PATH_MAX = 1200,
 	QUEUE_JOB_RCPTS = 100,		/* recipients of one transaction (RFC 5321 4.5.3.1.8) */
 	QUEUE_ROUTE_JOBS = 32,
 	QUEUE_STORE_JOBS = 64,
@@ -135,6 +136,7 @@ struct rcpt {
 	unsigned notify, route, port, tls;
 	uint64_t account, quota;
 	struct slice mailbox;	/* of the account; empty: INBOX */
+	struct slice multidrop;	/* not empty: the recipient that its copy is for, in lines in front */
 	bool refuse;		/* where that is full */
 	unsigned attempts, steps;
 	bool delay_told;
@@ -171,17 +173,19 @@ struct job {
 	unsigned waiting;	/* calls that are out */
 	bool suspect, unreachable, deferred;
 	int fd;			/* the message, sealed; -1 */
+	int plain_fd;		/* the same without the Return-Path that job.c put there; -1: not needed so far */
 	struct work work;
 };
 NODISCARD int envelope_load(struct queue *q, struct arena *a, uint64_t id, struct envelope *ret);
 struct job *job_new(struct dest *d, uint64_t message);
 void job_add_row(struct job *j, struct sql_stmt *s);	/* columns of ROW_COLUMNS */
 void job_start(struct job *j);
+NODISCARD int job_plain(struct job *j, int *ret_fd, struct slice *ret_return_path);	/* DEST_STORE; of the job's */
 void job_free(struct job **j);		/* its rows are free again */
 void job_over(struct job *j);		/* ends a running one and schedules */
 void job_pause(struct job *j, const char *why, int err);	/* a room of ours failed: later, nothing is written */
 #define ROW_COLUMNS                                                                                \
-	"id, address, original, orcpt, host, domain, notify, route, port, tls, account, quota, attempts, steps, delay_told, mailbox, refuse"
+	"id, address, original, orcpt, host, domain, notify, route, port, tls, account, quota, attempts, steps, delay_told, mailbox, refuse, multidrop"
 
 /* attempt.c, deliver.c, reroute.c: what a job does; each ends in result_add, reroute's batch, or job_pause */
 void attempt_start(struct job *j);

@@ -39,11 +39,11 @@ static int update_row(struct queue *q, uint64_t id, const Postern__RouteTarget *
 	return sql_run(q->db,
 		       "UPDATE recipient SET address = ?, domain = ?, destination = ?, route = ?, "
 		       "host = ?, port = ?,"
-		       " tls = ?, account = ?, quota = ?, mailbox = ?, refuse = ? WHERE id = ?",
-		       "bbbibiiiibii", address, domain, key, (int64_t)t->kind, slice_str(t->host),
+		       " tls = ?, account = ?, quota = ?, mailbox = ?, refuse = ?, multidrop = ? WHERE id = ?",
+		       "bbbibiiiibibi", address, domain, key, (int64_t)t->kind, slice_str(t->host),
 		       (int64_t)t->port, (int64_t)t->tls, (int64_t)t->account_id,
 		       (int64_t)t->quota_bytes, slice_of_pb(t->mailbox),
-		       (int64_t)t->over_quota_refuse, (int64_t)id);
+		       (int64_t)t->over_quota_refuse, slice_of_pb(t->multidrop), (int64_t)id);
 }
 
 /* A further target of the same recipient; the row keeps its history. */
@@ -217,7 +217,8 @@ static void ask(struct reroute *r, size_t i)
 {
 	struct job *j = r->job;
 	Postern__RouteRequest req = POSTERN__ROUTE_REQUEST__INIT;
-	req.address = pb_of_slice(j->rcpts[i].address);
+	const struct rcpt *row = &j->rcpts[i];
+	req.address = pb_of_slice(row->multidrop.n ? row->multidrop : row->address);
 	req.retry = true;
 	req.sender = pb_of_slice(j->env.sender);
 	req.null_sender = !j->env.sender.n;

@@ -43,5 +43,7 @@ const char *const queue_migrations[] = {
 	"CREATE INDEX once_until ON once (until_ms);",
 	/* A mailbox that is full: the sender is told at once, not after days. */
 	"ALTER TABLE recipient ADD COLUMN refuse INTEGER NOT NULL DEFAULT 0;",
+	/* Whom a copy for a mailbox that collects a domain's mail is for. */
+	"ALTER TABLE recipient ADD COLUMN multidrop BLOB NOT NULL DEFAULT x'';",
 };
 const size_t queue_n_migrations = ARRAY_SIZE(queue_migrations);

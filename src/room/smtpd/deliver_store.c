@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/store.pb-c.h"
+#include "proto/mail/multidrop.h"
 
 struct store_call {
 	struct delivery *dl;
@@ -102,9 +103,31 @@ static void fill(const struct delivery *dl, Postern__DeliverRecipient *r, const 
 	}
 }
 
+/* A recipient's own copy: the bytes are shared, what names it is in front of them (behind Return-Path). */
+static int own_copy(struct delivery *dl, const struct target *t, Postern__DeliverRequest *req, int *ret_fd)
+{
+	struct arena *a = dl->e.arena;
+	struct buf front = BUF_INIT(TRACE_MAX);
+	struct slice digest;
+	if (dl->body.return_path_n)
+		trace_return_path(&front, dl->e.sender);
+	int err = multidrop_lines(&front, t->multidrop);
+	if (err == 0)
+		err = multidrop_digest(a, dl->digest, t->multidrop, &digest);
+	if (err == 0)
+		err = body_for_queue(&dl->body, ret_fd);
+	if (err == 0) {
+		req->prefix = bytes_of(arena_dup(a, buf_view(&front)));
+		req->digest = bytes_of(digest);
+	}
+	buf_fini(&front);
+	return err;
+}
+
 static void hand_in(struct delivery *dl, uint32_t shard, const struct copy *copies, size_t n)
 {
 	struct arena *a = dl->e.arena;
+	int fd = dl->body.fd;
 	struct store_call *c = ARENA_NEW(a, struct store_call);
 	Postern__DeliverRequest req = POSTERN__DELIVER_REQUEST__INIT;
 	Postern__DeliverRecipient *rcpts = ARENA_ARRAY(a, Postern__DeliverRecipient, n);
@@ -119,7 +142,11 @@ static void hand_in(struct delivery *dl, uint32_t shard, const struct copy *copi
 	req.operation_id = delivery_operation_id(a);
 	req.digest = bytes_of(dl->digest);
 	req.internal_date_ms = clock_wall_ms();
-	delivery_call(dl, ROLE_STORE, shard, POSTERN__STORE_OP__STORE_DELIVER, &req.base, dl->body.fd, on_stored, c);
+	int err = copies->t->multidrop.n ? own_copy(dl, copies->t, &req, &fd) : 0;
+	if (err < 0)
+		failed(dl, &delivery_later, err, "multidrop");
+	else
+		delivery_call(dl, ROLE_STORE, shard, POSTERN__STORE_OP__STORE_DELIVER, &req.base, fd, on_stored, c);
 }
 
 static bool is_new(const struct target *t)
@@ -144,20 +171,23 @@ static size_t cost_of(const struct target *t)
 	return cost;
 }
 
-/* As many recipients a request as a frame has room for beside the digest; all copies of one mailbox in one. */
+/* As many recipients a request as a frame has room for beside the digest; all copies of one mailbox in one. What is
+ * a recipient's own (multidrop) is a request of its own. */
 static void send_shard(struct delivery *dl, uint32_t shard, struct copy *list)
 {
 	size_t n = 0, cost = 0;
+	bool alone = false;
 	list_each(t, dl->e.targets, struct target, node) {
 		if (!is_new(t) || t->shard != shard)
 			continue;
-		if (n && cost + cost_of(t) > delivery_frame_room(dl)) {
+		if (n && (alone || t->multidrop.n || cost + cost_of(t) > delivery_frame_room(dl))) {
 			hand_in(dl, shard, list, n);
 			n = cost = 0;
 		}
 		for (size_t i = 0; i < copies_of(t); i++)
 			list[n++] = (struct copy){ t, t->ruled ? &t->places[i] : NULL };
 		cost += cost_of(t);
+		alone = t->multidrop.n;
 	}
 	if (n)
 		hand_in(dl, shard, list, n);

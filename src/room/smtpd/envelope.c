@@ -34,12 +34,13 @@ void envelope_clear(struct envelope *e)
 	*e = (struct envelope){ 0 };
 }
 
-/* What makes two targets one: account and mailbox, or route, host and address. */
+/* What makes two targets one: account and mailbox (and the recipient, for multidrop), or route, host and address. */
 static void target_key(struct buf *key, const Postern__RouteTarget *r)
 {
 	if (r->kind == POSTERN__ROUTE_KIND__ROUTE_MAILBOX) {
-		buf_printf(key, "m%llu ", (unsigned long long)r->account_id);
+		buf_printf(key, r->multidrop.len ? "d%llu " : "m%llu ", (unsigned long long)r->account_id);
 		buf_append(key, r->mailbox.data, r->mailbox.len);
+		buf_append(key, r->multidrop.data, r->multidrop.len);
 		return;
 	}
 	buf_printf(key, "%d %s %u ", r->kind, r->host, r->port);
@@ -84,6 +85,7 @@ static struct target *target_new(struct envelope *e, const struct rcpt *rcpt, co
 	t->over_quota_refuse = r->over_quota_refuse;
 	t->mailbox = arena_dup(e->arena, slice_of(r->mailbox.data, r->mailbox.len));
 	t->mailboxes_max = r->mailboxes_max;
+	t->multidrop = arena_dup(e->arena, slice_of(r->multidrop.data, r->multidrop.len));
 	t->rules = r->rules && !r->mailbox.len;
 	t->address = arena_dup(e->arena, slice_of(r->address.data, r->address.len));
 	t->route = r->kind;

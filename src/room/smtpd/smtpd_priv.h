@@ -65,6 +65,7 @@ struct target {
 	bool over_quota_refuse;		/* 552 where it is full, else 452 */
 	struct slice mailbox;		/* TO_STORE: a folder of a domain's area; empty: INBOX, or Junk */
 	uint32_t mailboxes_max;
+	struct slice multidrop;		/* TO_STORE: not empty: the recipient that this copy is for, in lines in front */
 	bool rules, ruled;		/* it has some; they have run: where it goes is in places */
 	const struct rules_place *places;
 	size_t n_places;
