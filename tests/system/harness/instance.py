@@ -31,7 +31,7 @@ class CliError(AssertionError):
 
     def __init__(self, args, done):
         self.code, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
-        super().__init__(f"postern {' '.join(args)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        super().__init__(f"postern {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
 
 
 class SanitizerReport(AssertionError):
