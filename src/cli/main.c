@@ -33,14 +33,31 @@ const struct cli_command cli_commands[] = {
 const size_t cli_n_commands = ARRAY_SIZE(cli_commands);
 
 const struct cli_noun *const cli_nouns[] = {
-	&noun_customer, &noun_domain, &noun_policy, &noun_password, &noun_apppassword, &noun_mailbox, &noun_login, &noun_lockout, &noun_address,
-	&noun_import,   &noun_move,   &noun_queue,   &noun_store,
-	&noun_sieve, &noun_plan,
-	&noun_forward, &noun_autoreply,
+	&noun_customer,
+	&noun_domain,
+	&noun_policy,
+	&noun_template,
+	&noun_notice,
+	&noun_mailbox,
+	&noun_address,
+	&noun_candidate,
+	&noun_forward,
+	&noun_autoreply,
+	&noun_sieve,
+	&noun_password,
+	&noun_apppassword,
+	&noun_login,
+	&noun_lockout,
+	&noun_admin,
+	&noun_token,
+	&noun_audit,
+	&noun_import,
+	&noun_plan,
+	&noun_export,
+	&noun_move,
+	&noun_queue,
+	&noun_store,
 	&noun_timer,
-	&noun_admin, &noun_token, &noun_audit,
-	&noun_candidate, &noun_export,
-	&noun_notice, &noun_template, &noun_timer,
 };
 const size_t cli_n_nouns = ARRAY_SIZE(cli_nouns);
 
