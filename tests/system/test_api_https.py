@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -245,6 +246,91 @@ def test_only_the_redirect_speaks_in_clear(house):
                 b"\x16\x03\x01\r\n\r\n"):
         assert status_of(clear(bad)) == 400
     assert clear(b"GET /" + b"a" * 9000) == ""
+
+
+# -- the address of the panel before -------------------------------------------------------
+
+OLD = ["panel.old.test", "hosting.old.test"]
+
+
+def fields(answer):
+    return dict(line.split(": ", 1) for line in answer.split("\r\n\r\n")[0].split("\r\n")[1:])
+
+
+def test_old_names_lead_to_the_configured_url(make_postern):
+    postern = make_postern().init().start()
+    url = f"https://{postern.host}:{postern.port('https')}/"
+    assert status_of(ask_raw(postern, "/", host=OLD[:1])) == 421
+    postern.set_option("web.old_names", " ".join(OLD))
+    postern.cli("reload")
+    ours = fields(ask_raw(postern))
+    for host in (*OLD, OLD[0].upper(), OLD[0] + ":443"):
+        for method in ("GET", "HEAD"):
+            answer = ask_raw(postern, "/cgi/login?next=//evil/", host=[host], method=method)
+            got = fields(answer)
+            assert status_of(answer) == 308 and got["Location"] == url, answer
+            assert "old.test" not in answer.lower() and "evil" not in answer and got["Cache-Control"] == "max-age=300"
+            for name in ("Strict-Transport-Security", "Content-Security-Policy", "X-Frame-Options", "Referrer-Policy",
+                         "X-Content-Type-Options"):
+                assert got[name] == ours[name], name
+    # Nothing that holds a password or a token is sent on.
+    for target in ("/api", "/api/", "/api?x", "/api/v1/openapi.json", "/api/v1/session"):
+        assert status_of(ask_raw(postern, target, host=OLD[:1])) == 421, target
+    assert status_of(ask_raw(postern, "/", host=OLD[:1], method="POST", headers=["Content-Length: 0"])) == 421
+    assert status_of(ask_raw(postern, "/", host=OLD[:1], headers=["Authorization: Bearer x"])) == 421
+    # All else is what it is under any name.
+    for host in (["evil"], ["x." + OLD[0]], [OLD[0] + ".evil"], [OLD[0] + "."]):
+        assert status_of(ask_raw(postern, "/", host=host)) == 421, host
+    for host in (OLD, [OLD[0], OLD[0]], [postern.host, OLD[0]], [OLD[0] + ":@evil"], ["evil@" + OLD[0]], [OLD[0] + ", evil"]):
+        assert status_of(ask_raw(postern, "/", host=host)) == 400, host
+    for header in ("X-Forwarded-Host: evil", "Forwarded: host=evil"):
+        assert status_of(ask_raw(postern, "/", host=OLD[:1], headers=[header])) == 400
+    for target in (f"https://{OLD[0]}/", "//evil/"):
+        assert status_of(ask_raw(postern, target, host=OLD[:1])) == 400, target
+    postern.set_option("web.old_names", "")
+    postern.cli("reload")
+    assert status_of(ask_raw(postern, "/", host=OLD[:1])) == 421
+
+
+def test_old_names_in_clear(make_postern):
+    postern = make_postern(conf={"web.old_names": OLD[0]}).init().start()
+    url = f"https://{postern.host}:{postern.port('https')}/"
+
+    def clear(target, host):
+        with socket.create_connection(("127.0.0.1", postern.port("http")), 20) as s:
+            s.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            got = b""
+            while chunk := s.recv(65536):
+                got += chunk
+        return got.decode()
+    answer = clear("/cgi/login", OLD[0])
+    assert status_of(answer) == 308 and fields(answer)["Location"] == url and "old.test" not in answer
+    assert status_of(clear("/api/v1/status", OLD[0])) == 421
+    for host in (OLD[1], postern.host, OLD[0] + ":@evil"):
+        assert fields(clear("/cgi/login", host))["Location"] == url + "cgi/login"
+
+
+def test_one_certificate_for_several_names(make_postern):
+    """What tls.certificate holds is given whole: browsers find each name in it, the old ones too."""
+    postern = make_postern(conf={"web.old_names": " ".join(OLD)}).init()
+    cert, key = (os.path.join(postern.dir, "tls", name) for name in ("cert.pem", "key.pem"))
+    names = ",".join("DNS:" + name for name in [postern.host, *OLD])
+    made = [path + ".new" for path in (cert, key)]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=" + postern.host, "-addext", "subjectAltName=" + names, "-out", made[0], "-keyout", made[1]],
+                   check=True, capture_output=True)
+    for new, path in zip(made, (cert, key)):
+        with open(new, "rb") as source, open(path, "r+b") as target:  # owner and mode stay
+            target.truncate()
+            target.write(source.read())
+    postern.start()
+    context = ssl.create_default_context(cafile=made[0])
+    for name, status in ((postern.host, 404), (OLD[0], 308), (OLD[1], 308)):
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", postern.port("https")), 20), server_hostname=name) as s:
+            s.sendall(f"GET /x HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            assert s.recv(100).startswith(f"HTTP/1.1 {status} ".encode()), name
+    with pytest.raises(ssl.SSLCertVerificationError):
+        context.wrap_socket(socket.create_connection(("127.0.0.1", postern.port("https")), 20), server_hostname="other.old.test")
 
 
 # -- slow, many, large ---------------------------------------------------------------

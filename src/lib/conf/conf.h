@@ -34,7 +34,8 @@ void conf_man(struct buf *out);				/* postern.conf(5) */
 enum {
 	CONF_FILE_MAX = 1 << 20,
 	CONF_LINE_MAX = 4096,
-	CONF_ADDRESSES_MAX = 16,
+	CONF_ADDRESSES_MAX = 16,	/* words of a list */
+	CONF_HOST_MAX = 253,
 };
 
 enum conf_type {
@@ -47,6 +48,7 @@ enum conf_type {
 	CONF_CHOICE,
 	CONF_NETWORKS,	/* "127.0.0.0/8 ::1/128", or empty */
 	CONF_SERVERS,	/* "127.0.0.1:5353 192.0.2.53", or empty */
+	CONF_HOSTS,	/* "panel.example.test old.example.test", or empty */
 };
 enum conf_reload { CONF_RELOAD, CONF_RESTART };
 struct conf_option {

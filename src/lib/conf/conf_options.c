@@ -84,6 +84,9 @@ const struct conf_option conf_options[] = {
 	{ "web.url", CONF_STR, "", 0, 1024, CONF_RELOAD,
 	  "where users' browsers reach this instance, https://NAME or https://NAME:PORT; links in mail begin with it, and "
 	  "nothing else says what they begin with; empty: https:// and host.name" },
+	{ "web.old_names", CONF_HOSTS, "", 0, 1024, CONF_RELOAD,
+	  "names under which browsers reached another panel before, with spaces between: over HTTPS and in clear they are sent "
+	  "to web.url; the certificate has to hold them, too" },
 
 	{ "tls.certificate", CONF_STR, "tls/cert.pem", 1, 1024, CONF_RELOAD,
 	  "certificate chain in PEM, below the instance's folder or absolute" },

@@ -91,6 +91,10 @@ void conf_option_rule(const struct conf_option *o, struct buf *out)
 	case CONF_NETWORKS:
 		buf_str(out, "networks such as 127.0.0.0/8 or ::1/128, or nothing");
 		break;
+	case CONF_HOSTS:
+		buf_printf(out, "at most %d names of hosts such as panel.example.org, without ports, or nothing",
+			   CONF_ADDRESSES_MAX);
+		break;
 	case CONF_SERVERS:
 		buf_str(out,
 			"addresses such as 192.0.2.53, 127.0.0.1:5353 or [::1]:53, or nothing");
@@ -169,6 +173,19 @@ static int parse_network(struct slice word, uint16_t unused, struct sockaddr_sto
 	return err;
 }
 
+/* A name without port or wildcard; ret stays as it is. */
+static int parse_host(struct slice word, uint16_t unused, struct sockaddr_storage *ret)
+{
+	uint8_t before = '.';
+	for (size_t i = 0; i < word.n; before = word.p[i++]) {
+		uint8_t c = word.p[i];
+		bool inner = c == '-' || c == '.';
+		if (!ascii_is_alpha(c) && !ascii_is_digit(c) && (!inner || before == '.'))
+			return ERR_SYNTAX;
+	}
+	return word.n <= CONF_HOST_MAX && before != '.' && before != '-' ? 0 : ERR_SYNTAX;
+}
+
 static int every_word(struct slice text, uint16_t fallback,
 		      int (*parse)(struct slice, uint16_t, struct sockaddr_storage *))
 {
@@ -236,6 +253,8 @@ int conf_value(const struct conf_option *o, struct slice text, uint64_t *ret)
 		return every_word(text, 53, parse_address) < 0 ? ERR_INVALID : 0;
 	case CONF_NETWORKS:
 		return every_word(text, 0, parse_network) < 0 ? ERR_INVALID : 0;
+	case CONF_HOSTS:
+		return text.n > o->max || every_word(text, 0, parse_host) < 0 ? ERR_INVALID : 0;
 	case CONF_CHOICE:
 		for (size_t i = 0; o->choices[i]; i++) {
 			if (slice_eq(text, slice_str(o->choices[i])))

@@ -184,6 +184,23 @@ static void dump_parses_back(void **state)
 	buf_fini(&error);
 }
 
+static void hosts(void **state)
+{
+	static const char *const good[] = { "", "a", "panel.example.test", "Old-1.test  x", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16" };
+	static const char *const wrong[] = { "*.test", "a:443", "https://a", "a/", "a..b", ".a", "a.", "-a", "a-", "a.-b", "a@b", "[::1]",
+					     "a,b", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17" };
+	char name[255];
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_int_equal(set("web.old_names", good[i]), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_int_equal(set("web.old_names", wrong[i]), ERR_INVALID);
+	memset(name, 'a', sizeof(name));
+	name[254] = 0;
+	assert_int_equal(set("web.old_names", name), ERR_INVALID);
+	name[253] = 0;
+	assert_int_equal(set("web.old_names", name), 0);
+}
+
 static void missing_file(void **state)
 {
 	struct conf *c = NULL;
@@ -201,6 +218,7 @@ int main(void)
 		cmocka_unit_test(bad),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(hosts),
 		cmocka_unit_test(dump_parses_back),
 		cmocka_unit_test(missing_file),
 	};

@@ -56,6 +56,27 @@ int web_host_check(struct slice host, struct slice authority)
 	return slice_eq_ci(name, ours) ? 0 : ERR_NOT_FOUND;
 }
 
+bool web_is_old(struct slice host, struct slice authority, struct slice old_names)
+{
+	struct slice name;
+	if (web_host_check(host, authority) != ERR_NOT_FOUND || split(host, &name) < 0)
+		return false;
+	for (size_t at = 0, end; at < old_names.n; at = end + 1) {
+		for (end = at; end < old_names.n && old_names.p[end] != ' ' && old_names.p[end] != '\t'; end++)
+			;
+		if (slice_eq_ci(slice_sub(old_names, at, end), name))
+			return true;
+	}
+	return false;
+}
+
+bool web_may_move(struct slice method, struct slice target)
+{
+	if (!slice_eq(method, SLICE("GET")) && !slice_eq(method, SLICE("HEAD")))
+		return false;
+	return !slice_starts(target, SLICE("/api")) || (target.n > 4 && target.p[4] != '/' && target.p[4] != '?');
+}
+
 bool web_is_forwarded(struct slice header)
 {
 	static const char *const names[] = { "Forwarded", "X-Original-URL", "X-Rewrite-URL", "X-Host", "X-HTTP-Host-Override",
@@ -104,7 +125,22 @@ static struct slice target_of(struct slice line)
 	return slice_sub(line, (size_t)one + 1, (size_t)two);
 }
 
-int web_redirect(struct slice in, struct slice authority, struct buf *out)
+/* One Host, and it is an old name; tokens: there is something that says who asks. */
+static bool head_is_old(struct slice head, struct slice authority, struct slice old_names, bool *tokens)
+{
+	size_t hosts = 0;
+	struct slice host = { 0 };
+	ptrdiff_t end;
+	for (size_t at = 0; (end = slice_find_byte(head, '\n', at)) >= 0; at = (size_t)end + 1) {
+		struct slice line = slice_sub(head, at, (size_t)end);
+		if (slice_starts_ci(line, SLICE("Host:")) && !hosts++)
+			host = slice_trim(slice_sub(line, 5, line.n));
+		*tokens |= slice_starts_ci(line, SLICE("Authorization:"));
+	}
+	return hosts == 1 && web_is_old(host, authority, old_names);
+}
+
+int web_redirect(struct slice in, struct slice authority, struct slice old_names, struct buf *out)
 {
 	size_t head = head_of(in);
 	if (!head)
@@ -113,7 +149,13 @@ int web_redirect(struct slice in, struct slice authority, struct buf *out)
 		return ERR_TOO_BIG;
 	ptrdiff_t end = slice_find_byte(in, '\n', 0);
 	struct slice target = target_of(slice_trim(slice_sub(in, 0, (size_t)end)));
-	if (is_plain_target(target))
+	bool tokens = false, old = head_is_old(slice_sub(in, 0, head), authority, old_names, &tokens);
+	if (old && is_plain_target(target) && (tokens || !web_may_move(SLICE("GET"), target)))
+		buf_str(out, "HTTP/1.1 421 Misdirected Request\r\n");
+	else if (old && is_plain_target(target))
+		buf_printf(out, "HTTP/1.1 308 Permanent Redirect\r\nLocation: https://" SLICE_FMT "/\r\n"
+			   "Cache-Control: " WEB_MOVED_CACHE "\r\n", SLICE_ARG(authority));
+	else if (is_plain_target(target))
 		buf_printf(out, "HTTP/1.1 308 Permanent Redirect\r\nLocation: https://" SLICE_FMT SLICE_FMT "\r\n",
 			   SLICE_ARG(authority), SLICE_ARG(target));
 	else

@@ -19,13 +19,23 @@ NODISCARD int web_host_check(struct slice host, struct slice authority);
  * these, so whoever sends one wants to be believed. */
 bool web_is_forwarded(struct slice header);
 
+/* A Host header that names none of ours but one of old_names (with blanks between): the web address of what was here
+ * before, whose visitors are sent on to the root of the configured URL. */
+bool web_is_old(struct slice host, struct slice authority, struct slice old_names);
+
+/* May such a request be sent on? A page may. The API may not: its programs would send a password or a token along. */
+bool web_may_move(struct slice method, struct slice target);
+
 enum {
 	WEB_REDIRECT_IN_MAX = 8192,	/* a request in clear, until its empty line */
 	WEB_REDIRECT_OUT_MAX = 4096,
 };
 
-/* The answer to a request in clear: 308 to the same path at https://AUTHORITY, or 400. 1: in holds a whole head and the
- * answer is in out; 0: more is needed; ERR_TOO_BIG. */
-NODISCARD int web_redirect(struct slice in, struct slice authority, struct buf *out);
+/* How long a browser may remember that an old name leads here; short, so that the option can be taken back. */
+#define WEB_MOVED_CACHE "max-age=300"
+
+/* The answer to a request in clear: 308 to the same path at https://AUTHORITY, from an old name to its root (421 for the
+ * API), or 400. 1: in holds a whole head and the answer is in out; 0: more is needed; ERR_TOO_BIG. */
+NODISCARD int web_redirect(struct slice in, struct slice authority, struct slice old_names, struct buf *out);
 
 #endif

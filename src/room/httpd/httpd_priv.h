@@ -69,6 +69,7 @@ struct request {
 	int out_fd; /* instead of out; -1 for none */
 	uint64_t out_size;
 	char allow[64];
+	bool moved; /* asked of an old name: the answer leads to the configured one */
 };
 
 struct request *request_new(struct httpd *h, struct MHD_Connection *conn, const char *target);

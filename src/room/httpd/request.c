@@ -149,6 +149,15 @@ static void secure(const struct request *r, struct MHD_Response *response)
 		MHD_add_response_header(response, headers[i][0], headers[i][1]);
 }
 
+/* The root: what paths meant to the panel before says nothing here. */
+static void add_location(const struct request *r, struct MHD_Response *response)
+{
+	struct buf url = BUF_INIT(2048);
+	buf_printf(&url, "https://" SLICE_FMT "/", SLICE_ARG(web_name(r->httpd->web)));
+	MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, buf_cstr(&url));
+	buf_fini(&url);
+}
+
 /* What a page refuses in its own words is a page, too. */
 static bool is_page(const struct request *r)
 {
@@ -170,7 +179,9 @@ static enum MHD_Result send_answer(struct request *r)
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 				is_page(r) ? page_type(r)
 				: r->status < 400 ? "application/json" : "application/problem+json");
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, r->moved ? WEB_MOVED_CACHE : "no-store");
+	if (r->moved)
+		add_location(r, response);
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	if (r->httpd->web)
 		secure(r, response);
@@ -270,9 +281,15 @@ static enum MHD_Result scan_header(void *ctx, enum MHD_ValueKind kind, const cha
 	return MHD_YES;
 }
 
+static void request_move(struct request *r)
+{
+	r->moved = true;
+	request_done(r, 308);
+}
+
 /* From outside: one Host, and it is ours; no header that wants to be believed about where the request went; a path and
- * nothing else as target. */
-static bool is_for_us(struct request *r)
+ * nothing else as target. An old name is sent on with 308, as requests in clear are: a method is never made another. */
+static bool is_for_us(struct request *r, const char *method)
 {
 	struct header_scan scan = { 0 };
 	MHD_get_connection_values(r->conn, MHD_HEADER_KIND, scan_header, &scan);
@@ -283,6 +300,9 @@ static bool is_for_us(struct request *r)
 		request_fail(r, 400, "expected no header about another host or a proxy", NULL);
 	else if (scan.tokens > 1)
 		request_fail(r, 400, "expected one Authorization header", NULL);
+	else if (err == ERR_NOT_FOUND && !scan.tokens && web_may_move(slice_str(method), r->target) &&
+		 web_is_old(scan.host, web_name(r->httpd->web), web_old_names(r->httpd->web)))
+		request_move(r);
 	else if (err == ERR_NOT_FOUND)
 		request_fail(r, 421, "this host is not served here", NULL);
 	else if (err < 0)
@@ -415,7 +435,7 @@ enum MHD_Result request_step(struct request *r, const char *method, const char *
 	if (r->state == REQUEST_HEADERS) {
 		if (r->httpd->web)
 			web_phase(r->httpd->web, r->fd, WEB_BODY);
-		if (!r->httpd->web || is_for_us(r))
+		if (!r->httpd->web || is_for_us(r, method))
 			route(r, method);
 		if (r->state == REQUEST_HEADERS)
 			expect_body(r, method);

@@ -158,7 +158,7 @@ static size_t on_clear_input(void *ctx, struct slice in)
 {
 	struct web_conn *c = ctx;
 	struct buf out = BUF_INIT(WEB_REDIRECT_OUT_MAX);
-	int r = web_redirect(in, web_name(c->w), &out);
+	int r = web_redirect(in, web_name(c->w), web_old_names(c->w), &out);
 	if (r == 1) {
 		c->w->redirects++;
 		stream_write(c->outer, buf_view(&out));
@@ -300,4 +300,9 @@ void web_phase(struct web *w, int fd, enum web_phase phase)
 struct slice web_name(const struct web *w)
 {
 	return buf_view(&w->name);
+}
+
+struct slice web_old_names(const struct web *w)
+{
+	return slice_str(conf_str(w->h->room->conf, "web.old_names"));
 }

@@ -40,4 +40,7 @@ void web_phase(struct web *w, int fd, enum web_phase phase);
 /* "mail.example.test:2443": what links and redirects name, from configuration alone. */
 struct slice web_name(const struct web *w);
 
+/* What web.old_names says now. */
+struct slice web_old_names(const struct web *w);
+
 #endif
