@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "lib/conf/conf.h"
 #include "lib/tls/tls.h"
+#include "proto/pass/random.h"
 
 #include <argon2.h>
 #include <errno.h>
@@ -121,30 +122,14 @@ static int make_certificate(const struct init *in)
 	return code;
 }
 
-/* 100 bits in letters that are hard to confuse. */
-static void random_password(char ret[25])
-{
-	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789x";
-	uint8_t bytes[20];
-	size_t n = 0;
-	rng_bytes(bytes, sizeof(bytes));
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		if (i && i % 5 == 0)
-			ret[n++] = '-';
-		ret[n++] = letters[bytes[i] % 32];
-	}
-	ret[n] = 0;
-	explicit_bzero(bytes, sizeof(bytes));
-}
-
 /* The provider's login, for directory to take over at its first start: "provider <hash>", never the
  * password. */
-static int make_login(const struct init *in, char password[25])
+static int make_login(const struct init *in, char password[PASS_RANDOM_TEXT])
 {
 	char hash[256];
 	uint8_t salt[16];
 	struct buf line = BUF_INIT(1024);
-	random_password(password);
+	pass_random(password);
 	rng_bytes(salt, sizeof(salt));
 	if (argon2id_hash_encoded(ARGON2_PASSES, ARGON2_KIB, 1, password, strlen(password), salt,
 				  sizeof(salt), 32, hash, sizeof(hash)) != ARGON2_OK)
@@ -200,7 +185,7 @@ static int make_conf(const struct init *in, const struct conf *conf)
 	return code;
 }
 
-static int make_all(const struct init *in, const struct conf *conf, char password[25])
+static int make_all(const struct init *in, const struct conf *conf, char password[PASS_RANDOM_TEXT])
 {
 	static const struct {
 		const char *name;
@@ -273,7 +258,7 @@ static int parse(struct cli *c, struct init *in)
 int cli_init(struct cli *c)
 {
 	struct init in = { .host = "localhost" };
-	char path[PATH_SPACE], password[25] = "";
+	char path[PATH_SPACE], password[PASS_RANDOM_TEXT] = "";
 	int code = parse(c, &in);
 	if (!code)
 		code = join(path, &in, "postern.conf");

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "proto/pass/random.h"
 #include "proto/pass/scheme.h"
 
 static void forms(void **state)
@@ -61,8 +62,22 @@ static void forms(void **state)
 	}
 }
 
+static void made_by_the_program(void **state)
+{
+	char last[PASS_RANDOM_TEXT] = "";
+	for (int i = 0; i < 1000; i++) {
+		char text[PASS_RANDOM_TEXT];
+		pass_random(text);
+		assert_int_equal(strlen(text), PASS_RANDOM_TEXT - 1);
+		for (size_t k = 0; text[k]; k++)
+			assert_true(k % 6 == 5 ? text[k] == '-' : strchr("abcdefghjkmnpqrstuvwxyz23456789", text[k]) != NULL);
+		assert_string_not_equal(text, last);
+		memcpy(last, text, sizeof(last));
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(forms) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(forms), cmocka_unit_test(made_by_the_program) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
-#include "base/rng.h"
+#include "proto/pass/random.h"
 #include "room/directory/engine_priv.h"
 
 #include <openssl/sha.h>
@@ -23,22 +23,6 @@ const char *app_protocol_name(size_t i)
 	return i < ARRAY_SIZE(protocols) ? protocols[i] : NULL;
 }
 
-/* 100 bits in letters that are hard to confuse. */
-static void make_text(char ret[APP_PASSWORD_TEXT])
-{
-	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789x";
-	uint8_t bytes[20];
-	size_t n = 0;
-	rng_bytes(bytes, sizeof(bytes));
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		if (i && i % 5 == 0)
-			ret[n++] = '-';
-		ret[n++] = letters[bytes[i] % 32];
-	}
-	ret[n] = 0;
-	explicit_bzero(bytes, sizeof(bytes));
-}
-
 static void hash_of(const char *text, struct buf *out)
 {
 	uint8_t md[SHA256_DIGEST_LENGTH];
@@ -47,7 +31,7 @@ static void hash_of(const char *text, struct buf *out)
 	base64_encode(out, slice_of(md, sizeof(md)));
 }
 
-int app_password_add(struct engine *e, struct app_password *x, char ret_text[APP_PASSWORD_TEXT], struct problem *why)
+int app_password_add(struct engine *e, struct app_password *x, char ret_text[PASS_RANDOM_TEXT], struct problem *why)
 {
 	struct buf hash = BUF_INIT(128);
 	int64_t n = 0;
@@ -58,7 +42,7 @@ int app_password_add(struct engine *e, struct app_password *x, char ret_text[APP
 		r = engine_next(e, &x->version);
 	if (r < 0)
 		return r;
-	make_text(ret_text);
+	pass_random(ret_text);
 	hash_of(ret_text, &hash);
 	r = sql_run(e->db,
 		    "INSERT INTO app_password (account, name, protocols, hash, version, created, used)"

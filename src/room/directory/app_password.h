@@ -7,11 +7,11 @@
 #ifndef ROOM_DIRECTORY_APP_PASSWORD_H
 #define ROOM_DIRECTORY_APP_PASSWORD_H
 
+#include "proto/pass/random.h"
 #include "room/directory/engine.h"
 
 enum {
 	APP_PASSWORDS_MAX = 20,		/* of one account */
-	APP_PASSWORD_TEXT = 24,
 	APP_PASSWORD_USED_MS = 3600 * 1000,	/* its last use is noted so often */
 };
 
@@ -32,7 +32,7 @@ const char *app_protocol_name(size_t i);	/* NULL past the last */
 
 /* Inside a transaction. In: account, name, protocols, created. ret_text: the password, to be shown once. ERR_EXISTS,
  * ERR_FULL with *why. */
-NODISCARD int app_password_add(struct engine *e, struct app_password *x, char ret_text[APP_PASSWORD_TEXT],
+NODISCARD int app_password_add(struct engine *e, struct app_password *x, char ret_text[PASS_RANDOM_TEXT],
 			       struct problem *why);
 /* By name; protocols 0: all. */
 NODISCARD int app_password_list(struct engine *e, struct arena *a, uint64_t account, unsigned protocols,

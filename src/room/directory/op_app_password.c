@@ -29,7 +29,7 @@ void op_app_password_add(struct admin *ad)
 {
 	struct domain d;
 	struct account x;
-	char text[APP_PASSWORD_TEXT] = "";
+	char text[PASS_RANDOM_TEXT] = "";
 	int r = admin_mailbox(ad, &d, &x);
 	if (r == 0)
 		r = engine_begin(ad->e);

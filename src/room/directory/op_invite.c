@@ -6,16 +6,16 @@
 #include "room/directory/admin.h"
 
 #include "base/err.h"
-#include "base/rng.h"
 #include "ipc/auth.pb-c.h"
 #include "ipc/store.pb-c.h"
+#include "proto/pass/random.h"
 #include "room/directory/link.h"
 #include "room/directory/notice.h"
 #include "room/directory/policy.h"
 #include "room/directory/recovery.h"
 #include "room/directory/staff.h"
 
-enum { HOUR_MS = 3600 * 1000, BATCH = 64, HASH_MS = 60 * 1000, PASSWORD_TEXT = 24 };
+enum { HOUR_MS = 3600 * 1000, BATCH = 64, HASH_MS = 60 * 1000 };
 
 static int reach(struct admin *ad, const struct domain *d, const struct account *x, struct slice *ret)
 {
@@ -88,26 +88,10 @@ struct firsts {
 	struct domain d;
 	struct account *rows;	/* those that get one */
 	size_t n, at, batch;
-	char (*passwords)[PASSWORD_TEXT];
+	char (*passwords)[PASS_RANDOM_TEXT];
 	struct slice *nowhere;	/* addresses that cannot be written to */
 	size_t n_nowhere;
 };
-
-/* 100 bits in letters that are hard to confuse. */
-static void random_password(char ret[PASSWORD_TEXT])
-{
-	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789x";
-	uint8_t bytes[20];
-	size_t n = 0;
-	rng_bytes(bytes, sizeof(bytes));
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		if (i && i % 5 == 0)
-			ret[n++] = '-';
-		ret[n++] = letters[bytes[i] % 32];
-	}
-	ret[n] = 0;
-	explicit_bzero(bytes, sizeof(bytes));
-}
 
 static int write_one(struct firsts *f, const struct account *x, struct slice hash, const char *password)
 {
@@ -194,7 +178,7 @@ static void next_batch(struct firsts *f)
 	}
 	f->batch = f->n - f->at < BATCH ? f->n - f->at : BATCH;
 	for (size_t i = 0; i < f->batch; i++) {
-		random_password(f->passwords[i]);
+		pass_random(f->passwords[i]);
 		texts[i] = data_of(slice_str(f->passwords[i]));
 	}
 	req.quick = true; /* nobody guesses 100 bits */
