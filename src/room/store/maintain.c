@@ -104,27 +104,9 @@ static void look_for_space(void *ctx, int64_t now_ms)
 
 /* ---- mail that has been kept long enough ---- */
 
-static int retire_some(struct store *st, int64_t now_ms, size_t *ret_n)
+static int retire_some(struct store *st, void *ctx)
 {
-	int err = shard_begin(st->engine, now_ms);
-
-	if (err)
-		return err;
-	err = shard_op_begin(st->engine, NULL);
-	if (err) {
-		shard_rollback(st->engine);
-		return err;
-	}
-	int done = shard_retention_step(st->engine, &st->retention, ret_n);
-	err = shard_op_end(st->engine, done < 0 ? done : 0);
-	if (err)
-		shard_rollback(st->engine);
-	else
-		err = shard_commit(st->engine);
-	if (err)
-		return err;
-	boxes_apply(st);
-	return done;
+	return shard_retention_step(st->engine, &st->retention, ctx);
 }
 
 static void retire_on(struct store *st)
@@ -134,7 +116,9 @@ static void retire_on(struct store *st)
 
 	while (!done && clock_mono_ms() < until) {
 		size_t n = 0;
-		done = retire_some(st, store_now(), &n);
+		done = store_alone(st, retire_some, &n);
+		if (done >= 0)
+			boxes_apply(st);
 		st->retired += done >= 0 ? n : 0;
 		if (shard_fatal(st->engine))
 			return;

@@ -37,27 +37,15 @@ static int no_answer(struct work *w)
 	return ERR_UNAVAILABLE;
 }
 
-/* In a batch of its own; the callers come from the loop, where none is open. */
-static int keep_leases(struct store *st, const Postern__QuotaReply *r)
+static int put_leases(struct store *st, void *ctx)
 {
-	int err = shard_begin(st->engine, store_now());
+	const Postern__QuotaReply *r = ctx;
+	int err = 0;
 
-	if (err)
-		return err;
-	err = shard_op_begin(st->engine, NULL);
-	if (err) {
-		shard_rollback(st->engine);
-		return err;
-	}
 	for (size_t i = 0; !err && i < r->n_leases; i++)
 		err = shard_pool_put(st->engine, r->leases[i]->pool_id, r->leases[i]->lease, r->leases[i]->size,
 				     r->leases[i]->elsewhere);
-	err = shard_op_end(st->engine, err);
-	if (err) {
-		shard_rollback(st->engine);
-		return err;
-	}
-	return shard_commit(st->engine);
+	return err;
 }
 
 /* ---- a lease that is too small ---- */
@@ -78,11 +66,11 @@ static void on_lease(void *ctx, int err, const ProtobufCMessage *msg, int fd, co
 		return;
 	}
 	if (!err)
-		err = keep_leases(st, (const Postern__QuotaReply *)msg);
+		err = store_alone(st, put_leases, (void *)(uintptr_t)msg);
 	if (err)
 		ev(EV_WARN, "store.lease.failed", KI("pool", a->pool), KS("error", err_name(err)));
 	list_remove(&a->node);
-	/* Without an answer they are refused for now, not for good. */
+	/* Without an answer they are put off, not refused. */
 	list_each(w, &a->works, struct work, node) {
 		if (err)
 			w->run = no_answer;
@@ -180,29 +168,22 @@ int quota_recall(struct work *w)
 /* ---- what directory is told ---- */
 
 /* Forgets what is known there now. */
+static int forget_reported(struct store *st, void *ctx)
+{
+	const struct report *t = ctx;
+	int err = shard_crossings_done(st->engine, t->last_crossing);
+
+	for (size_t i = 0; !err && i < t->n_pools; i++)
+		err = shard_pool_reported(st->engine, t->pools[i].id, t->pools[i].used);
+	return err;
+}
+
 static int keep_report(struct report *t, const Postern__QuotaReply *reply)
 {
 	struct store *st = t->store;
-	int err = st->report_void ? 0 : keep_leases(st, reply);
+	int err = st->report_void ? 0 : store_alone(st, put_leases, (void *)(uintptr_t)reply);
 
-	if (!err)
-		err = shard_begin(st->engine, store_now());
-	if (err)
-		return err;
-	err = shard_op_begin(st->engine, NULL);
-	if (err) {
-		shard_rollback(st->engine);
-		return err;
-	}
-	err = shard_crossings_done(st->engine, t->last_crossing);
-	for (size_t i = 0; !err && i < t->n_pools; i++)
-		err = shard_pool_reported(st->engine, t->pools[i].id, t->pools[i].used);
-	err = shard_op_end(st->engine, err);
-	if (err) {
-		shard_rollback(st->engine);
-		return err;
-	}
-	return shard_commit(st->engine);
+	return err ? err : store_alone(st, forget_reported, t);
 }
 
 static void on_reported(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)

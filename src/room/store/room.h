@@ -82,6 +82,9 @@ struct work {
 };
 void store_work_add(struct store *st, struct session *s, struct ipc_call *call, int (*run)(struct work *w), bool changes,
 	      bool takes_space);
+void store_work_again(struct work *w);
+/* A change in a batch of its own, from the loop, where none is open: what change said (< 0: nothing has happened). */
+NODISCARD int store_alone(struct store *st, int (*change)(struct store *st, void *ctx), void *ctx);
 void store_work_init(struct store *st);
 void store_work_fini(struct store *st);
 struct store *store_new(uv_loop_t *loop, struct room *room, struct shard *engine);
@@ -130,7 +133,6 @@ bool quota_park(struct store *st, struct work *w);
 void quota_report(struct store *st);	/* use and crossings that directory does not know of */
 int quota_recall(struct work *w);
 int quota_fits(struct work *w);
-void store_work_again(struct work *w);	/* work.c */
 
 /* ---- session.c ---- */
 

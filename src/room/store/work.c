@@ -116,6 +116,25 @@ static int run_changes(struct store *st, struct list *batch)
 	return 0;
 }
 
+int store_alone(struct store *st, int (*change)(struct store *st, void *ctx), void *ctx)
+{
+	int done, err = shard_begin(st->engine, store_now());
+
+	if (err)
+		return err;
+	done = err = shard_op_begin(st->engine, NULL);
+	if (!err) {
+		done = change(st, ctx);
+		err = shard_op_end(st->engine, done < 0 ? done : 0);
+	}
+	if (err) {
+		shard_rollback(st->engine);
+		return err;
+	}
+	err = shard_commit(st->engine);
+	return err ? err : done;
+}
+
 static int try_batch(struct store *st, struct list *batch)
 {
 	int err = shard_begin(st->engine, store_now());
