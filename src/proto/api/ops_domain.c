@@ -3,44 +3,35 @@
 #include "proto/api/ops.h"
 
 /* clang-format off */
+/* What add and set have in common. */
+#define SETTINGS \
+	P_SERVER, \
+	P_SERVER_TLS, \
+	P_RECIPIENTS, \
+	P_WHEN_DOWN, \
+	P_BANISHED, \
+	P_SUBADDRESS, \
+	P_CATCH_ALL, \
+	P_MULTIDROP, \
+	P_CANDIDATES, \
+	P_CANDIDATE_DAYS, \
+	P_CANDIDATE_SIZE, \
+	P_CANDIDATE_MAX, \
+	P_OVER_QUOTA, \
+	P_RETENTION()
+
 static const struct api_param domain_add[] = {
 	P_DOMAIN(.required = true, .positional = true),
 	P_CUSTOMER(),
 	P_MODE(),
 	{ "alias_of", API_DOMAIN, .help = "only another name of this domain; then nothing else is named" },
-	P_SERVER,
-	P_SERVER_TLS,
-	P_RECIPIENTS,
-	P_WHEN_DOWN,
-	P_BANISHED,
-	P_SUBADDRESS,
-	P_CATCH_ALL,
-	P_MULTIDROP,
-	P_CANDIDATES,
-	P_CANDIDATE_DAYS,
-	P_CANDIDATE_SIZE,
-	P_CANDIDATE_MAX,
-	P_OVER_QUOTA,
-	P_RETENTION(),
+	SETTINGS,
 };
 static const struct api_param domain_list[] = { P_CUSTOMER(), P_LIMIT, P_AFTER };
 static const struct api_param domain_show[] = { P_DOMAIN(.required = true, .positional = true) };
 static const struct api_param domain_set[] = {
 	P_DOMAIN(.required = true, .positional = true),
-	P_SERVER,
-	P_SERVER_TLS,
-	P_RECIPIENTS,
-	P_WHEN_DOWN,
-	P_BANISHED,
-	P_SUBADDRESS,
-	P_CATCH_ALL,
-	P_MULTIDROP,
-	P_CANDIDATES,
-	P_CANDIDATE_DAYS,
-	P_CANDIDATE_SIZE,
-	P_CANDIDATE_MAX,
-	P_OVER_QUOTA,
-	P_RETENTION(),
+	SETTINGS,
 	P_CUSTOMER(.by = API_BY_PROVIDER),
 };
 static const struct api_param domain_remove[] = { P_DOMAIN(.required = true, .positional = true), P_DISCARD_MAIL };

@@ -25,33 +25,22 @@ static const struct api_param notice_log[] = {
 static const struct api_param notice_show[] = {
 	{ "id", API_U64, .min = 1, .max = INT64_MAX, .required = true, .positional = true, .help = "number of the notice" },
 };
-static const struct api_result notice_is[] = {
-	{ "id", API_U64, "number of the notice" },
-	{ "made_ms", API_TIME, "when what it tells of happened" },
-	{ "kind", API_NAME, "what it tells of" },
-	{ "to", API_ADDRESS, "to whom" },
-	{ "state", API_CHOICE, "waiting, sent or failed" },
-	{ "subject", API_STR, "its subject" },
-	{ "language", API_STR, "its language" },
-	{ "from", API_ADDRESS, "from whom" },
-	{ "customer", API_NAME, "for which customer" },
-	{ "sent_ms", API_TIME, "when the queue took it" },
-	{ "queue_id", API_U64, "its number in the queue" },
-	{ "error", API_STR, "why it failed" },
-};
+#define NOTICE_IS \
+	{ "id", API_U64, "number of the notice" }, \
+	{ "made_ms", API_TIME, "when what it tells of happened" }, \
+	{ "kind", API_NAME, "what it tells of" }, \
+	{ "to", API_ADDRESS, "to whom" }, \
+	{ "state", API_CHOICE, "waiting, sent or failed" }, \
+	{ "subject", API_STR, "its subject" }, \
+	{ "language", API_STR, "its language" }, \
+	{ "from", API_ADDRESS, "from whom" }, \
+	{ "customer", API_NAME, "for which customer" }, \
+	{ "sent_ms", API_TIME, "when the queue took it" }, \
+	{ "queue_id", API_U64, "its number in the queue" }, \
+	{ "error", API_STR, "why it failed" }
+static const struct api_result notice_is[] = { NOTICE_IS };
 static const struct api_result notice_whole[] = {
-	{ "id", API_U64, "number of the notice" },
-	{ "made_ms", API_TIME, "when what it tells of happened" },
-	{ "kind", API_NAME, "what it tells of" },
-	{ "to", API_ADDRESS, "to whom" },
-	{ "state", API_CHOICE, "waiting, sent or failed" },
-	{ "subject", API_STR, "its subject" },
-	{ "language", API_STR, "its language" },
-	{ "from", API_ADDRESS, "from whom" },
-	{ "customer", API_NAME, "for which customer" },
-	{ "sent_ms", API_TIME, "when the queue took it" },
-	{ "queue_id", API_U64, "its number in the queue" },
-	{ "error", API_STR, "why it failed" },
+	NOTICE_IS,
 	{ "text", API_STR, "as today's template gives it; links and passwords are masked" },
 };
 static const struct api_param sender_show[] = {

@@ -100,7 +100,7 @@ int transfer_into(struct engine *e, uint64_t account, bool *ret)
 	return 0;
 }
 
-/* The mailbox that the address stands for now; 0 where it stands for none. */
+/* The mailbox that the address leads to; 0 where it leads to none. */
 static int mailbox_behind(struct engine *e, struct arena *a, const struct domain *d, struct slice local,
 			  uint64_t *ret)
 {
