@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Passwords of single programs: for some protocols, shown once, over with the account's password."""
 import imaplib
-import smtplib
 
 import pytest
+
+from harness.doors import EVERY, NONE, logs_in
 
 PASSWORD = "Correct-horse-1"
 NEW = "Another-horse-2"
@@ -15,26 +16,6 @@ def house(shared_postern):
     shared_postern.add_domain("example.test")
     shared_postern.add_mailbox(JOE, PASSWORD)
     return shared_postern
-
-
-def logs_in(postern, user, password):
-    """{protocol: bool}"""
-    answers = {}
-    for name, door in (("imap", postern.imap), ("pop3", postern.pop3), ("submission", postern.submission)):
-        try:
-            session = door(user, password)
-            answers[name] = True
-            session.close() if name == "submission" else session.sock.close()
-        except (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError):
-            answers[name] = False
-        except Exception as e:  # poplib.error_proto
-            assert "-ERR" in str(e), e
-            answers[name] = False
-    return answers
-
-
-EVERY = {"imap": True, "pop3": True, "submission": True}
-NONE = {"imap": False, "pop3": False, "submission": False}
 
 
 def add(postern, user, name, *protocols):

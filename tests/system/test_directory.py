@@ -2,7 +2,6 @@
 """Customers, domains, addresses, imports and rights on a running instance: what a call has acknowledged is in force
 on every protocol, and bad input is refused with field and reason and changes nothing."""
 import imaplib
-import smtplib
 import socket
 import ssl
 import subprocess
@@ -12,6 +11,7 @@ import time
 import pytest
 
 from harness import wait_until
+from harness.doors import EVERY, NONE, logs_in
 
 PASSWORD, NEW = "Correct-horse-1", "Battery-staple-2"
 MESSAGE = "From: a@elsewhere.test\r\nTo: x@example.test\r\nSubject: {}\r\n\r\nhello\r\n"
@@ -36,26 +36,6 @@ def subjects(postern, user, password=PASSWORD):
     for message in postern.mail(user, password):
         found += [line[9:].decode() for line in message.split(b"\r\n") if line.startswith(b"Subject: ")]
     return found
-
-
-def logs_in(postern, user, password):
-    """{protocol: bool}"""
-    answers = {}
-    for name, door in (("imap", postern.imap), ("pop3", postern.pop3), ("submission", postern.submission)):
-        try:
-            session = door(user, password)
-            answers[name] = True
-            session.close() if name == "submission" else session.sock.close()
-        except (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError):
-            answers[name] = False
-        except Exception as e:  # poplib.error_proto
-            assert "-ERR" in str(e), e
-            answers[name] = False
-    return answers
-
-
-EVERY = {"imap": True, "pop3": True, "submission": True}
-NONE = {"imap": False, "pop3": False, "submission": False}
 
 
 @pytest.fixture(scope="module")

@@ -3,33 +3,14 @@
 import datetime
 import email
 import email.policy
-import imaplib
-import smtplib
 
 import pytest
 
 from harness import wait_until
+from harness.doors import EVERY, NONE, logs_in
 
 PASSWORD = "Correct-horse-1"
 NEW = "Another-horse-2"
-EVERY = {"imap": True, "pop3": True, "submission": True}
-NONE = {"imap": False, "pop3": False, "submission": False}
-
-
-def logs_in(postern, user, password=PASSWORD):
-    """{protocol: bool}"""
-    answers = {}
-    for name, door in (("imap", postern.imap), ("pop3", postern.pop3), ("submission", postern.submission)):
-        try:
-            session = door(user, password)
-            answers[name] = True
-            session.close() if name == "submission" else session.sock.close()
-        except (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError):
-            answers[name] = False
-        except Exception as e:  # poplib.error_proto
-            assert "-ERR" in str(e), e
-            answers[name] = False
-    return answers
 
 
 def state(postern, name):
@@ -48,9 +29,9 @@ def house(postern):
 
 def test_an_old_name_works_until_five_days_behind_the_first_change(house):
     for name in ("custo1", "CUSTO1", "joe.example.test", "joe@example.test"):
-        assert logs_in(house, name) == EVERY, name
+        assert logs_in(house, name, PASSWORD) == EVERY, name
     house.travel(days=400)                                  # nothing happens by itself
-    assert logs_in(house, "custo1") == EVERY
+    assert logs_in(house, "custo1", PASSWORD) == EVERY
     assert state(house, "custo1") | {"deadline_ms": None, "state": "waiting"} == state(house, "custo1")
 
     changed = house.now()
@@ -75,7 +56,7 @@ def test_an_old_name_works_until_five_days_behind_the_first_change(house):
     house.cli("timer", "run")
     house.wait_log("directory.old-logins.ended names=2")
     assert state(house, "custo1")["state"] == "ended"
-    assert logs_in(house, "custo2") == EVERY                # another account's is its own
+    assert logs_in(house, "custo2", PASSWORD) == EVERY                # another account's is its own
     house.restart()
     assert logs_in(house, "custo1", NEW) == NONE
 
@@ -109,8 +90,8 @@ def test_every_modification_starts_the_grace(house, change):
 
 
 def test_a_login_is_no_modification(house):
-    assert logs_in(house, "custo1") == EVERY                # puts the imported hash into today's form
-    assert logs_in(house, "custo1") == EVERY
+    assert logs_in(house, "custo1", PASSWORD) == EVERY                # puts the imported hash into today's form
+    assert logs_in(house, "custo1", PASSWORD) == EVERY
     house.cli("mailbox", "set", "joe@example.test", "--quota", "0")
     assert state(house, "custo1")["state"] == "waiting"
 
@@ -118,7 +99,7 @@ def test_a_login_is_no_modification(house):
 def test_the_grace_is_the_customers(house):
     house.cli("policy", "set", "acme", "--old-login-days", "0")
     house.cli("mailbox", "set", "joe@example.test", "--name", "Joe")
-    assert logs_in(house, "custo1") == NONE
+    assert logs_in(house, "custo1", PASSWORD) == NONE
     assert state(house, "custo1")["state"] == "ended"
 
 
@@ -129,16 +110,16 @@ def test_a_name_is_one_accounts_only(house):
     assert "address of a domain" in house.refused("login", "add", "mary@example.test", "x@example.test")
     assert house.json("login", "add", "mary@example.test", "custo2")["state"] == "waiting"     # is there already
     house.cli("login", "add", "mary@example.test", "m.doe")
-    assert logs_in(house, "M.Doe") == EVERY
+    assert logs_in(house, "M.Doe", PASSWORD) == EVERY
     assert [x["name"] for x in house.json("login", "list", "--address", "mary@example.test")["items"]] == ["custo2",
                                                                                                            "m.doe"]
     house.cli("login", "remove", "mary@example.test", "M.DOE")
-    assert logs_in(house, "m.doe") == NONE
+    assert logs_in(house, "m.doe", PASSWORD) == NONE
     assert "no old user name" in house.refused("login", "remove", "mary@example.test", "m.doe")
     house.cli("mailbox", "remove", "joe@example.test")
-    assert logs_in(house, "custo1") == NONE
+    assert logs_in(house, "custo1", PASSWORD) == NONE
     house.cli("login", "add", "mary@example.test", "custo1")
-    assert logs_in(house, "custo1") == EVERY
+    assert logs_in(house, "custo1", PASSWORD) == EVERY
 
 
 def test_an_import_says_which_name_is_taken_and_changes_nothing(house):
@@ -149,4 +130,4 @@ def test_an_import_says_which_name_is_taken_and_changes_nothing(house):
     more = house.write_file("more.csv", "address,old_login\njoe,custo9\n")         # for accounts that are there
     house.cli("import", "accounts", more, "--domain", "example.test")
     house.cli("import", "accounts", more, "--domain", "example.test")
-    assert logs_in(house, "custo9") == EVERY
+    assert logs_in(house, "custo9", PASSWORD) == EVERY

@@ -6,6 +6,8 @@ import smtplib
 
 import pytest
 
+from harness.doors import EVERY, NONE, logs_in
+
 PASSWORD = "Correct-horse-1"
 
 
@@ -14,27 +16,6 @@ def house(shared_postern):
     shared_postern.add_domain("example.test")
     shared_postern.add_mailbox("joe@example.test", PASSWORD)
     return shared_postern
-
-
-def logs_in(postern, user, password):
-    """{protocol: bool}"""
-    answers = {}
-    for name, door in (("imap", postern.imap), ("pop3", postern.pop3), ("submission", postern.submission)):
-        try:
-            session = door(user, password)
-            answers[name] = True
-            session.close() if name == "submission" else session.sock.close()
-        except (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError):
-            answers[name] = False
-        except Exception as e:  # poplib.error_proto
-            assert "-ERR" in str(e), e
-            answers[name] = False
-    return answers
-
-
-EVERY = {"imap": True, "pop3": True, "submission": True}
-NONE = {"imap": False, "pop3": False, "submission": False}
-
 
 # -- the policy (M6) --------------------------------------------------------------------------------------------------
 
@@ -83,7 +64,6 @@ def test_imported_passwords_are_kept_unless_the_policy_is_asked_for(house):
     assert house.json("mailbox", "list", "--domain", "import.test")["items"] == []
     house.cli("import", "accounts", path, "--domain", "import.test")
     assert logs_in(house, "joe@import.test", "short") == EVERY
-
 
 # -- passwords of somebody else's making (M7, M8) ---------------------------------------------------------------------
 

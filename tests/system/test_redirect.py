@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from harness import Instance, wait_until
-from peers import FakeDns, FakeSmtp
+from harness import wait_until
+from peers import FakeSmtp
+from peers.elsewhere import instance_with_elsewhere
 from rawsmtp import RawSmtp
 
 PASSWORD = "Correct-horse-1"
@@ -21,30 +22,12 @@ def sink():
 
 
 @pytest.fixture(scope="module")
-def dns():
-    records = {}
-    for domain in ("far.test", "a.test"):
-        records |= {(domain, "MX"): [(10, f"mx.{domain}")], (f"mx.{domain}", "A"): ["127.0.0.1"]}
-    with FakeDns(records) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def house(sink, dns):
-    """far.test and a.test are elsewhere, at sink."""
-    it = Instance(conf={"dns.servers": dns.address, "relay.private_mx": "true", "relay.port": str(sink.port),
-                        "queue.retry_first": "1s", "queue.retry_max": "1s"})
-    try:
-        it.init().start()
-        it.add_domain("example.test")
+def house(sink):
+    with instance_with_elsewhere(sink) as it:
         it.add_mailbox(JOE, PASSWORD)
         it.cli("address", "add", "dan@example.test", "--type", "redirect", "--to", "dan@far.test")
         it.cli("address", "add", "sales@example.test", "--type", "redirect", "--to", JOE, "--to", "dan@far.test")
         yield it
-        it.close()
-    except BaseException:
-        it.close(check=False)
-        raise
 
 
 def send(house, rcpt, body=BODY, sender="Ann@a.test"):
@@ -172,7 +155,7 @@ def test_the_sender_who_logged_in_hears_of_a_refusal(house, sink):
         sink.answers.clear()
 
 
-def test_queued_mail_is_passed_on_the_same_way(house, sink, dns):
+def test_queued_mail_is_passed_on_the_same_way(house, sink):
     """Accepted for the customer's server, and after the switch the address is a redirect."""
     with FakeSmtp() as old:
         house.add_domain("moved.test", "gateway", old.address)

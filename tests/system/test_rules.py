@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
-from harness import Instance, wait_until
-from peers import FakeDns, FakeSmtp
+from harness import wait_until
+from peers import FakeSmtp
+from peers.elsewhere import instance_with_elsewhere
 from rawsmtp import RawSmtp
 
 PASSWORD = "Correct-horse-1"
@@ -22,22 +23,10 @@ def sink():
 
 @pytest.fixture(scope="module")
 def house(sink):
-    records = {}
-    for domain in ("far.test", "a.test"):
-        records |= {(domain, "MX"): [(10, f"mx.{domain}")], (f"mx.{domain}", "A"): ["127.0.0.1"]}
-    with FakeDns(records) as dns:
-        it = Instance(conf={"dns.servers": dns.address, "relay.private_mx": "true", "relay.port": str(sink.port),
-                            "queue.retry_first": "1s", "queue.retry_max": "1s"})
-        try:
-            it.init().start()
-            it.add_domain("example.test")
-            for name in ("joe", "mary", "olaf"):
-                it.add_mailbox(f"{name}@example.test", PASSWORD)
-            yield it
-            it.close()
-        except BaseException:
-            it.close(check=False)
-            raise
+    with instance_with_elsewhere(sink) as it:
+        for name in ("joe", "mary", "olaf"):
+            it.add_mailbox(f"{name}@example.test", PASSWORD)
+        yield it
 
 
 @pytest.fixture(autouse=True)
