@@ -299,3 +299,26 @@ def test_keys_do_what_they_are_for(world):
     postern.travel(days=91)
     assert key.ask("GET", "/mailboxes")[0] == 401
     postern.travel(days=-91)
+
+
+def test_targets_of_another_customer_are_elsewhere(shared_postern):
+    """An address, an import or a catch-all that names another customer's mailbox is told the same whether it exists."""
+    p = shared_postern
+    p.add_domain("mine.test", customer="mine")
+    p.add_domain("theirs.test", customer="theirs")
+    p.add_mailbox("there@theirs.test", "Correct-horse-1")
+
+    def told(of, *words, stdin=None):
+        return p.refused(*words, stdin=stdin).replace(of, "X")
+    for kind in ("alias", "list"):
+        texts = {told(of, "address", "add", f"a{i}@mine.test", "--type", kind, "--to", of)
+                 for i, of in enumerate(("there@theirs.test", "nobody@theirs.test", "nobody@nowhere.test"))}
+        assert len(texts) == 1, texts
+    texts = {told(of, "domain", "set", "mine.test", "--catch-all", of)
+             for of in ("there@theirs.test", "nobody@theirs.test", "nobody@nowhere.test")}
+    assert len(texts) == 1, texts
+    for of in ("there@theirs.test", "nobody@theirs.test"):
+        name = "r" + of.split("@")[0]
+        p.json("import", "aliases", p.write_file("aliases.txt", f"{name}: {of}\n"), "--domain", "mine.test")
+        rows = {x["address"]: x["type"] for x in p.json("address", "list", "--domain", "mine.test")["items"]}
+        assert rows[f"{name}@mine.test"] == "redirect"

@@ -145,8 +145,9 @@ int address_target(struct arena *a, const struct domain *d, struct slice in, str
 	return 0;
 }
 
-/* Is this full address a mailbox of the system? 1, 0, or an error. */
-static int is_mailbox(struct engine *e, struct arena *a, struct slice text, bool *ret_local)
+/* Is this full address a mailbox of this customer? 1, 0, or an error. What another customer has here is elsewhere, like
+ * what nobody has here: who asks does not learn which of the two it is. */
+static int is_mailbox(struct engine *e, struct arena *a, uint64_t customer, struct slice text, bool *ret_local)
 {
 	struct name name;
 	struct domain d;
@@ -157,6 +158,8 @@ static int is_mailbox(struct engine *e, struct arena *a, struct slice text, bool
 	int r = domain_get(e, a, name.domain, &d);
 	if (r < 0)
 		return r == ERR_NOT_FOUND ? 0 : r;
+	if (d.customer != customer)
+		return 0;
 	*ret_local = true;
 	r = address_get(e, a, d.id, name.local, &x);
 	if (r < 0)
@@ -164,25 +167,25 @@ static int is_mailbox(struct engine *e, struct arena *a, struct slice text, bool
 	return x.type == ADDRESS_MAILBOX;
 }
 
-enum address_type address_type_of(struct engine *e, struct arena *a, const struct slice *targets,
-				  size_t n)
+enum address_type address_type_of(struct engine *e, struct arena *a, const struct domain *d,
+				  const struct slice *targets, size_t n)
 {
 	bool local;
 	for (size_t i = 0; i < n; i++)
-		if (is_mailbox(e, a, targets[i], &local) != 1)
+		if (is_mailbox(e, a, d->customer, targets[i], &local) != 1)
 			return ADDRESS_REDIRECT;
 	return n == 1 ? ADDRESS_ALIAS : ADDRESS_LIST;
 }
 
-/* A domain by its own name, so that what leads to an address is found by one spelling. */
-static int own_name(struct engine *e, struct arena *a, struct slice *text)
+/* A domain of this customer by its own name, so that what leads to an address is found by one spelling. */
+static int own_name(struct engine *e, struct arena *a, uint64_t customer, struct slice *text)
 {
 	struct name name;
 	struct domain d;
 	int r = name_parse(a, *text, &name);
 	if (r == 0)
 		r = domain_get(e, a, name.domain, &d);
-	if (r == 0 && !slice_eq(d.name, name.domain))
+	if (r == 0 && d.customer == customer && !slice_eq(d.name, name.domain))
 		*text = name_text(a, name.local, d.name);
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
@@ -199,7 +202,7 @@ static int normal_targets(struct engine *e, struct arena *a, const struct domain
 			return problem_set(why, ERR_INVALID, "to",
 					   "\"" SLICE_FMT "\" is not an address",
 					   SLICE_ARG(x->targets[i]));
-		int r = own_name(e, a, &t);
+		int r = own_name(e, a, d->customer, &t);
 		if (r < 0)
 			return r;
 		for (size_t j = 0; j < n; j++)
@@ -212,12 +215,12 @@ static int normal_targets(struct engine *e, struct arena *a, const struct domain
 	return 0;
 }
 
-static int check_members(struct engine *e, struct arena *a, const struct address *x,
-			 struct problem *why)
+static int check_members(struct engine *e, struct arena *a, const struct domain *d,
+			 const struct address *x, struct problem *why)
 {
 	for (size_t i = 0; i < x->n_targets; i++) {
 		bool local;
-		int r = is_mailbox(e, a, x->targets[i], &local);
+		int r = is_mailbox(e, a, d->customer, x->targets[i], &local);
 		if (r < 0)
 			return r;
 		if (r == 0)
@@ -251,7 +254,7 @@ int address_check(struct engine *e, struct arena *a, const struct domain *d, str
 		return problem_set(why, ERR_INVALID, "to",
 				   "an alias is a name of one mailbox: %zu are a list",
 				   x->n_targets);
-	return x->type == ADDRESS_REDIRECT ? 0 : check_members(e, a, x, why);
+	return x->type == ADDRESS_REDIRECT ? 0 : check_members(e, a, d, x, why);
 }
 
 static int insert_targets(struct engine *e, const struct address *x)

@@ -199,7 +199,7 @@ static bool row_targets(struct arena *a, const struct domain *d, struct import_a
 	return true;
 }
 
-/* A target of a domain of ours must be somebody: in the database, or another row of this file. */
+/* A target of a domain of this customer must be somebody: in the database, or another row of this file. */
 static int targets_exist(struct engine *e, struct arena *a, const struct domain *d,
 			 const struct map *names, const struct import_alias *row,
 			 struct import_errors *errors)
@@ -214,6 +214,8 @@ static int targets_exist(struct engine *e, struct arena *a, const struct domain 
 		if (here && map_get(names, name.local))
 			continue;
 		int r = domain_get(e, a, name.domain, &other);
+		if (r == 0 && other.customer != d->customer)
+			continue; /* what another customer has here is elsewhere, too */
 		if (r == 0)
 			r = address_get(e, a, other.id, name.local, &x);
 		else if (r == ERR_NOT_FOUND)
@@ -227,11 +229,11 @@ static int targets_exist(struct engine *e, struct arena *a, const struct domain 
 	return 0;
 }
 
-static int row_type(struct engine *e, struct arena *a, const struct import_alias *row,
+static int row_type(struct engine *e, struct arena *a, const struct domain *d, const struct import_alias *row,
 		    struct import_errors *errors, enum address_type *ret)
 {
 	if (!row->type.n) {
-		*ret = address_type_of(e, a, row->targets, row->n_targets);
+		*ret = address_type_of(e, a, d, row->targets, row->n_targets);
 		return 0;
 	}
 	if (address_type_by_name(row->type, ret) < 0 || *ret == ADDRESS_MAILBOX ||
@@ -294,7 +296,7 @@ static int add_alias(struct engine *e, struct arena *a, const struct domain *d,
 		x = { .local = row->local, .hosted = row->hosted, .targets = row->targets,
 		      .n_targets = row->n_targets };
 	struct problem why = { .language = errors->language };
-	if (row_type(e, a, row, errors, &x.type) < 0)
+	if (row_type(e, a, d, row, errors, &x.type) < 0)
 		return 0;
 	int r = address_get(e, a, d->id, row->local, &there);
 	if (r == 0 && there.type == x.type && same_targets(&there, x.targets, x.n_targets)) {

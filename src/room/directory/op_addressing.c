@@ -38,19 +38,11 @@ static int take_catch_all(struct admin *ad, const struct domain *d, struct addre
 	if (address_target(ad->a, d, in, &target) < 0)
 		return problem_set(&ad->why, ERR_INVALID, "catch_all",
 				   "\"" SLICE_FMT "\" is neither an address nor none", SLICE_ARG(in));
-	if (address_type_of(ad->e, ad->a, &target, 1) != ADDRESS_ALIAS)
-		return problem_set(&ad->why, ERR_INVALID, "catch_all", "\"" SLICE_FMT "\" is not a mailbox here",
-				   SLICE_ARG(target));
-	struct name name;
-	struct domain other;
-	int r = name_parse(ad->a, target, &name);
-	if (r == 0)
-		r = domain_get(ad->e, ad->a, name.domain, &other);
-	if (r == 0 && other.customer != d->customer)
+	if (address_type_of(ad->e, ad->a, d, &target, 1) != ADDRESS_ALIAS)
 		return problem_set(&ad->why, ERR_INVALID, "catch_all", "\"" SLICE_FMT "\" is not a mailbox here",
 				   SLICE_ARG(target));
 	x->catch_all = target;
-	return r;
+	return 0;
 }
 
 static uint64_t number(struct admin *ad, const char *name, uint64_t fallback)
