@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "room/directory/limits.h"
+#include "room/directory/notice.h"
 
 enum { CUSTOMER_NAME_MAX = 64 };
 
@@ -56,10 +57,9 @@ static int check(struct arena *a, struct customer *c, struct problem *why)
 				   "\": a customer's name is 1 to %d lower-case letters, digits, "
 				   "'.', '-' or '_', a letter or digit first",
 				   SLICE_ARG(c->name), CUSTOMER_NAME_MAX);
-	if (!slice_eq(c->language, SLICE("en")) && !slice_eq(c->language, SLICE("de")))
-		return problem_set(why, ERR_INVALID, "language",
-				   "\"" SLICE_FMT "\": known languages are en, de",
-				   SLICE_ARG(c->language));
+	int r = notice_check_language(c->language, why);
+	if (r < 0)
+		return r;
 	struct name contact;
 	if (c->contact.n && (name_parse(a, c->contact, &contact) < 0 || contact.literal))
 		return problem_set(why, ERR_INVALID, "contact",

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/rng.h"
 #include "room/directory/engine_priv.h"
+#include "room/directory/notice_texts.h"
 
 enum { OPERATION_BYTES = 16, VALUES_MAX = 64 * 1024 };
 
@@ -130,6 +131,20 @@ static int add(struct engine *e, struct arena *a, const struct notice *n)
 		explicit_bzero(secrets.p, secrets.cap);
 	buf_fini(&secrets);
 	buf_fini(&words);
+	return r;
+}
+
+int notice_check_language(struct slice language, struct problem *why)
+{
+	for (size_t i = 0; i < notice_n_languages; i++)
+		if (slice_eq(language, slice_str(notice_languages[i].code)))
+			return 0;
+	struct buf known = BUF_INIT(256);
+	for (size_t i = 0; i < notice_n_languages; i++)
+		buf_printf(&known, "%s%s", i ? ", " : "", notice_languages[i].code);
+	int r = problem_set(why, ERR_INVALID, "language", "\"" SLICE_FMT "\": known languages are %s",
+			    SLICE_ARG(language), buf_cstr(&known));
+	buf_fini(&known);
 	return r;
 }
 

@@ -75,6 +75,9 @@ struct notice {
 	struct notice_var vars[NOTICE_VARS_MAX];
 };
 
+/* Is there a text of every kind in this language ("de")? ERR_INVALID with the list of those. */
+NODISCARD int notice_check_language(struct slice language, struct problem *why);
+
 /* Inside a transaction. ERR_INVALID where to is no address. */
 NODISCARD int notice_add(struct engine *e, struct arena *a, const struct notice *n);
 

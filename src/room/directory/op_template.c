@@ -15,20 +15,6 @@ struct target {
 	struct slice language;
 };
 
-static int check_language(struct admin *ad, struct slice language)
-{
-	for (size_t i = 0; i < notice_n_languages; i++)
-		if (slice_eq(language, slice_str(notice_languages[i].code)))
-			return 0;
-	struct buf known = BUF_INIT(256);
-	for (size_t i = 0; i < notice_n_languages; i++)
-		buf_printf(&known, "%s%s", i ? ", " : "", notice_languages[i].code);
-	int r = problem_set(&ad->why, ERR_INVALID, "language", "\"" SLICE_FMT "\": known languages are %s",
-			    SLICE_ARG(language), buf_cstr(&known));
-	buf_fini(&known);
-	return r;
-}
-
 /* Where none is named: the provider's texts for him, a customer's own for its admin. */
 static int own_customer(struct admin *ad, struct customer *ret)
 {
@@ -62,7 +48,7 @@ static int find(struct admin *ad, struct target *t)
 		return problem_set(&ad->why, ERR_NOT_FOUND, "kind", "there is no notice " SLICE_FMT, SLICE_ARG(kind));
 	t->kind = (enum notice_kind)k;
 	t->language = admin_has(ad, "language") ? admin_get(ad, "language") : t->customer.language;
-	return check_language(ad, t->language);
+	return notice_check_language(t->language, &ad->why);
 }
 
 static json_t *item_json(const struct target *t, const struct notice_template *x)
@@ -105,7 +91,7 @@ void op_template_list(struct admin *ad)
 	struct target t;
 	int r = find_customer(ad, &t.customer);
 	if (r == 0 && admin_has(ad, "language"))
-		r = check_language(ad, admin_get(ad, "language"));
+		r = notice_check_language(admin_get(ad, "language"), &ad->why);
 	json_t *items = json_array();
 	for (int k = 0; r == 0 && k < NOTICE_KINDS; k++) {
 		for (size_t i = 0; r == 0 && i < notice_n_languages; i++) {

@@ -10,24 +10,32 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "ipc/store.pb-c.h"
-#include "room/directory/staff.h"
-#include "room/directory/token.h"
 #include "room/directory/app_password.h"
 #include "room/directory/guard.h"
 #include "room/directory/staff.h"
+#include "room/directory/token.h"
 
-/* The password is right, but given by somebody else: for users, in their customer's language, in ASCII. */
-static const char *must_change_text(struct directory *d, struct arena *a, const struct account *x)
+/* The password is right, but given by somebody else. Protocols want ASCII: a translation that is not falls back. */
+static char *must_change_text(struct directory *d, struct arena *a, const char *language)
+{
+	static const char text[] = N_("This password is only good for setting one of your own: %s");
+	const char *link = web_link(d, a, "/password");
+	char *said = arena_printf(a, text_in(language, text), link);
+	for (const char *p = said; *p; p++)
+		if ((uint8_t)*p >= 0x80)
+			return arena_printf(a, text, link);
+	return said;
+}
+
+static const char *language_of(struct directory *d, struct arena *a, const struct account *x)
 {
 	struct domain domain;
-	struct customer customer = { .language = SLICE("en") };
-	if (domain_by_id(d->e, a, x->domain, &domain) == 0)
-		IGNORE(customer_by_id(d->e, a, domain.customer, &customer), "then in English");
-	const char *link = web_link(d, a, "/password");
-	return slice_eq(customer.language, SLICE("de"))
-		       ? arena_printf(a, "Dieses Passwort ist nur zum Setzen eines eigenen da: %s", link)
-		       : arena_printf(a, "This password is only good for setting one of your own: %s", link);
+	struct customer customer;
+	if (domain_by_id(d->e, a, x->domain, &domain) < 0 || customer_by_id(d->e, a, domain.customer, &customer) < 0)
+		return NULL;
+	return text_language(customer.language);
 }
 
 static struct guard_try try_of(const struct account *x, struct slice login, struct slice remote, struct slice tag)
@@ -54,8 +62,7 @@ static bool staff_credential(struct directory *d, struct ipc_call *call, Postern
 	reply->version = s.version;
 	reply->holder = holder_staff(s.id);
 	if (s.must_change)
-		reply->refuse = arena_printf(call->arena, "This password is only good for setting one of your own: %s",
-					     web_link(d, call->arena, "/password"));
+		reply->refuse = must_change_text(d, call->arena, NULL);
 	return true;
 }
 
@@ -178,7 +185,7 @@ void serve_credential(struct ipc_call *call, void *ctx)
 		reply.version = account.version;
 		reply.holder = holder_account(account.id);
 		if (account.must_change)
-			reply.refuse = (char *)(uintptr_t)must_change_text(d, call->arena, &account);
+			reply.refuse = must_change_text(d, call->arena, language_of(d, call->arena, &account));
 		give_apps(d, call->arena, account.id, app_protocol(req->protocol), &reply);
 	}
 	ipc_reply(call, &reply.base, -1);

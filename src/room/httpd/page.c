@@ -2,6 +2,7 @@
 #include "room/httpd/page.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "ipc/directory.pb-c.h"
 
 #include <jansson.h>
@@ -23,7 +24,7 @@ enum page_kind { PAGE_FORMS, PAGE_LINK, PAGE_STYLE, PAGE_POST };
 
 struct page {
 	enum page_kind kind;
-	bool german;
+	const char *language;
 	struct slice token;	/* of a link */
 	struct api_fields form;
 	const char *action;	/* "reset", "change", "forgot" */
@@ -34,9 +35,9 @@ struct page {
 
 /* --- words ------------------------------------------------------------------------------------------ */
 
-static const char *say(const struct page *p, const char *english, const char *german)
+static const char *say(const struct page *p, const char *text)
 {
-	return p->german ? german : english;
+	return text_in(p->language, text);
 }
 
 static void escape(struct buf *out, struct slice s)
@@ -58,7 +59,7 @@ static void begin(struct buf *out, const struct page *p, const char *title)
 		   "<!DOCTYPE html>\n<html lang=\"%s\"><head><meta charset=\"utf-8\"><title>%s</title>"
 		   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
 		   "<link rel=\"stylesheet\" href=\"/password/style.css\"></head><body><main><h1>%s</h1>\n",
-		   p->german ? "de" : "en", title, title);
+		   p->language, title, title);
 	if (p->error_field && !*p->error_field) {
 		buf_str(out, "<p class=\"error\" role=\"alert\">");
 		escape(out, slice_str(p->error));
@@ -105,19 +106,18 @@ static void begin_form(struct buf *out, const char *action)
 
 static void new_twice(struct buf *out, const struct page *p)
 {
-	put_input(out, p, &(struct input){ "new", "new", say(p, "New password", "Neues Passwort"), "password", "new-password", { 0 } });
-	put_input(out, p, &(struct input){ "again", "again", say(p, "New password once more", "Neues Passwort noch einmal"),
+	put_input(out, p, &(struct input){ "new", "new", say(p, N_("New password")), "password", "new-password", { 0 } });
+	put_input(out, p, &(struct input){ "again", "again", say(p, N_("New password once more")),
 					   "password", "new-password", { 0 } });
 }
 
 static void forgot_form(struct buf *out, const struct page *p, struct slice user)
 {
-	buf_printf(out, "<h2>%s</h2><p>%s</p>\n", say(p, "Forgotten?", "Vergessen?"),
-		   say(p, "A link goes to your recovery address, if you have one.",
-		       "Ein Link geht an Ihre Wiederherstellungsadresse, wenn Sie eine haben."));
+	buf_printf(out, "<h2>%s</h2><p>%s</p>\n", say(p, N_("Forgotten?")),
+		   say(p, N_("A link goes to your recovery address, if you have one.")));
 	begin_form(out, "forgot");
-	put_input(out, p, &(struct input){ "forgot-user", "forgot_user", say(p, "Your address", "Ihre Adresse"), "text", "username", user });
-	buf_printf(out, "<button>%s</button></form>\n", say(p, "Send a link", "Link senden"));
+	put_input(out, p, &(struct input){ "forgot-user", "forgot_user", say(p, N_("Your address")), "text", "username", user });
+	buf_printf(out, "<button>%s</button></form>\n", say(p, N_("Send a link")));
 }
 
 /* --- pages ------------------------------------------------------------------------------------------ */
@@ -126,16 +126,15 @@ static void page_forms(struct request *r)
 {
 	const struct page *p = r->page;
 	struct slice user = api_get(p->form.v, p->form.n, "user");
-	begin(&r->out, p, say(p, "Set a password", "Passwort festlegen"));
+	begin(&r->out, p, say(p, N_("Set a password")));
 	buf_printf(&r->out, "<p>%s</p>\n",
-		   say(p, "With the password that you have, or the one that was given to you.",
-		       "Mit Ihrem bisherigen Passwort oder dem, das Sie bekommen haben."));
+		   say(p, N_("With the password that you have, or the one that was given to you.")));
 	begin_form(&r->out, "change");
-	put_input(&r->out, p, &(struct input){ "user", "user", say(p, "Your address", "Ihre Adresse"), "text", "username", user });
-	put_input(&r->out, p, &(struct input){ "current", "current", say(p, "Password that you have", "Bisheriges Passwort"),
+	put_input(&r->out, p, &(struct input){ "user", "user", say(p, N_("Your address")), "text", "username", user });
+	put_input(&r->out, p, &(struct input){ "current", "current", say(p, N_("Password that you have")),
 					       "password", "current-password", { 0 } });
 	new_twice(&r->out, p);
-	buf_printf(&r->out, "<button>%s</button></form>\n", say(p, "Set the password", "Passwort festlegen"));
+	buf_printf(&r->out, "<button>%s</button></form>\n", say(p, N_("Set the password")));
 	forgot_form(&r->out, p, (struct slice){ 0 });
 	end(&r->out);
 	request_done(r, p->status);
@@ -152,10 +151,9 @@ static void page_words(struct request *r, const char *title, const char *text)
 static void page_void(struct request *r, unsigned status)
 {
 	const struct page *p = r->page;
-	begin(&r->out, p, say(p, "This link is not good any more", "Dieser Link gilt nicht mehr"));
+	begin(&r->out, p, say(p, N_("This link is not good any more")));
 	buf_printf(&r->out, "<p role=\"alert\">%s</p>\n",
-		   say(p, "It was used, its time is over, or there is a newer one.",
-		       "Er wurde benutzt, seine Zeit ist um, oder es gibt einen neueren."));
+		   say(p, N_("It was used, its time is over, or there is a newer one.")));
 	forgot_form(&r->out, p, (struct slice){ 0 });
 	end(&r->out);
 	request_done(r, status);
@@ -163,20 +161,23 @@ static void page_void(struct request *r, unsigned status)
 
 static void put_policy(struct buf *out, const struct page *p, const json_t *look)
 {
-	static const char *const words[][3] = {
-		{ "lower", "a lower-case letter", "ein Kleinbuchstabe" },
-		{ "upper", "an upper-case letter", "ein Großbuchstabe" },
-		{ "digit", "a digit", "eine Ziffer" },
-		{ "symbol", "another character", "ein anderes Zeichen" },
+	static const struct {
+		const char *name, *text;
+	} words[] = {
+		{ "lower", N_("a lower-case letter") },
+		{ "upper", N_("an upper-case letter") },
+		{ "digit", N_("a digit") },
+		{ "symbol", N_("another character") },
 	};
 	size_t i;
 	const json_t *class;
-	buf_printf(out, p->german ? "<p class=\"hint\">Mindestens %d Zeichen" : "<p class=\"hint\">At least %d characters",
+	buf_str(out, "<p class=\"hint\">");
+	buf_printf(out, text_in(p->language, "At least %d characters"),
 		   (int)json_integer_value(json_object_get(look, "length")));
 	json_array_foreach(json_object_get(look, "classes"), i, class)
 		for (size_t k = 0; k < ARRAY_SIZE(words); k++)
-			if (!strcmp(words[k][0], json_string_value(class)))
-				buf_printf(out, "%s%s", i ? ", " : p->german ? ", darunter " : ", among them ", words[k][1 + p->german]);
+			if (!strcmp(words[k].name, json_string_value(class)))
+				buf_printf(out, "%s%s", i ? ", " : say(p, N_(", among them ")), say(p, words[k].text));
 	buf_str(out, ".</p>\n");
 }
 
@@ -184,7 +185,7 @@ static void page_link(struct request *r, const json_t *look)
 {
 	const struct page *p = r->page;
 	const char *user = json_string_value(json_object_get(look, "user"));
-	begin(&r->out, p, say(p, "Set your password", "Ihr Passwort festlegen"));
+	begin(&r->out, p, say(p, N_("Set your password")));
 	buf_str(&r->out, "<p>");
 	escape(&r->out, slice_str(user ? user : ""));
 	buf_str(&r->out, "</p>\n");
@@ -196,7 +197,7 @@ static void page_link(struct request *r, const json_t *look)
 	buf_str(&r->out, "\">\n");
 	put_policy(&r->out, p, look);
 	new_twice(&r->out, p);
-	buf_printf(&r->out, "<button>%s</button></form>\n", say(p, "Set the password", "Passwort festlegen"));
+	buf_printf(&r->out, "<button>%s</button></form>\n", say(p, N_("Set the password")));
 	end(&r->out);
 	request_done(r, p->status);
 }
@@ -273,15 +274,13 @@ static void refused(struct request *r, unsigned status, const json_t *problem)
 	const char *field = json_string_value(json_object_get(problem, "field"));
 	const char *detail = json_string_value(json_object_get(problem, "detail"));
 	bool change = !strcmp(p->action, "change");
-	char text[768];
 	detail = detail ? detail : "";
 	if (status == 404 && !change) {
 		page_void(r, 404);
 	} else if (status == 401 || status == 403) {
-		again(r, status, "current", say(p, "Wrong name or password.", "Name oder Passwort stimmt nicht."));
+		again(r, status, "current", say(p, N_("Wrong name or password.")));
 	} else if (field && !strcmp(field, change ? "new_password" : "password")) {
-		snprintf(text, sizeof(text), "%s%s", say(p, "", "Das Passwort entspricht nicht den Regeln: "), detail);
-		again(r, status, "new", text);
+		again(r, status, "new", detail);
 	} else {
 		again(r, status, "", detail);
 	}
@@ -303,12 +302,11 @@ static void on_done(void *ctx, int err, const ProtobufCMessage *msg, int fd, con
 		refused(r, reply->status, j);
 		json_decref(j);
 	} else if (!strcmp(p->action, "forgot")) {
-		page_words(r, say(p, "Look into your mail", "Sehen Sie in Ihre Post"),
-			   say(p, "If there is a recovery address, a link is on its way to it.",
-			       "Wenn es eine Wiederherstellungsadresse gibt, ist ein Link dorthin unterwegs."));
+		page_words(r, say(p, N_("Look into your mail")),
+			   say(p, N_("If there is a recovery address, a link is on its way to it.")));
 	} else {
-		page_words(r, say(p, "The password is set", "Das Passwort ist festgelegt"),
-			   say(p, "Your mail programs need it from now on.", "Ihre Mailprogramme brauchen es von jetzt an."));
+		page_words(r, say(p, N_("The password is set")),
+			   say(p, N_("Your mail programs need it from now on.")));
 	}
 }
 
@@ -323,7 +321,7 @@ static void send_form(struct request *r)
 {
 	struct page *p = r->page;
 	if (!slice_eq(of(r, "new"), of(r, "again"))) {
-		again(r, 422, "again", say(p, "The two passwords differ.", "Die beiden Passwörter sind verschieden."));
+		again(r, 422, "again", say(p, N_("The two passwords differ.")));
 		return;
 	}
 	if (!strcmp(p->action, "reset")) {
@@ -341,7 +339,7 @@ static void send_form(struct request *r)
 	}
 	struct api_error e;
 	if (api_check(r->op, r->fields.v, r->fields.n, false, &e) < 0)
-		again(r, 422, "", say(p, "Something in the form is missing.", "Im Formular fehlt etwas."));
+		again(r, 422, "", say(p, N_("Something in the form is missing.")));
 	else
 		dispatch_ask(r, on_done);
 }
@@ -380,7 +378,7 @@ bool page_route(struct request *r, struct slice path, const char *method)
 	}
 	struct page *p = ARENA_NEW(r->arena, struct page);
 	p->kind = post ? PAGE_POST : root ? PAGE_FORMS : slice_eq(path, SLICE("/password/style.css")) ? PAGE_STYLE : PAGE_LINK;
-	p->german = !strcmp(r->language, "de");
+	p->language = r->language;
 	p->status = 200;
 	if (p->kind == PAGE_LINK)
 		p->token = slice_sub(path, strlen("/password/"), path.n);
