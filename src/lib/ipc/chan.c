@@ -50,6 +50,7 @@ struct ipc_chan {
 	int fd;
 	int events;
 	bool dead, serves, sweeping;
+	bool freed; /* the owner let go: it hears of the end no more */
 	enum role peer;
 	unsigned peer_index;
 	const struct ipc_contract *contract;
@@ -235,6 +236,7 @@ void ipc_chan_free(struct ipc_chan **cp)
 	if (!*cp)
 		return;
 	struct ipc_chan *c = TAKE(*cp);
+	c->freed = true;
 	if (!c->dead)
 		chan_die(c);
 }
@@ -248,7 +250,7 @@ static void chan_closed_by_peer(struct ipc_chan *c, int err)
 	c->refs++;
 	chan_die(c);
 	fail_pending(c, ERR_CLOSED);
-	if (told)
+	if (told && !c->freed)
 		told(c, err, ctx);
 	chan_unref(c);
 }

@@ -157,6 +157,31 @@ static void peer_dies(void **state)
 	ipc_fail(held, ERR_FULL, NULL); /* harmless, frees the call */
 }
 
+static void on_reply_free(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	told++;
+	ipc_chan_free(ctx);
+}
+
+/* Whoever lets go of a channel when its call fails is not told of its end on top: what on_closed is given is gone. */
+static void freed_in_the_answer(void **state)
+{
+	Postern__JudgeRequest req = POSTERN__JUDGE_REQUEST__INIT;
+	int fd;
+	make_pair();
+	req.origin = "hold";
+	assert_int_equal(memfd_of("test", SLICE("body"), &fd), 0);
+	ipc_call(asking, POSTERN__FILTER_OP__FILTER_JUDGE, &req.base, &fd, 1, 0, on_reply_free, &asking);
+	close(fd);
+	turns(2);
+	ipc_chan_free(&serving);
+	turns(3);
+	assert_int_equal(told, 1);
+	assert_null(asking);
+	assert_int_equal(closed, 0);
+	ipc_fail(held, ERR_FULL, NULL);
+}
+
 static void cancel(void **state)
 {
 	make_pair();
@@ -285,6 +310,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(call_and_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(deadline_and_late_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(peer_dies, setup, teardown),
+		cmocka_unit_test_setup_teardown(freed_in_the_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancel, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_large_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(broken_frames, setup, teardown),

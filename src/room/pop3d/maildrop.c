@@ -19,6 +19,7 @@ enum { RANGES_MAX = 4000 };
 struct maildrop {
 	struct pop3d *d;
 	struct ipc_chan *chan;
+	uint64_t call;			/* the question under way; 0: none */
 	const struct maildrop_ops *ops;
 	void *ctx;
 	struct slice mapped;		/* what was fetched */
@@ -47,7 +48,7 @@ static const struct ipc_handlers handlers = { .on_notice = on_notice, .on_closed
 static void ask(struct maildrop *m, uint16_t op, const ProtobufCMessage *req, ipc_reply_fn *fn)
 {
 	if (m->chan)	/* else gone was told */
-		IGNORE(ipc_call(m->chan, op, req, NULL, 0, POP3_ASK_MS, fn, m) == 0, "the answer comes to fn");
+		m->call = ipc_call(m->chan, op, req, NULL, 0, POP3_ASK_MS, fn, m);
 }
 
 static int take_list(const Postern__MessageList *list, struct pop3_message **ret, size_t *ret_n)
@@ -84,6 +85,7 @@ static void on_open(void *ctx, int err, const ProtobufCMessage *reply, int fd, c
 	const Postern__OpenReply *r = (const Postern__OpenReply *)reply;
 	struct pop3_message *messages = NULL;
 	size_t n = 0;
+	m->call = 0;
 	if (err == 0)
 		err = fd >= 0 ? take_list_fd(fd, &messages, &n) : take_list(r->list ? r->list : &empty, &messages, &n);
 	if (fd >= 0)
@@ -98,6 +100,7 @@ static void on_open(void *ctx, int err, const ProtobufCMessage *reply, int fd, c
 static void on_lock(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct maildrop *m = ctx;
+	m->call = 0;
 	if (err < 0) {
 		m->ops->opened(m->ctx, err, 0, NULL, 0);
 		return;
@@ -125,8 +128,9 @@ void maildrop_free(struct maildrop **m)
 	if (!*m)
 		return;
 	maildrop_release(*m);
-	if ((*m)->chan)
-		ipc_chan_free(&(*m)->chan);
+	if ((*m)->chan && (*m)->call)
+		ipc_cancel((*m)->chan, (*m)->call);
+	ipc_chan_free(&(*m)->chan);
 	free((*m)->uids);
 	free(*m);
 	*m = NULL;
@@ -161,6 +165,7 @@ static void on_fetch(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 {
 	struct maildrop *m = ctx;
 	struct slice message = slice_of(NULL, 0);
+	m->call = 0;
 	if (err == 0)
 		err = take_message(m, (const Postern__FetchReply *)reply, fd, &message);
 	if (fd >= 0)
@@ -186,6 +191,7 @@ static void expunge_more(struct maildrop *m);
 static void on_expunge(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct maildrop *m = ctx;
+	m->call = 0;
 	if (err == 0 && !((const Postern__ExpungeReply *)reply)->more)
 		m->at += m->n_uids - m->at < RANGES_MAX ? m->n_uids - m->at : RANGES_MAX;
 	if (err == 0 && m->at < m->n_uids)
