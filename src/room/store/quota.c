@@ -74,8 +74,10 @@ static void on_lease(void *ctx, int err, const ProtobufCMessage *msg, int fd, co
 	list_each(w, &a->works, struct work, node) {
 		if (err)
 			w->run = no_answer;
-		store_work_again(w);
+		if (w->session)
+			w->session->parked--;
 	}
+	store_work_again(st, &a->works);
 	free(a);
 }
 
@@ -107,9 +109,14 @@ static struct ask *ask_of(struct store *st, uint64_t pool)
 	return NULL;
 }
 
+bool quota_short(const struct work *w)
+{
+	return w->short_pool && (w->held || w->short_want > w->asked) && w->store->room;
+}
+
 bool quota_park(struct store *st, struct work *w)
 {
-	if (!w->short_pool || w->asked || !st->room)
+	if (!quota_short(w))
 		return false;
 	struct ask *a = ask_of(st, w->short_pool);
 	bool fresh = !a;
@@ -120,8 +127,12 @@ bool quota_park(struct store *st, struct work *w)
 		list_init(&a->works);
 		list_append(&st->asks, &a->node);
 	}
-	w->asked = true;
+	if (!w->held)
+		w->asked = a->want;
+	w->held = false;
 	w->short_pool = 0;
+	if (w->session)
+		w->session->parked++;
 	list_remove(&w->node);
 	list_append(&a->works, &w->node);
 	if (fresh)

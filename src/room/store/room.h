@@ -73,8 +73,9 @@ struct work {
 	struct ipc_call *call;
 	int (*run)(struct work *w);
 	bool changes, takes_space;
-	bool asked;			/* directory was asked for a larger lease: what is refused now stays so */
-	uint64_t short_pool, short_want;
+	uint64_t short_pool, short_want;	/* the pool whose lease was too small, and the lease it wants; 0: none */
+	uint64_t asked;			/* the lease that directory was asked for: a want up to that stays refused */
+	bool held;			/* not done: a change of its session before it is parked */
 	uint64_t bytes;
 	int err;
 	const ProtobufCMessage *reply;
@@ -82,7 +83,8 @@ struct work {
 };
 void store_work_add(struct store *st, struct session *s, struct ipc_call *call, int (*run)(struct work *w), bool changes,
 	      bool takes_space);
-void store_work_again(struct work *w);
+/* Works that were parked, oldest first: changes go to the front of what waits. Empties the list. */
+void store_work_again(struct store *st, struct list *works);
 /* A change in a batch of its own, from the loop, where none is open: what change said (< 0: nothing has happened). */
 NODISCARD int store_alone(struct store *st, int (*change)(struct store *st, void *ctx), void *ctx);
 void store_work_init(struct store *st);
@@ -128,7 +130,10 @@ void recent_written(struct store *st);	/* it is committed */
 void recent_save(struct store *st, bool now);	/* a batch of its own, where they have waited long or now */
 
 /* ---- quota.c: leases of pools, and what directory is told ---- */
-/* The work was refused for want of a lease: true, directory is asked, and the work is done again behind the answer. */
+/* The work was refused for want of a lease that directory was not asked for yet. */
+bool quota_short(const struct work *w);
+/* Where it is so, or the work is held behind such a one of its session: true, directory is asked, and the work is done
+ * again behind the answer, before all that came meanwhile. */
 bool quota_park(struct store *st, struct work *w);
 void quota_report(struct store *st);	/* use and crossings that directory does not know of */
 int quota_recall(struct work *w);
@@ -143,6 +148,8 @@ struct session {
 	uint64_t account, source_id;
 	struct box *box;
 	unsigned refs, pending;
+	unsigned parked;		/* changes that wait for a lease */
+	uint64_t short_pool;		/* what they wait for: later changes wait behind them, the order stays */
 	uint8_t kind;
 	bool read_only, pop3_lock;
 };

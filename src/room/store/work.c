@@ -45,24 +45,26 @@ static void run_read(struct work *w)
 		answer(w);
 }
 
-static void enlist(struct work *w)
+static void enlist(struct work *w, bool first)
 {
 	struct store *st = w->store;
 
 	if (list_empty(&st->work))
 		uv_idle_start(&st->idle, on_idle);
-	list_append(&st->work, &w->node);
+	if (first)
+		list_prepend(&st->work, &w->node);
+	else
+		list_append(&st->work, &w->node);
 	st->n_work++;
 }
 
-void store_work_again(struct work *w)
+void store_work_again(struct store *st, struct list *works)
 {
-	list_remove(&w->node);
-	if (w->changes) {
+	while (!list_empty(works)) {
+		struct work *w = list_entry(works->prev, struct work, node);
+		list_remove(&w->node);
 		w->err = 0;
-		enlist(w);
-	} else {
-		run_read(w);
+		enlist(w, true);
 	}
 }
 
@@ -82,7 +84,7 @@ void store_work_add(struct store *st, struct session *s, struct ipc_call *call, 
 	}
 	if (s)
 		s->pending += changes;
-	enlist(w);
+	enlist(w, false);
 }
 
 static void fail_all(struct list *batch, int err)
@@ -93,23 +95,49 @@ static void fail_all(struct list *batch, int err)
 	}
 }
 
+/* A session's changes are done in their order: behind one that is short the others wait with it. */
+static bool held_back(struct work *w)
+{
+	struct session *s = w->session;
+
+	w->held = s && s->short_pool;
+	if (w->held)
+		w->short_pool = s->short_pool;
+	return w->held;
+}
+
+static int run_change(struct store *st, struct work *w)
+{
+	int err = shard_op_begin(st->engine, w->session);
+
+	if (err)
+		return err;
+	w->err = w->run(w);
+	IGNORE(shard_pool_short(st->engine, &w->short_pool, &w->short_want), "0: none");
+	w->err = shard_op_end(st->engine, w->err);
+	if (w->session && quota_short(w))
+		w->session->short_pool = w->short_pool;
+	return 0;
+}
+
 static int run_changes(struct store *st, struct list *batch)
 {
 	bool room = shard_has_room(st->engine, clock_mono_ms());
 
 	list_each(w, batch, struct work, node) {
-		if (!w->changes || w->err)
+		if (w->session && !w->session->parked)
+			w->session->short_pool = 0;
+	}
+	list_each(w, batch, struct work, node) {
+		if (!w->changes || w->err || held_back(w))
 			continue;
 		if (w->takes_space && !room) {
 			w->err = ERR_FULL;
 			continue;
 		}
-		int err = shard_op_begin(st->engine, w->session);
+		int err = run_change(st, w);
 		if (err)
 			return err;
-		w->err = w->run(w);
-		IGNORE(shard_pool_short(st->engine, &w->short_pool, &w->short_want), "0: none");
-		w->err = shard_op_end(st->engine, w->err);
 		if (shard_fatal(st->engine))
 			return ERR_INTERNAL;
 	}
