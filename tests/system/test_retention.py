@@ -53,8 +53,8 @@ def test_old_mail_is_deleted_in_all_folders(server):
     joe.ok("SELECT INBOX")
     tag = joe.idle()
     # As the domain says; a mailbox with a quota may say otherwise.
-    assert server.json("domain", "set", domain, "--retention", "on")["retention"] == "60"
     assert server.json("mailbox", "set", f"mary@{domain}", "--retention", "off")["retention"] == "off"
+    assert server.json("domain", "set", domain, "--retention", "on")["retention"] == "60"
     assert server.json("mailbox", "show", f"joe@{domain}")["retention"] == "60"
     sweep(server)
     assert joe.wait_line(rb"EXPUNGE") == b"* 1 EXPUNGE"     # whoever looks is told

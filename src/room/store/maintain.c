@@ -141,6 +141,7 @@ static void retire(void *ctx, int64_t now_ms)
 	st->retaining = true;
 	st->retired = 0;
 	st->retention = (struct retention_cursor){ 0 };
+	retire_on(st);
 }
 
 static const struct timer_job jobs[] = {
