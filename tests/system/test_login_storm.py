@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from harness.doors import hang_up
 from harness.wait import wait_until
 
 USER = "joe@example.test"
@@ -64,7 +65,7 @@ class Storm:
                 else:
                     old = (protocol, which, session) if session else None
             if old:
-                old[2].sock.close()
+                hang_up(old[2])
 
     def stop(self):
         self.over.set()
@@ -82,7 +83,7 @@ def alive(protocol, session):
 def opens(door):
     """A maildrop that a session of a moment ago still holds is no wrong password."""
     try:
-        door(USER, password(ROUNDS)).sock.close()
+        hang_up(door(USER, password(ROUNDS)))
     except poplib.error_proto as e:
         assert b"IN-USE" in e.args[0], e
         return False
@@ -119,7 +120,7 @@ def test_a_password_changes_in_a_storm_of_logins(make_postern):
     of_old = [(p, which) for p, which, session in storm.sessions if which < ROUNDS and alive(p, session)]
     assert not of_old, of_old                               # a session of an old password lives
     for _, _, session in storm.sessions:
-        session.sock.close()
+        hang_up(session)
     for door in (postern.imap, postern.pop3, postern.submission):
         with pytest.raises(REFUSED):
             door(USER, password(ROUNDS - 1))

@@ -7,6 +7,11 @@ EVERY = {"imap": True, "pop3": True, "submission": True}
 NONE = {"imap": False, "pop3": False, "submission": False}
 
 
+def hang_up(session):
+    """Without a farewell. Closing `session.sock` alone would keep the connection: the file that reads it holds it open."""
+    session.shutdown() if isinstance(session, imaplib.IMAP4) else session.close()
+
+
 def logs_in(postern, user, password):
     """{protocol: bool}"""
     answers = {}
@@ -14,7 +19,7 @@ def logs_in(postern, user, password):
         try:
             session = door(user, password)
             answers[name] = True
-            session.close() if name == "submission" else session.sock.close()
+            hang_up(session)
         except (imaplib.IMAP4.error, smtplib.SMTPAuthenticationError):
             answers[name] = False
         except Exception as e:  # poplib.error_proto
