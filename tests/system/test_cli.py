@@ -18,7 +18,7 @@ from harness.wait import wait_until
 def nouns():
     """Every operation of the table, from the list of rights."""
     found = {}
-    with open(os.path.join(ROOT, "src/room/directory/rights.txt"), encoding="ascii") as f:
+    with open(os.path.join(ROOT, "src/room/directory/rights/rights.txt"), encoding="ascii") as f:
         for name in (line.split()[0] for line in f):
             noun, _, verb = name.partition(".")
             if verb and noun != "session":  # that is for the web

@@ -12,7 +12,7 @@ from harness.instance import tls_context
 PASSWORD = "Correct-horse-1"
 PROTOCOLS = ("imap", "pop3", "submission", "web", "sieve")
 HOME = "127.200.7.7"
-# As in room/directory/limiter.h.
+# As in room/directory/login/limiter.h.
 PAIR_MAX, NETWORK_MAX, ACCOUNT_MAX, PASSWORD_MAX = 10, 100, 50, 30
 CONF = {"limits.exempt_networks": "192.0.2.0/24", "limits.per_address": "5000", "rooms.auth": "2",
         "auth.argon2_memory": "64K", "auth.argon2_passes": "1"}

@@ -22,7 +22,7 @@ FIELDS = list(OWN)
 def rows():
     """rights.txt: {operation: (ranks, {field: mark})}"""
     found = {}
-    with open(os.path.join(ROOT, "src/room/directory/rights.txt"), encoding="ascii") as f:
+    with open(os.path.join(ROOT, "src/room/directory/rights/rights.txt"), encoding="ascii") as f:
         for line in f:
             name, _, ranks, *fields = line.split()
             found[name] = ranks, {re.sub("[!+]", "", x): x[-1] if x[-1] in "!+" else "" for x in fields}

@@ -10,7 +10,7 @@
  *   imapd <-- reply, fd of the session --
  *
  * Unknown user and wrong password give the same text after the same work; so does who guessed too often, whose password
- * is not looked at (room/directory/limiter.h). Nothing is kept but the cache; a login that was under way when the room died is sent again by its caller.
+ * is not looked at (room/directory/login/limiter.h). Nothing is kept but the cache; a login that was under way when the room died is sent again by its caller.
  */
 #include "base/clock.h"
 #include "base/err.h"

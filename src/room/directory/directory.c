@@ -11,12 +11,12 @@
 #include "base/event.h"
 #include "lib/sql/sql.h"
 #include "lib/zone/zones.h"
-#include "room/directory/srs_secret.h"
-#include "room/directory/staff.h"
-#include "room/directory/area.h"
-#include "room/directory/guard.h"
-#include "room/directory/notice_send.h"
-#include "room/directory/other_name.h"
+#include "room/directory/route/srs_secret.h"
+#include "room/directory/noun/staff.h"
+#include "room/directory/work/area.h"
+#include "room/directory/login/guard.h"
+#include "room/directory/notice/send.h"
+#include "room/directory/noun/other_name.h"
 #include "room/directory/timer.h"
 
 void directory_check_disk(struct directory *d)

@@ -10,9 +10,9 @@
 #include "base/map.h"
 #include "ipc/directory.pb-c.h"
 #include "lib/room/room.h"
-#include "room/directory/engine.h"
-#include "room/directory/plan.h"
-#include "room/directory/seal.h"
+#include "room/directory/db/engine.h"
+#include "room/directory/noun/plan.h"
+#include "room/directory/login/seal.h"
 
 enum {
 	STORE_MS = 30 * 1000,		/* what a shard may take */
@@ -35,7 +35,7 @@ struct directory {
 	struct guard *guard;
 	uv_timer_t tick, due;
 	struct timers *timers;	/* timer.c */
-	struct notices *notices;	/* notice_send.c */
+	struct notices *notices;	/* notice/send.c */
 	unsigned probes;
 	struct map *silent;		/* "host:port" -> struct silent */
 	struct list movers;		/* struct waiter: MOVE_NEXT that wait for work */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "room/directory/limits.h"
+#include "room/directory/noun/limits.h"
 #include "room/directory/testing.h"
 
 #include "proto/api/api.h"
-#include "room/directory/name.h"
-#include "room/directory/policy.h"
-#include "room/directory/seal.h"
-#include "room/directory/staff.h"
+#include "room/directory/db/name.h"
+#include "room/directory/noun/policy.h"
+#include "room/directory/login/seal.h"
+#include "room/directory/noun/staff.h"
 
 static void names(void **state)
 {

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "room/directory/engine.h"
+#include "room/directory/db/engine.h"
 
 struct fixture {
 	struct engine *e;

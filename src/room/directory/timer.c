@@ -4,14 +4,14 @@
 
 #include "base/err.h"
 #include "base/event.h"
-#include "room/directory/area.h"
-#include "room/directory/engine_priv.h"
-#include "room/directory/guard.h"
-#include "room/directory/notice_send.h"
-#include "room/directory/link.h"
-#include "room/directory/old_login.h"
-#include "room/directory/srs_secret.h"
-#include "room/directory/token.h"
+#include "room/directory/work/area.h"
+#include "room/directory/db/engine_priv.h"
+#include "room/directory/login/guard.h"
+#include "room/directory/notice/send.h"
+#include "room/directory/login/link.h"
+#include "room/directory/login/old_login.h"
+#include "room/directory/route/srs_secret.h"
+#include "room/directory/rights/token.h"
 
 #define MINUTE_MS (60 * 1000LL)
 #define HOUR_MS (60 * MINUTE_MS)

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sieve scripts of mailboxes (docs/formats/sieve.md). One of an account's is active or none is. What is here compiles:
+ * the parser is pure (proto/sieve) and its input bounded; running a script over mail is filter's.
+ */
+#ifndef ROOM_DIRECTORY_SCRIPT_H
+#define ROOM_DIRECTORY_SCRIPT_H
+
+#include "proto/sieve/sieve.h"
+#include "room/directory/db/engine.h"
+
+struct script {
+	struct slice name, text;	/* text: where it was asked for */
+	uint64_t size;
+	bool active;
+	int64_t changed_ms;
+};
+
+/* By name, without their texts. */
+NODISCARD int script_list(struct engine *e, struct arena *a, uint64_t account, struct script **ret, size_t *ret_n);
+NODISCARD int script_get(struct engine *e, struct arena *a, uint64_t account, struct slice name, struct script *ret);
+/* Does it compile? ERR_SYNTAX or ERR_TOO_BIG with line and column in *why. */
+NODISCARD int script_check(struct arena *a, struct slice text, struct problem *why);
+/* Checked, within the account's limits (SIEVE_SCRIPTS_MAX, SIEVE_BYTES_MAX: ERR_QUOTA); takes the place of one of that
+ * name. dry: only whether it could be. */
+NODISCARD int script_put(struct engine *e, struct arena *a, uint64_t account, struct slice name, struct slice text,
+			 bool dry, int64_t now_ms, struct problem *why);
+/* This one and no other; an empty name: none. */
+NODISCARD int script_activate(struct engine *e, uint64_t account, struct slice name, struct problem *why);
+NODISCARD int script_rename(struct engine *e, uint64_t account, struct slice name, struct slice to, int64_t now_ms,
+			    struct problem *why);
+/* ERR_CONFLICT: it is the active one. */
+NODISCARD int script_remove(struct engine *e, uint64_t account, struct slice name, struct problem *why);
+
+/* What runs over a message for this account: the first `run` of the scripts, the others are there to be included. */
+struct rules {
+	struct script *scripts;
+	size_t n, run;
+	bool mailboxes;	/* one of them asks which there are */
+	struct slice zone;	/* of dates; empty: UTC */
+};
+NODISCARD int rules_of(struct engine *e, struct arena *a, uint64_t account, struct rules *ret);
+/* Are there any? (RouteTarget.rules) */
+NODISCARD int rules_any(struct engine *e, uint64_t account, bool *ret);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "room/directory/op/recovery.h"
+
+#include "base/err.h"
+#include "room/directory/db/name.h"
+
+static int check_here(struct admin *ad, uint64_t account, const struct name *name, struct slice text)
+{
+	struct domain d;
+	struct account x;
+	int r = domain_get(ad->e, ad->a, name->domain, &d);
+	if (r == ERR_NOT_FOUND)
+		return 0;
+	if (r < 0)
+		return r;
+	if (!account)
+		return problem_set(&ad->why, ERR_INVALID, "recovery",
+				   SLICE_FMT " is in a domain that is here: a recovery address of an admin is outside",
+				   SLICE_ARG(text));
+	r = credential_find(ad->e, ad->a, text, ad->now_ms, &x);
+	if (r == 0 && x.id == account)
+		return problem_set(&ad->why, ERR_INVALID, "recovery",
+				   SLICE_FMT " leads to the mailbox itself: the recovery address is another one",
+				   SLICE_ARG(text));
+	return r < 0 && r != ERR_NOT_FOUND && r != ERR_UNAVAILABLE ? r : 0;
+}
+
+int recovery_take(struct admin *ad, uint64_t account, struct slice *ret)
+{
+	struct name name;
+	struct slice in = admin_get(ad, "recovery");
+	*ret = (struct slice){ 0 };
+	if (!in.n)
+		return 0;
+	if (name_parse(ad->a, in, &name) < 0 || name.literal)
+		return problem_set(&ad->why, ERR_INVALID, "recovery", "\"" SLICE_FMT "\" is not an address",
+				   SLICE_ARG(in));
+	*ret = name_text(ad->a, name.local, name.domain);
+	return check_here(ad, account, &name, *ret);
+}
+
+struct slice recovery_reach(const struct domain *d, const struct account *x)
+{
+	return d->hosted || x->hosted ? x->recovery : x->address;
+}

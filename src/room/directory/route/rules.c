@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What runs over a mailbox's mail: its active script, and those that it includes, however deep. */
+#include "base/err.h"
+#include "room/directory/db/engine_priv.h"
+#include "room/directory/noun/responder.h"
+#include "room/directory/noun/script.h"
+
+int rules_any(struct engine *e, uint64_t account, bool *ret)
+{
+	int64_t there = 0;
+	int r = sql_get(e->db, &there, "SELECT EXISTS (SELECT 1 FROM script WHERE account = ?1 AND active = 1)", "i",
+			(int64_t)account);
+	if (r < 0)
+		return r;
+	*ret = there;
+	return there ? 0 : responder_any(e, account, ret);
+}
+
+/* What the settings make runs first. */
+static int add_settings(struct engine *e, struct arena *a, uint64_t account, struct rules *rules)
+{
+	struct responder x;
+	int r = responder_get(e, a, account, &x);
+	struct slice text = r < 0 ? slice_of(NULL, 0) : responder_script(a, &x);
+	if (text.n)
+		*ROWS_MORE(a, &rules->scripts, &rules->n) = (struct script){ .name = SLICE("(settings)"), .text = text };
+	rules->zone = r < 0 ? slice_of(NULL, 0) : x.zone;
+	return r;
+}
+
+static int active_name(struct engine *e, struct arena *a, uint64_t account, struct slice *ret)
+{
+	struct sql_stmt *s = sql_prepare(e->db, "SELECT name FROM script WHERE account = ?1 AND active = 1");
+	sql_bind_int(s, 1, (int64_t)account);
+	int r = sql_step(s);
+	if (r == 1)
+		*ret = column_dup(a, s, 0);
+	sql_done(s);
+	return r == 1 ? 0 : r == 0 ? ERR_NOT_FOUND : r;
+}
+
+static bool has(const struct rules *rules, struct slice name)
+{
+	for (size_t i = 0; i < rules->n; i++) {
+		if (slice_eq(rules->scripts[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* One more, where it is there and not among them; a name that leads nowhere is told in the run. */
+static int add(struct engine *e, struct arena *a, uint64_t account, struct slice name, struct rules *rules)
+{
+	struct script script;
+	if (has(rules, name))
+		return 0;
+	int r = script_get(e, a, account, name, &script);
+	if (r == 0)
+		*ROWS_MORE(a, &rules->scripts, &rules->n) = script;
+	return r == ERR_NOT_FOUND ? 0 : r;
+}
+
+static int add_included(struct engine *e, struct arena *a, uint64_t account, size_t i, struct rules *rules)
+{
+	struct sieve_script *compiled;
+	struct sieve_error why;
+	struct sieve_include include;
+	size_t at = 0;
+	int r = sieve_compile(a, rules->scripts[i].text, &compiled, &why);
+	if (r < 0)
+		return 0;	/* told in the run, too */
+	rules->mailboxes |= sieve_asks_mailboxes(compiled);
+	while (r == 0 && sieve_next_include(compiled, &at, &include)) {
+		if (!include.global)
+			r = add(e, a, account, include.name, rules);
+	}
+	return r;
+}
+
+int rules_of(struct engine *e, struct arena *a, uint64_t account, struct rules *ret)
+{
+	struct rules rules = { 0 };
+	struct slice name;
+	int r = add_settings(e, a, account, &rules);
+	if (r < 0)
+		return r;
+	r = active_name(e, a, account, &name);
+	if (r == 0)
+		r = add(e, a, account, name, &rules);
+	rules.run = rules.n;
+	for (size_t i = 0; r == 0 && i < rules.n; i++)
+		r = add_included(e, a, account, i, &rules);
+	if (r < 0 && r != ERR_NOT_FOUND)
+		return r;
+	*ret = rules;
+	return 0;
+}

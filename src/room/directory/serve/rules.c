@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DIRECTORY_RULES: what runs over a mailbox's mail, for whom it is, and, where a script asks, which mailboxes there
+ * are: the shard says that.
+ */
+#include "base/err.h"
+#include "ipc/store.pb-c.h"
+#include "room/directory/noun/addressing.h"
+#include "room/directory/directory_priv.h"
+#include "room/directory/db/engine_priv.h"
+#include "room/directory/db/name.h"
+#include "room/directory/noun/script.h"
+
+/* The mailbox's address, then the aliases that lead to it alone. */
+static int addresses_of(struct engine *e, struct arena *a, const struct account *x, struct slice **ret, size_t *ret_n)
+{
+	struct slice *rows = NULL;
+	size_t n = 0;
+	int r;
+	*ROWS_MORE(a, &rows, &n) = x->address;
+	struct sql_stmt *s = sql_prepare(
+		e->db, "SELECT address.local, domain.name FROM target JOIN address ON address.id = target.address"
+		       " JOIN domain ON domain.id = address.domain WHERE target.name = ?1 AND address.type = 1"
+		       " ORDER BY address.id LIMIT 1000");
+	sql_bind_blob(s, 1, x->address);
+	while ((r = sql_step(s)) == 1)
+		*ROWS_MORE(a, &rows, &n) = name_text(a, sql_blob(s, 0), sql_blob(s, 1));
+	sql_done(s);
+	*ret = rows;
+	*ret_n = n;
+	return r;
+}
+
+enum { NAMES_BYTES_MAX = 32 * 1024 };	/* of mailboxes; scripts and these fit a frame */
+
+struct asked {
+	struct directory *d;
+	struct ipc_call *call;
+	struct account x;
+	Postern__RulesReply reply;
+	size_t bytes, room;
+	struct slice last;
+};
+
+static void ask_mailboxes(struct asked *q);
+
+static void add_mailbox(struct asked *q, ProtobufCBinaryData name)
+{
+	struct arena *a = q->call->arena;
+	if (q->reply.n_mailboxes == q->room) {
+		q->room = q->room ? 2 * q->room : 32;
+		ProtobufCBinaryData *more = ARENA_ARRAY(a, ProtobufCBinaryData, q->room);
+		for (size_t i = 0; i < q->reply.n_mailboxes; i++)
+			more[i] = q->reply.mailboxes[i];
+		q->reply.mailboxes = more;
+	}
+	q->last = arena_dup(a, bytes_of(&name));
+	q->bytes += q->last.n + 4;
+	q->reply.mailboxes[q->reply.n_mailboxes++] = data_of(q->last);
+}
+
+/* Without the shard's word a script would file mail elsewhere than it says: who asks comes again. */
+static void on_mailboxes(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct asked *q = ctx;
+	const Postern__FoldersReply *r = (const Postern__FoldersReply *)msg;
+	if (fd >= 0)
+		close(fd);
+	if (err < 0) {
+		ipc_fail(q->call, err == ERR_NOT_FOUND ? err : ERR_UNAVAILABLE, NULL);
+		return;
+	}
+	for (size_t i = 0; i < r->n_folders && q->bytes < NAMES_BYTES_MAX; i++) {
+		if (!r->folders[i]->closed)
+			add_mailbox(q, r->folders[i]->name);
+		else
+			q->last = arena_dup(q->call->arena, bytes_of(&r->folders[i]->name));
+	}
+	if (r->more && r->n_folders && q->bytes < NAMES_BYTES_MAX)
+		ask_mailboxes(q);
+	else
+		ipc_reply(q->call, &q->reply.base, -1);
+}
+
+static void ask_mailboxes(struct asked *q)
+{
+	Postern__FoldersRequest req = POSTERN__FOLDERS_REQUEST__INIT;
+	req.account_id = q->x.id;
+	req.after = data_of(q->last);
+	room_call(q->d->room, ROLE_STORE, q->x.shard, POSTERN__STORE_OP__STORE_FOLDERS, &req.base, NULL, 0, STORE_MS,
+		  on_mailboxes, q);
+}
+
+static void fill_scripts(Postern__RulesReply *reply, const struct rules *rules, struct arena *a)
+{
+	reply->run = (uint32_t)rules->run;
+	reply->zone = arena_str(a, rules->zone);
+	reply->n_scripts = rules->n;
+	reply->scripts = ARENA_ARRAY(a, Postern__RulesScript *, rules->n + 1);
+	for (size_t i = 0; i < rules->n; i++) {
+		reply->scripts[i] = ARENA_NEW(a, Postern__RulesScript);
+		postern__rules_script__init(reply->scripts[i]);
+		reply->scripts[i]->name = arena_str(a, rules->scripts[i].name);
+		reply->scripts[i]->text = data_of(rules->scripts[i].text);
+	}
+}
+
+static int fill_addresses(struct engine *e, struct asked *q, struct arena *a)
+{
+	struct addressing how;
+	struct slice *addresses = NULL;
+	size_t n = 0;
+	int r = addressing_get(e, a, q->x.domain, &how);
+	if (r == 0)
+		r = addresses_of(e, a, &q->x, &addresses, &n);
+	if (r < 0)
+		return r;
+	q->reply.separator = how.separator ? arena_printf(a, "%c", how.separator) : (char *)"";
+	q->reply.n_addresses = n;
+	q->reply.addresses = ARENA_ARRAY(a, ProtobufCBinaryData, n + 1);
+	for (size_t i = 0; i < n; i++)
+		q->reply.addresses[i] = data_of(addresses[i]);
+	return 0;
+}
+
+void serve_rules(struct ipc_call *call, void *ctx)
+{
+	struct room *room = ctx;
+	struct directory *d = room->state;
+	const Postern__RulesRequest *req = (const Postern__RulesRequest *)call->req;
+	struct asked *q = ARENA_NEW(call->arena, struct asked);
+	struct rules rules = { 0 };
+	*q = (struct asked){ .d = d, .call = call, .reply = POSTERN__RULES_REPLY__INIT };
+	int r = account_by_id(d->e, call->arena, req->account_id, &q->x);
+	if (r == 0)
+		r = rules_of(d->e, call->arena, q->x.id, &rules);
+	if (r == 0)
+		r = fill_addresses(d->e, q, call->arena);
+	if (r < 0) {
+		ipc_fail(call, r == ERR_NOT_FOUND ? r : ERR_UNAVAILABLE, NULL);
+		return;
+	}
+	fill_scripts(&q->reply, &rules, call->arena);
+	if (rules.mailboxes)
+		ask_mailboxes(q);
+	else
+		ipc_reply(call, &q->reply.base, -1);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The picture of an area: all its folders are listed page by page, then the rows follow in one transaction (none where
+ * nothing differs). Whoever shows or changes candidates waits for it; a route into an area has it done a moment later.
+ */
+#include "room/directory/work/area.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/event.h"
+#include "ipc/store.pb-c.h"
+#include "room/directory/db/engine_priv.h"
+
+struct looking {
+	struct directory *d;
+	struct arena *a;
+	uint64_t domain;
+	struct account area;
+	struct candidate *rows;
+	size_t n;
+	struct slice last; /* folder name of the page before */
+	area_done_fn *fn;
+	void *ctx;
+};
+
+static void end(struct looking *l, int err)
+{
+	area_done_fn *fn = l->fn;
+	void *ctx = l->ctx;
+	directory_check_disk(l->d);
+	arena_free(&l->a);
+	free(l);
+	if (fn)
+		fn(ctx, err);
+}
+
+static void ask_page(struct looking *l);
+
+static void take_page(struct looking *l, const Postern__FoldersReply *reply)
+{
+	for (size_t i = 0; i < reply->n_folders; i++) {
+		const Postern__Folder *f = reply->folders[i];
+		struct candidate c = {
+			.domain = l->domain,
+			.messages = f->messages,
+			.bytes = f->bytes,
+			.first_ms = f->first_ms,
+			.last_ms = f->last_ms,
+		};
+		struct slice name = bytes_of(&f->name);
+		if (i + 1 == reply->n_folders)
+			l->last = arena_dup(l->a, name);
+		if (!f->closed && f->messages &&
+		    candidate_of_folder(l->a, name, &c.generation, &c.local) == 0)
+			*ROWS_MORE(l->a, &l->rows, &l->n) = c;
+	}
+}
+
+static int apply(struct looking *l)
+{
+	struct engine *e = l->d->e;
+	bool changed = false;
+	size_t settled = 0;
+	int r = engine_begin(e);
+	if (r < 0)
+		return r;
+	r = candidate_refresh(e, l->a, l->domain, l->rows, l->n, &changed);
+	if (r == 0)
+		r = transfer_settle(e, l->a, l->domain, (struct slice){ 0 }, clock_wall_ms(), &settled);
+	if (r < 0 || (!changed && !settled)) {
+		engine_rollback(e);
+		return r;
+	}
+	r = engine_commit(e);
+	if (r == 0 && settled)
+		transfers_run(l->d);
+	return r;
+}
+
+/* The shard lost sight of an area only where it was restored from before its making. */
+static void area_missing(struct looking *l)
+{
+	ev(EV_WARN, "directory.area.missing", KSL("area", l->area.address));
+	if (account_set_state(l->d->e, l->area.id, ACCOUNT_MADE) == 0)
+		finish_accounts(l->d);
+}
+
+static void on_page(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct looking *l = ctx;
+	const Postern__FoldersReply *reply = (const Postern__FoldersReply *)msg;
+	if (fd >= 0)
+		close(fd);
+	if (err == ERR_NOT_FOUND && l->area.state == ACCOUNT_LIVE)
+		area_missing(l);
+	if (err < 0) {
+		end(l, err == ERR_NOT_FOUND ? 0 : err);
+		return;
+	}
+	take_page(l, reply);
+	if (reply->more && reply->n_folders)
+		ask_page(l);
+	else
+		end(l, apply(l));
+}
+
+static void ask_page(struct looking *l)
+{
+	Postern__FoldersRequest req = POSTERN__FOLDERS_REQUEST__INIT;
+	req.account_id = l->area.id;
+	req.after = data_of(l->last);
+	room_call(l->d->room, ROLE_STORE, l->area.shard, POSTERN__STORE_OP__STORE_FOLDERS, &req.base,
+		  NULL, 0, STORE_MS, on_page, l);
+}
+
+void area_sync(struct directory *d, uint64_t domain, area_done_fn *fn, void *ctx)
+{
+	struct addressing x;
+	struct looking *l = calloc(1, sizeof(*l));
+	bug_if(!l);
+	*l = (struct looking){ .d = d, .a = arena_new(), .domain = domain, .fn = fn, .ctx = ctx };
+	int r = addressing_get(d->e, l->a, domain, &x);
+	if (r == 0 && x.area)
+		r = account_by_id(d->e, l->a, x.area, &l->area);
+	if (r < 0 || !x.area)
+		end(l, r);
+	else
+		ask_page(l);
+}
+
+/* --- when --------------------------------------------------------------------------------------------- */
+
+static void on_touched(uv_timer_t *t)
+{
+	struct directory *d = t->data;
+	struct arena *a = arena_new();
+	size_t at = 0;
+	void *value;
+	struct slice key;
+	while (map_next(d->areas, &at, &key, &value)) {
+		struct addressing x;
+		uint64_t id;
+		memcpy(&id, key.p, sizeof(id));
+		if (addressing_of_area(d->e, a, id, &x) == 0)
+			area_sync(d, x.domain, NULL, NULL);
+	}
+	map_free(&d->areas);
+	d->areas = map_new();
+	arena_free(&a);
+}
+
+void area_touch(struct directory *d, uint64_t account)
+{
+	map_put(d->areas, map_key_u64(&account), d);
+	if (!uv_is_active((uv_handle_t *)&d->look))
+		uv_timer_start(&d->look, on_touched, AREA_LOOK_MS, 0);
+}
+
+void area_init(struct directory *d)
+{
+	d->areas = map_new();
+	list_init(&d->transfers);
+	bug_if(uv_timer_init(d->room->loop, &d->look) < 0);
+	d->look.data = d;
+	/* What was routed there before a crash. */
+	area_look_all(d);
+}
+
+void area_look_all(struct directory *d)
+{
+	struct arena *a = arena_new();
+	struct addressing *rows;
+	size_t n = 0;
+	if (addressing_areas(d->e, a, &rows, &n) < 0)
+		n = 0;
+	for (size_t i = 0; i < n; i++)
+		area_touch(d, rows[i].area);
+	arena_free(&a);
+}
+
+/* --- age ---------------------------------------------------------------------------------------------- */
+
+struct pruning {
+	struct directory *d;
+	uint64_t domain, area;
+	uint32_t shard;
+	int64_t before_ms;
+	uint64_t messages;
+};
+
+static void prune(struct pruning *p);
+
+static void on_pruned(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct pruning *p = ctx;
+	const Postern__DropReply *reply = (const Postern__DropReply *)msg;
+	if (fd >= 0)
+		close(fd);
+	if (err == 0)
+		p->messages += reply->messages;
+	if (err == 0 && reply->more) {
+		prune(p);
+		return;
+	}
+	if (err < 0 && err != ERR_NOT_FOUND)
+		ev(EV_WARN, "directory.area.unpruned", KI("area", p->area), KS("error", err_name(err)));
+	if (p->messages) {
+		ev(EV_INFO, "directory.area.pruned", KI("area", p->area), KI("messages", p->messages));
+		area_sync(p->d, p->domain, NULL, NULL);
+	}
+	free(p);
+}
+
+static void prune(struct pruning *p)
+{
+	Postern__PruneRequest req = POSTERN__PRUNE_REQUEST__INIT;
+	req.account_id = p->area;
+	req.before_ms = p->before_ms;
+	room_call(p->d->room, ROLE_STORE, p->shard, POSTERN__STORE_OP__STORE_PRUNE, &req.base, NULL, 0,
+		  STORE_MS, on_pruned, p);
+}
+
+void area_prune_all(struct directory *d, int64_t now_ms)
+{
+	enum { DAY_MS = 24 * 3600 * 1000 };
+	struct arena *a = arena_new();
+	struct addressing *rows;
+	size_t n = 0;
+	if (addressing_areas(d->e, a, &rows, &n) < 0)
+		n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct account area;
+		struct pruning *p = calloc(1, sizeof(*p));
+		bug_if(!p);
+		*p = (struct pruning){ .d = d, .domain = rows[i].domain, .area = rows[i].area };
+		p->before_ms = now_ms - (int64_t)rows[i].days * DAY_MS;
+		if (account_by_id(d->e, a, p->area, &area) < 0) {
+			free(p);
+			continue;
+		}
+		p->shard = area.shard;
+		prune(p);
+	}
+	arena_free(&a);
+}
