@@ -79,6 +79,11 @@ NODISCARD int admin_domain(struct admin *ad, struct slice name, struct domain *r
 NODISCARD int admin_address(struct admin *ad, struct domain *ret_domain, struct slice *ret_local);
 NODISCARD int admin_mailbox(struct admin *ad, struct domain *ret_domain, struct account *ret);
 
+/* Does the operation, or refuses one that has no function. table.c */
+void admin_run(struct admin *ad);
+/* Of the object that the operation names; ERR_UNSUPPORTED where such things have no revisions. */
+NODISCARD int admin_revision(struct admin *ad, struct slice *ret);
+
 /* Opens the transaction of a change. */
 NODISCARD int admin_begin(struct admin *ad);
 /* The change of this operation and its audit row; durable when 0. object: what it was done to. */
