@@ -70,6 +70,22 @@ static void hosts(void **state)
 		assert_int_equal(web_host_check(T(cases[i].host), T("mail.example.test:2443")), cases[i].err);
 }
 
+static void names_of_hosts(void **state)
+{
+	static const struct {
+		const char *host, *name;
+	} cases[] = {
+		{ "A.example.test", "A.example.test" }, { "a.example.test:8443", "a.example.test" },
+		{ "[::1]:443", "[::1]" }, { "a:@evil", NULL }, { "evil@a", NULL }, { "a:", NULL }, { "", NULL }, { "a b", NULL },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct slice name = SLICE("untouched");
+		int r = web_host_name(T(cases[i].host), &name);
+		assert_int_equal(r, cases[i].name ? 0 : ERR_SYNTAX);
+		assert_true(slice_eq(name, T(cases[i].name ? cases[i].name : "untouched")));
+	}
+}
+
 static void old_names(void **state)
 {
 	static const struct {
@@ -208,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(authorities), cmocka_unit_test(hosts),		 cmocka_unit_test(forwarded),
 		cmocka_unit_test(redirects),   cmocka_unit_test(redirect_limit),
+		cmocka_unit_test(names_of_hosts),
 		cmocka_unit_test(old_names),   cmocka_unit_test(moves),		 cmocka_unit_test(moved_in_clear),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

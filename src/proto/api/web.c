@@ -48,6 +48,11 @@ static int split(struct slice host, struct slice *ret_name)
 	return 0;
 }
 
+int web_host_name(struct slice host, struct slice *ret)
+{
+	return split(host, ret);
+}
+
 int web_host_check(struct slice host, struct slice authority)
 {
 	struct slice name, ours;

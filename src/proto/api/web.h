@@ -15,6 +15,9 @@ NODISCARD int web_authority(struct slice url, struct slice *ret);
  * the port says, since ports are mapped. ERR_SYNTAX: no host and port at all. ERR_NOT_FOUND: another host. */
 NODISCARD int web_host_check(struct slice host, struct slice authority);
 
+/* The name of a Host header without its port (in host). ERR_SYNTAX. */
+NODISCARD int web_host_name(struct slice host, struct slice *ret);
+
 /* A header that tells what a proxy was asked for, or where to pretend that the request went: nobody in front of us sets
  * these, so whoever sends one wants to be believed. */
 bool web_is_forwarded(struct slice header);

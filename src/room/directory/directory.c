@@ -125,6 +125,7 @@ static ipc_handler_fn *const handlers[POSTERN__DIRECTORY_OP__DIRECTORY_QUOTA + 1
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS] = serve_move_progress,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_RULES] = serve_rules,
 	[POSTERN__DIRECTORY_OP__DIRECTORY_QUOTA] = serve_quota,
+	[POSTERN__DIRECTORY_OP__DIRECTORY_HOST] = serve_host,
 };
 
 static const struct sandbox_policy sandbox = { .allow = SANDBOX_DISK, .nofile = 4096 };

@@ -64,7 +64,7 @@ ipc_handler_fn serve_rules;
 ipc_handler_fn serve_login_result;
 ipc_handler_fn serve_session;
 ipc_handler_fn serve_route, serve_sender, serve_credential, serve_grant, serve_rehash, serve_admin, serve_move_next,
-	serve_move_progress, serve_quota;
+	serve_move_progress, serve_quota, serve_host;
 
 /* A link to a page of ours: only configuration says where it leads (web.url), never a request. */
 const char *web_link(struct directory *d, struct arena *a, const char *path);

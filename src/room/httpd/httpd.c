@@ -149,7 +149,7 @@ static void on_reload(struct room *room)
 static void finish(struct httpd *h)
 {
 	list_each(r, &h->requests, struct request, link) {
-		if (r->state == REQUEST_WAIT)
+		if (r->state == REQUEST_WAIT || r->state == REQUEST_HOST)
 			request_fail(r, 503, "the service is stopping", NULL);
 	}
 	uv_timer_stop(&h->drain);

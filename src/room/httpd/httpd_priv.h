@@ -35,9 +35,9 @@ struct httpd {
 	uint64_t served, refused;
 };
 
-/* HEADERS: nothing looked at yet. BODY: taking the body. WAIT: suspended, a room was asked. ANSWER:
+/* HEADERS: nothing looked at yet. HOST: suspended, directory was asked about the Host. BODY: taking the body. WAIT: suspended, a room was asked. ANSWER:
  * status and out (or out_fd) are there. SENT: handed to the daemon. */
-enum request_state { REQUEST_HEADERS, REQUEST_BODY, REQUEST_WAIT, REQUEST_ANSWER, REQUEST_SENT };
+enum request_state { REQUEST_HEADERS, REQUEST_HOST, REQUEST_BODY, REQUEST_WAIT, REQUEST_ANSWER, REQUEST_SENT };
 
 struct request {
 	struct list link;
@@ -69,6 +69,7 @@ struct request {
 	int out_fd; /* instead of out; -1 for none */
 	uint64_t out_size;
 	char allow[64];
+	enum { HOST_NOT_ASKED, HOST_SERVED, HOST_FOREIGN } host; /* directory's word on a name that is not the configured one */
 	bool moved; /* asked of an old name: the answer leads to the configured one */
 };
 

@@ -95,7 +95,7 @@ bool request_call_end(struct request *r)
 
 void request_done(struct request *r, unsigned status)
 {
-	bool suspended = r->state == REQUEST_WAIT;
+	bool suspended = r->state == REQUEST_WAIT || r->state == REQUEST_HOST;
 	if (r->state == REQUEST_ANSWER || r->state == REQUEST_SENT)
 		return;
 	r->status = status;
@@ -287,8 +287,40 @@ static void request_move(struct request *r)
 	request_done(r, 308);
 }
 
+/* The daemon calls again with the same headers. */
+static void on_host(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct request *r = ctx;
+	if (fd >= 0)
+		close(fd);
+	if (!request_call_end(r) || r->state != REQUEST_HOST)
+		return;
+	if (err < 0) {
+		request_fail_err(r, err, NULL);
+		return;
+	}
+	r->host = ((const Postern__HostReply *)reply)->served ? HOST_SERVED : HOST_FOREIGN;
+	r->state = REQUEST_HEADERS;
+	MHD_resume_connection(r->conn);
+	httpd_kick(r->httpd);
+}
+
+/* Domains have alternate names that lead here: directory knows which just now. */
+static void ask_host(struct request *r)
+{
+	Postern__HostRequest m = POSTERN__HOST_REQUEST__INIT;
+	struct slice name = { 0 };
+	IGNORE(web_host_name(slice_str(header(r, MHD_HTTP_HEADER_HOST)), &name), "is_for_us read it");
+	m.name.data = (uint8_t *)(uintptr_t)name.p;
+	m.name.len = name.n;
+	MHD_suspend_connection(r->conn);
+	request_call_begin(r);
+	room_call(r->httpd->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_HOST, &m.base, NULL, 0, HTTPD_CALL_MS,
+		  on_host, r);
+}
+
 /* From outside: one Host, and it is ours; no header that wants to be believed about where the request went; a path and
- * nothing else as target. An old name is sent on with 308, as requests in clear are: a method is never made another. */
+ * nothing else as target. Which Host it was is forgotten then: links and redirects name the configured one. An old name is sent on with 308, as requests in clear are: a method is never made another. */
 static bool is_for_us(struct request *r, const char *method)
 {
 	struct header_scan scan = { 0 };
@@ -303,9 +335,11 @@ static bool is_for_us(struct request *r, const char *method)
 	else if (err == ERR_NOT_FOUND && !scan.tokens && web_may_move(slice_str(method), r->target) &&
 		 web_is_old(scan.host, web_name(r->httpd->web), web_old_names(r->httpd->web)))
 		request_move(r);
-	else if (err == ERR_NOT_FOUND)
+	else if (err == ERR_NOT_FOUND && r->host == HOST_NOT_ASKED)
+		r->state = REQUEST_HOST;
+	else if (err == ERR_NOT_FOUND && r->host == HOST_FOREIGN)
 		request_fail(r, 421, "this host is not served here", NULL);
-	else if (err < 0)
+	else if (err < 0 && err != ERR_NOT_FOUND)
 		request_fail(r, 400, "expected one Host header with a name and perhaps a port", NULL);
 	return r->state == REQUEST_HEADERS;
 }
@@ -439,6 +473,10 @@ enum MHD_Result request_step(struct request *r, const char *method, const char *
 			route(r, method);
 		if (r->state == REQUEST_HEADERS)
 			expect_body(r, method);
+		if (r->state == REQUEST_HOST) {
+			ask_host(r);
+			return MHD_YES;
+		}
 		return r->state == REQUEST_ANSWER && !small_body_comes(r) ? send_answer(r)
 									  : MHD_YES;
 	}

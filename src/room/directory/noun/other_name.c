@@ -53,6 +53,15 @@ int other_name_find(struct engine *e, struct slice name, uint64_t *ret)
 	return r;
 }
 
+int other_name_is_alternate(struct engine *e, struct arena *a, struct slice name)
+{
+	struct slice normal, label;
+	uint64_t id;
+	if (name_domain(a, name, &normal) < 0 || !below_base(e, normal, &label) || slice_find_byte(label, '.', 0) >= 0)
+		return ERR_NOT_FOUND;
+	return other_name_find(e, normal, &id);
+}
+
 /* The letters of the name without its dots; no two hyphens in a row, so that it never looks like an A-label. */
 static size_t label_of(struct slice name, uint8_t out[LABEL_CUT])
 {

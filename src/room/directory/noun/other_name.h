@@ -20,6 +20,8 @@ NODISCARD int other_name_free(struct engine *e, struct arena *a, struct slice na
 
 /* The domain behind another name. ERR_NOT_FOUND. */
 NODISCARD int other_name_find(struct engine *e, struct slice name, uint64_t *ret);
+/* Is it the alternate name of a domain just now, in whatever case? An alias domain is none. ERR_NOT_FOUND. */
+NODISCARD int other_name_is_alternate(struct engine *e, struct arena *a, struct slice name);
 /* Empty where there is no base. */
 NODISCARD int other_name_alternate(struct engine *e, struct arena *a, uint64_t domain, struct slice *ret);
 NODISCARD int alias_domain_list(struct engine *e, struct arena *a, uint64_t domain, struct slice **ret, size_t *ret_n);
