@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """ManageSieve (RFC 5804) as clients speak it, on a running instance."""
 import itertools
+import os
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
 from harness import wait_until
+from harness.doors import NONE, logs_in
 from peers.managesieve import ManageSieve
 
 PASSWORD = "Correct-horse-1"
@@ -164,6 +167,48 @@ def test_a_new_password_ends_the_session(house):
     client.send("LISTSCRIPTS\r\n")
     assert client.answer().status == "BYE"
     assert house.session(password="Another-horse-2").scripts() == {}
+
+
+def test_an_app_password_opens_it_where_it_is_for_it(house):
+    def made(name, *protocols):
+        words = [word for p in protocols for word in ("--protocol", p)]
+        return house.postern.json("apppassword", "add", house.joe, name, *words)
+
+    mail, rules, both = made("mail", "imap", "pop3", "submission"), made("rules", "sieve"), made("both")
+    assert rules["protocols"] == ["sieve"] and both["protocols"] == ["imap", "pop3", "submission", "sieve"]
+    assert not house.connect().start_tls().login(house.joe, mail["password"]).ok
+    assert logs_in(house.postern, house.joe, rules["password"]) == NONE
+    client, other = house.session(password=rules["password"]), house.session(password=both["password"])
+    own = house.session()
+    assert client.do("PUTSCRIPT", "a", "keep;").ok and other.scripts() == {"a": False}
+    house.postern.cli("apppassword", "remove", house.joe, "rules")
+    client.send("LISTSCRIPTS\r\n")
+    assert client.answer().status == "BYE"
+    assert not house.connect().start_tls().login(house.joe, rules["password"]).ok
+    assert other.scripts() == own.scripts() == {"a": False}     # those of the other passwords go on
+    house.postern.cli("mailbox", "password", house.joe, "--password-stdin", stdin="Another-horse-2\n")
+    for session in (other, own):
+        session.send("LISTSCRIPTS\r\n")
+        assert session.answer().status == "BYE"
+
+
+@pytest.mark.parametrize("end", ["LOGOUT", "UNAUTHENTICATE", "gone", "goodbye"])
+def test_what_the_login_gave_is_given_back(postern, end):
+    """Nothing of the session is left in the directory's table of tokens, however it ended."""
+    postern.add_domain("example.test")
+    postern.add_mailbox("joe@example.test", PASSWORD)
+    client = ManageSieve(postern.port("sieve")).start_tls()
+    assert client.login("joe@example.test", PASSWORD).ok and client.scripts() == {}
+    if end == "gone":
+        client.sock.close()
+    elif end == "goodbye":
+        client.send("X" * 200000)       # a line without an end
+    else:
+        assert client.do(end).ok
+    wait_until(lambda: postern.room("sieved")["counters"]["logouts"] == 1, 10, "the session's end")
+    postern.stop()
+    with sqlite3.connect(os.path.join(postern.dir, "data", "directory", "directory.db")) as db:
+        assert db.execute("SELECT count(*) FROM token").fetchone() == (0,)
 
 
 def test_sessions_outlive_a_crash_of_directory(house):

@@ -2,7 +2,7 @@
 /* App passwords. */
 #include "proto/api/ops.h"
 
-static const char *const protocols[] = { "imap", "pop3", "submission", NULL };
+static const char *const protocols[] = { "imap", "pop3", "submission", "sieve", NULL };
 
 /* clang-format off */
 #define P_APP_NAME { "name", API_STR, .required = true, .positional = true, .min = 1, .max = 64, .help = "what it is for, such as telephone" }
@@ -10,7 +10,7 @@ static const char *const protocols[] = { "imap", "pop3", "submission", NULL };
 static const struct api_param app_add[] = {
 	P_ADDRESS(.required = true, .positional = true),
 	P_APP_NAME,
-	{ "protocol", API_CHOICE, .many = true, .choices = protocols, .help = "what it opens, several times (all three)" },
+	{ "protocol", API_CHOICE, .many = true, .choices = protocols, .help = "what it opens, several times (all of them)" },
 };
 static const struct api_param app_list[] = { P_ADDRESS(.required = true, .positional = true) };
 static const struct api_param app_one[] = { P_ADDRESS(.required = true, .positional = true), P_APP_NAME };

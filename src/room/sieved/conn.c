@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/auth.pb-c.h"
+#include "ipc/directory.pb-c.h"
 #include "proto/sieve/sieve.h"
 
 struct conn {
@@ -83,6 +84,26 @@ static void forget(struct conn *c)
 	buf_clear(&c->login.address);
 }
 
+static void on_given_back(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct sieved *d = ctx;
+	d->count.logouts += err == 0 && ((const Postern__AdminReply *)reply)->status == 200;
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What the login gave is given back; where directory cannot be asked, the token ends by itself. */
+static void give_back(struct conn *c)
+{
+	Postern__AdminRequest req = POSTERN__ADMIN_REQUEST__INIT;
+	req.operation = (char *)"session.remove";
+	req.token = data_of(buf_view(&c->login.token));
+	if (req.token.len)
+		room_call(c->d->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, &req.base, NULL, 0,
+			  SIEVED_ASK_MS, on_given_back, c->d);
+	forget(c);
+}
+
 static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct conn *c = ctx;
@@ -121,7 +142,7 @@ static void op_login(void *ctx, const struct sasl *s)
 /* A request that is under way stays: it may be the one that tells us. */
 static void op_logout(void *ctx)
 {
-	forget(ctx);
+	give_back(ctx);
 }
 
 /* ---- requests ---- */
@@ -180,7 +201,7 @@ static void on_end(void *ctx, int err)
 	room_call_cancel(&c->question);
 	sieved_request_free(&c->request);
 	managesieve_free(&c->server);
-	forget(c);
+	give_back(c);
 	buf_fini(&c->login.token);
 	buf_fini(&c->login.address);
 	stream_free(&c->stream);

@@ -56,6 +56,7 @@ static void on_stats(struct room *room, struct stats *stats)
 	front_stats(&me.front, stats);
 	stats_add(stats, "logins", me.count.logins);
 	stats_add(stats, "logins.failed", me.count.failed_logins);
+	stats_add(stats, "logouts", me.count.logouts);
 	stats_add(stats, "starttls", me.count.starttls);
 	stats_add(stats, "requests", me.count.requests);
 }

@@ -15,7 +15,7 @@ struct sieved {
 	struct front front;
 	struct list conns;
 	struct {
-		int64_t logins, failed_logins, starttls, requests;
+		int64_t logins, failed_logins, logouts, starttls, requests;
 	} count;
 };
 

@@ -8,7 +8,7 @@
 
 #include <openssl/sha.h>
 
-static const char *const protocols[] = { "imap", "pop3", "submission" };
+static const char *const protocols[] = { "imap", "pop3", "submission", "sieve" };
 
 unsigned app_protocol(const char *name)
 {

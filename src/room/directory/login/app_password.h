@@ -15,7 +15,7 @@ enum {
 	APP_PASSWORD_USED_MS = 3600 * 1000,	/* its last use is noted so often */
 };
 
-enum { APP_IMAP = 1, APP_POP3 = 2, APP_SUBMISSION = 4 };
+enum { APP_IMAP = 1, APP_POP3 = 2, APP_SUBMISSION = 4, APP_SIEVE = 8 };
 
 struct app_password {
 	uint64_t id, account;

@@ -22,7 +22,7 @@ static unsigned take_protocols(struct admin *ad)
 	for (size_t i = 0; i < ad->n_fields; i++)
 		if (slice_eq(ad->fields[i].name, SLICE("protocol")))
 			found |= app_protocol(arena_str(ad->a, ad->fields[i].value));
-	return found ? found : APP_IMAP | APP_POP3 | APP_SUBMISSION;
+	return found ? found : APP_IMAP | APP_POP3 | APP_SUBMISSION | APP_SIEVE;
 }
 
 void op_app_password_add(struct admin *ad)

@@ -209,11 +209,13 @@ void op_session_remove(struct admin *ad)
 		admin_refuse(ad, r);
 		return;
 	}
+	/* A mail program's session has no row in the audit where it begins, so none where it ends. */
+	bool program = ad->who.token.kind == TOKEN_SESSION && ad->who.token.scopes.n;
 	r = token_remove(ad->e, ad->who.token.id);
 	if (r < 0)
 		admin_rollback(ad);
 	else
-		r = admin_commit(ad, ad->who.login);
+		r = program ? engine_commit(ad->e) : admin_commit(ad, ad->who.login);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else

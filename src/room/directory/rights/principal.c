@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who asks: a token becomes its holder, and the holder's offices become hats. */
 #include "base/err.h"
+#include "room/directory/login/app_password.h"
 #include "room/directory/noun/staff.h"
 
 struct principal principal_local(struct arena *a)
@@ -87,6 +88,18 @@ int principal_version(struct engine *e, struct arena *a, int64_t holder, uint64_
 	return self_of(e, a, &p, &self, ret);
 }
 
+/* A session ends with the password that made it; the one of a mail program with the program's own, too. */
+static int check_version(struct engine *e, const struct token *t, uint64_t version)
+{
+	bool app = false;
+	int r = 0;
+	if (t->kind != TOKEN_SESSION || t->version == version)
+		return 0;
+	if (t->scopes.n && t->holder < 0)
+		r = app_password_is(e, (uint64_t)-t->holder, t->version, APP_SIEVE, &app);
+	return r < 0 ? r : app ? 0 : ERR_NOT_FOUND;
+}
+
 int principal_of(struct engine *e, struct arena *a, struct slice text, int64_t now_ms, struct principal *ret)
 {
 	struct principal p = { .has_token = true };
@@ -98,9 +111,14 @@ int principal_of(struct engine *e, struct arena *a, struct slice text, int64_t n
 	r = put_on(e, a, &p, &version);
 	if (r < 0)
 		return r;
-	/* A session ends with the password that made it. */
-	if (p.token.kind == TOKEN_SESSION && p.token.version != version)
-		return ERR_NOT_FOUND;
+	r = check_version(e, &p.token, version);
+	if (r < 0)
+		return r;
+	/* A mail program's session is the mailbox user's, whatever offices he has. */
+	if (p.token.kind == TOKEN_SESSION && p.token.scopes.n) {
+		p.hats += p.n_hats - 1;
+		p.n_hats = 1;
+	}
 	token_touch(e, &p.token, now_ms);
 	*ret = p;
 	return 0;

@@ -3,6 +3,7 @@
  * The whole matrix: every operation of the API's table, asked by every rank about what is its own, a sibling's and a
  * stranger's, with objects that are really there; and rights.txt, which shows it to people.
  */
+#include "room/directory/login/app_password.h"
 #include "room/directory/notice/notice.h"
 #include "room/directory/testing.h"
 
@@ -404,6 +405,12 @@ static void tokens(void **state)
 	assert_int_equal(decide(&w, &p, "mailbox.show", mine, 1, &why), ERR_DENIED);
 	assert_int_equal(decide(&w, &p, "token.add", name, 1, &why), ERR_DENIED);
 	assert_int_equal(principal_of(f->e, f->a, T(""), 20, &p), ERR_NOT_FOUND);
+	/* ... even where its holder is an admin */
+	give_office(f, holder_account(zoe.id), RANK_CUSTOMER_ADMIN, f->customer.id, 0);
+	assert_int_equal(principal_of(f->e, f->a, narrow_text, 20, &p), 0);
+	assert_int_equal(principal_rank(&p), RANK_USER);
+	assert_int_equal(decide(&w, &p, "sieve.list", mine, 1, &why), 0);
+	assert_int_equal(decide(&w, &p, "sieve.list", other, 1, &why), ERR_NOT_FOUND);
 	/* the password changes: the session is over, the key stays; the person goes: both are */
 	assert_int_equal(engine_begin(f->e), 0);
 	assert_int_equal(staff_set_password(f->e, erin, T("{X}"), false, 5), 0);
@@ -414,6 +421,41 @@ static void tokens(void **state)
 	assert_int_equal(staff_remove(f->e, erin), 0);
 	assert_int_equal(engine_commit(f->e), 0);
 	assert_int_equal(principal_of(f->e, f->a, key, 20, &p), ERR_NOT_FOUND);
+}
+
+/* A mail program's session lives as long as the program's password, and only one that is for ManageSieve makes one. */
+static void sessions_of_app_passwords(void **state)
+{
+	struct world w = make_world(*state);
+	struct fixture *f = w.f;
+	struct domain own;
+	struct principal p;
+	char text[PASS_RANDOM_TEXT];
+	static const struct {
+		unsigned protocols;
+		const char *scopes;
+		int want;
+	} cases[] = { { APP_SIEVE, "sieve", 0 },
+		      { APP_IMAP | APP_SIEVE, "sieve", 0 },
+		      { APP_IMAP | APP_POP3 | APP_SUBMISSION, "sieve", ERR_NOT_FOUND },
+		      { APP_SIEVE, "", ERR_NOT_FOUND } /* the web */ };
+	assert_int_equal(domain_get(f->e, f->a, T("own.test"), &own), 0);
+	struct account x = make_mailbox(f, &own, "apps");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct app_password app = { .account = x.id, .name = T("tablet"), .protocols = cases[i].protocols };
+		struct slice token;
+		assert_int_equal(engine_begin(f->e), 0);
+		assert_int_equal(app_password_add(f->e, &app, text, NULL), 0);
+		struct token t = { .kind = TOKEN_SESSION, .holder = holder_account(x.id), .scopes = slice_str(cases[i].scopes),
+				   .version = app.version, .created_ms = 10, .expires_ms = 10 + TOKEN_IDLE_MS };
+		assert_int_equal(token_add(f->e, f->a, &t, &token, NULL), 0);
+		assert_int_equal(engine_commit(f->e), 0);
+		assert_int_equal(principal_of(f->e, f->a, token, 20, &p), cases[i].want);
+		assert_int_equal(engine_begin(f->e), 0);
+		assert_int_equal(app_password_remove(f->e, x.id, T("tablet")), 0);
+		assert_int_equal(engine_commit(f->e), 0);
+		assert_int_equal(principal_of(f->e, f->a, token, 20, &p), ERR_NOT_FOUND);
+	}
 }
 
 /* A mailbox that goes takes its ranks and tokens along at once, before the store has forgotten it. */
@@ -471,6 +513,7 @@ int main(void)
 #define WITH(t) cmocka_unit_test_setup_teardown(t, fixture_up, fixture_down)
 	const struct CMUnitTest tests[] = {
 		WITH(matrix), WITH(rows), cmocka_unit_test(golden), WITH(mass_assignment), WITH(outranking), WITH(tokens),
+		WITH(sessions_of_app_passwords),
 		WITH(mailbox_goes), WITH(lists),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -280,7 +280,7 @@ static void grant(struct directory *d, struct ipc_call *call, const struct accou
 }
 
 /* For sieved: no channel to the store, but a session's token for the account's scripts and nothing else. It ends
- * with the password, and when it is not used for a while. */
+ * with the password that was verified, the account's or a program's, and when it is not used for a while. */
 static void grant_token(struct directory *d, struct ipc_call *call, const struct account *account)
 {
 	const Postern__GrantRequest *req = (const Postern__GrantRequest *)call->req;
@@ -288,7 +288,7 @@ static void grant_token(struct directory *d, struct ipc_call *call, const struct
 	struct slice text;
 	struct token t = {
 		.holder = holder_account(account->id), .kind = TOKEN_SESSION, .name = SLICE(""), .scopes = SLICE("sieve"),
-		.version = account->version, .remote = slice_str(req->client), .created_ms = now_ms,
+		.version = req->credential_version, .remote = slice_str(req->client), .created_ms = now_ms,
 		.expires_ms = now_ms + TOKEN_IDLE_MS,
 	};
 	int r = engine_begin(d->e);
@@ -324,9 +324,10 @@ static int by_credential(struct directory *d, struct ipc_call *call, struct acco
 		return ERR_CONFLICT;
 	if (ret->version == req->credential_version)
 		return ret->must_change ? ERR_CONFLICT : 0;
-	unsigned protocol = req->kind == POSTERN__SESSION_KIND__SESSION_IMAP   ? APP_IMAP
-			    : req->kind == POSTERN__SESSION_KIND__SESSION_POP3 ? APP_POP3
-									       : 0;
+	unsigned protocol = req->kind == POSTERN__SESSION_KIND__SESSION_IMAP    ? APP_IMAP
+			    : req->kind == POSTERN__SESSION_KIND__SESSION_POP3  ? APP_POP3
+			    : req->kind == POSTERN__SESSION_KIND__SESSION_SIEVE ? APP_SIEVE
+										: 0;
 	bool app = false;
 	r = app_password_is(d->e, ret->id, req->credential_version, protocol, &app);
 	return r < 0 ? ERR_UNAVAILABLE : app ? 0 : ERR_CONFLICT;
