@@ -76,7 +76,7 @@ static unsigned quality(struct slice params)
 
 const char *text_choose(struct slice accept)
 {
-	const char *best = "en";
+	const char *best = NULL;
 	unsigned best_q = 0;
 	size_t at = 0;
 	for (unsigned i = 0; i < RANGES_MAX && at < accept.n; i++) {

@@ -19,7 +19,7 @@ const char *text_in(const char *language, const char *text) __attribute__((forma
 /* "de", "de-AT", "de_DE.UTF-8": the literal "de"; "en" for English, "C" and "POSIX"; NULL where it is not known. */
 const char *text_language(struct slice name);
 
-/* The best one of an Accept-Language field (RFC 9110 12.5.4); English where none fits. */
+/* The best one of an Accept-Language field (RFC 9110 12.5.4); NULL where none fits. */
 const char *text_choose(struct slice accept);
 
 /* The language of what is done just now, for checks that are called deep down and end before anything else begins:

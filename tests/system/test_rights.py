@@ -25,7 +25,7 @@ def rows():
     with open(os.path.join(ROOT, "src/room/directory/rights/rights.txt"), encoding="ascii") as f:
         for line in f:
             name, _, ranks, *fields = line.split()
-            found[name] = ranks, {re.sub("[!+]", "", x): x[-1] if x[-1] in "!+" else "" for x in fields}
+            found[name] = ranks, {re.sub("[!+^]", "", x): x[-1] if x[-1] in "!+^" else "" for x in fields}
     return found
 
 
@@ -192,21 +192,22 @@ def test_matrix_of_nobody(world):
 def test_fields_above_ones_rank_are_refused(world):
     """Mass assignment: the field is named, and nothing of the request is done."""
     marks = 0
+    above = {"": (), "^": ("user",), "+": ("domain", "user"), "!": ("customer", "domain", "user")}
     for name, (ranks, fields) in rows().items():
-        for rank in ("customer", "domain"):
+        for rank in ("customer", "domain", "user"):
             for field, mark in fields.items():
-                if RANKS[rank] not in ranks or not mark or (mark == "+" and rank == "customer"):
+                if RANKS[rank] not in ranks or rank not in above[mark]:
                     continue
                 _, _, op = world.operations[name]
                 query = {p["name"]: p["schema"] for p in op["parameters"]}
                 schema = query.get(field) or op["requestBody"]["content"]["application/json"]["schema"]["properties"][field]
                 value = world.value(field, schema, OWN)
                 if schema.get("type") == "string" and value == PASSWORD:
-                    value = "mx.elsewhere.test"
+                    value = {"quota": "1G", "retention": "30"}.get(field, "mx.elsewhere.test")
                 status, body = world.ask(rank, name, OWN, **{field: value})
                 assert (status, body["field"]) == (403, field), (name, field, body)
                 marks += 1
-    assert marks >= 6
+    assert marks >= 15
     status, body = world.ask("domain", "mailbox.set", OWN, role="provider")
     assert (status, body["field"]) == (422, "role")
 

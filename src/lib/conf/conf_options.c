@@ -13,12 +13,17 @@
 #define HOUR (60 * MIN)
 #define DAY (24 * HOUR)
 
+static const char *const languages[] = { "en", "de", NULL };
 static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 
 /* clang-format off */
 const struct conf_option conf_options[] = {
 	{ "host.name", CONF_STR, "localhost", 1, 253, CONF_RELOAD,
 	  "name of this machine in greetings, Received lines and EHLO" },
+
+	{ "host.language", CONF_CHOICE, "en", 0, 0, CONF_RELOAD,
+	  "language in which people are written to where neither they nor their customer have one, and of pages where a browser "
+	  "asks for none that is here", languages },
 
 	{ "domain.alternate_base", CONF_STR, "", 0, 200, CONF_RELOAD,
 	  "domain of the provider below which every domain has an alternate name: mydomain.zz is mydomainzz.provider.example too; empty: none" },

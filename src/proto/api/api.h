@@ -41,7 +41,7 @@ enum api_type {
 };
 
 /* Who may give a field at least; whoever may not is refused, not ignored. */
-enum api_by { API_BY_ALL, API_BY_CUSTOMER, API_BY_PROVIDER };
+enum api_by { API_BY_ALL, API_BY_ADMIN, API_BY_CUSTOMER, API_BY_PROVIDER };
 
 enum api_owner { API_DIRECTORY, API_QUEUE, API_SUPERVISOR, API_AUTH };
 

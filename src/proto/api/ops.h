@@ -38,12 +38,13 @@ extern const char *const api_over_quota[];
 #define P_BANISHED { "banished", API_CHOICE, .choices = api_banished_modes, .help = "mail to banished addresses: refuse it, or take and drop it" }
 #define P_HOSTED { "hosted", API_BOOL, .help = "lives here even while its domain is forwarded", .by = API_BY_CUSTOMER }
 #define P_SEND_ANY { "send_any", API_BOOL, .help = "may send as any address of its customer's domains", .by = API_BY_PROVIDER }
+#define P_OWN_LANGUAGE { "language", API_NAME, .min = 2, .max = 16, .help = "language in which the person is written to: en, de, or default for the customer's" }
 #define P_DRY_RUN { "dry_run", API_BOOL, .help = "only say what would happen" }
 #define P_LIMIT { "limit", API_U64, .min = 1, .max = 1000, .help = "items of one page (100)" }
 #define P_AFTER { "after", API_STR, .min = 1, .max = TEXT_MAX, .help = "cursor of the page before" }
 #define P_PASSWORD(...) { "password", API_SECRET, .min = 1, .max = 1024, __VA_ARGS__ }
 #define P_MUST_CHANGE { "must_change", API_BOOL, .help = "the password is only good for setting one of one's own" }
-#define P_QUOTA { "quota", API_SIZE, .help = "storage for this mailbox, 0 for none" }
+#define P_QUOTA(...) { "quota", API_SIZE, .help = "storage for this mailbox, 0 for none", __VA_ARGS__ }
 #define P_TO { "to", API_ADDRESS, .many = true, .help = "where its mail goes" }
 #define P_DISCARD_MAIL { "discard_mail", API_BOOL, .help = "mail that is there may be lost" }
 #define P_SUBADDRESS { "subaddress", API_CHOICE, .choices = api_separators, .help = "what stands in front of a detail, as in joe+shop (+)" }

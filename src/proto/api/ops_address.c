@@ -36,7 +36,7 @@ static const struct api_param address_convert[] = {
 	P_TO,
 	P_DISCARD_MAIL,
 	P_PASSWORD(.help = "of a new mailbox; without one nobody can log in"),
-	P_QUOTA,
+	P_QUOTA(),
 	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name, of a new mailbox" },
 };
 const struct api_result api_converted_is[API_CONVERTED] = {

@@ -18,7 +18,7 @@ static const struct api_param candidate_promote[] = {
 	{ "type", API_CHOICE, .required = true, .choices = promote_types, .help = "what it becomes" },
 	P_TO,
 	P_PASSWORD(.help = "of the new mailbox; without one nobody can log in"),
-	P_QUOTA,
+	P_QUOTA(),
 	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
 };
 static const struct api_param candidate_banish[] = {

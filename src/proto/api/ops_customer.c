@@ -6,7 +6,7 @@
 static const struct api_param customer_add[] = {
 	P_CUSTOMER(.required = true, .positional = true),
 	{ "pool", API_SIZE, .help = "storage for all mailboxes of the customer together" },
-	{ "language", API_NAME, .min = 2, .max = 16, .help = "language of notices, such as de or en" },
+	{ "language", API_NAME, .min = 2, .max = 16, .help = "language in which its people are written to: en, de, or default for the instance's (host.language)" },
 	{ "contact", API_ADDRESS, .help = "where to reach the customer's administrator" },
 	P_ALLOTMENT,
 	P_RETENTION(),
@@ -16,7 +16,7 @@ static const struct api_param customer_set[] = {
 	{ "pool", API_SIZE, .help = "storage for all mailboxes of the customer together" },
 	P_ALLOTMENT,
 	P_RETENTION(),
-	{ "language", API_NAME, .min = 2, .max = 16, .help = "language of notices, such as de or en" },
+	{ "language", API_NAME, .min = 2, .max = 16, .help = "language in which its people are written to: en, de, or default for the instance's (host.language)" },
 	{ "contact", API_ADDRESS, .help = "where to reach the customer's administrator" },
 };
 static const struct api_param customer_list[] = { P_LIMIT, P_AFTER };
@@ -29,7 +29,7 @@ static const struct api_result customer_is[] = {
 	{ "retention", API_STR, "days after which mail is deleted, or off" },
 	{ "allotment", API_CHOICE, "whether mailboxes have fixed parts of it or share it" },
 	{ "used_bytes", API_BYTES, "storage used" },
-	{ "language", API_STR, "language of notices" },
+	{ "language", API_STR, "language in which its people are written to; default: the instance's" },
 	{ "contact", API_STR, "administrator's address" },
 	{ "created_ms", API_TIME, "when it was added" },
 };

@@ -7,8 +7,9 @@ static const struct api_param mailbox_add[] = {
 	P_ADDRESS(.required = true, .positional = true),
 	P_PASSWORD(.help = "the login's password; without one nobody can log in"),
 	P_MUST_CHANGE,
-	P_QUOTA,
+	P_QUOTA(),
 	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
+	P_OWN_LANGUAGE,
 	P_HOSTED,
 	P_SEND_ANY,
 };
@@ -16,13 +17,14 @@ static const struct api_param mailbox_list[] = { P_DOMAIN(), P_CUSTOMER(), P_LIM
 static const struct api_param mailbox_show[] = { P_ADDRESS(.required = true, .positional = true) };
 static const struct api_param mailbox_set[] = {
 	P_ADDRESS(.required = true, .positional = true),
-	P_QUOTA,
-	P_RETENTION(),
-	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
+	P_QUOTA(.by = API_BY_ADMIN),
+	P_RETENTION(.by = API_BY_ADMIN),
+	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name", .by = API_BY_ADMIN },
+	P_OWN_LANGUAGE,
 	P_HOSTED,
 	P_SEND_ANY,
-	{ "recovery", API_ADDRESS, .help = "another address of the person: where a link for a lost password goes" },
-	{ "forget_recovery", API_BOOL, .help = "takes the recovery address away" },
+	{ "recovery", API_ADDRESS, .help = "another address of the person: where a link for a lost password goes", .by = API_BY_ADMIN },
+	{ "forget_recovery", API_BOOL, .help = "takes the recovery address away", .by = API_BY_ADMIN },
 };
 static const struct api_param mailbox_first_password[] = { P_ADDRESS(.positional = true), P_DOMAIN() };
 static const struct api_result invited_is[] = {
@@ -48,6 +50,7 @@ static const struct api_result mailbox_removed[] = {
 static const struct api_result mailbox_is[] = {
 	{ "address", API_ADDRESS, "address and login" },
 	{ "name", API_STR, "the person's name" },
+	{ "language", API_STR, "language in which the person is written to; default: the customer's" },
 	{ "used_bytes", API_BYTES, "storage used" },
 	{ "quota_bytes", API_LIMIT, "storage allowed, 0 for no limit" },
 	{ "retention", API_STR, "days after which mail is deleted, or off" },

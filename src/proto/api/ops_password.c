@@ -16,6 +16,7 @@ static const struct api_param password_change[] = {
 };
 static const struct api_result link_is[] = {
 	{ "user", API_STR, "whose password it sets" },
+	{ "language", API_STR, "the person's language" },
 	{ "expires_ms", API_TIME, "its end" },
 	{ "length", API_U64, "characters that the password has at least" },
 	{ "classes", API_LIST, "what it must hold" },

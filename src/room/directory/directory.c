@@ -15,6 +15,7 @@
 #include "room/directory/noun/staff.h"
 #include "room/directory/work/area.h"
 #include "room/directory/login/guard.h"
+#include "room/directory/notice/language.h"
 #include "room/directory/notice/send.h"
 #include "room/directory/noun/other_name.h"
 #include "room/directory/timer.h"
@@ -64,6 +65,7 @@ static int init(struct room *room)
 		return r;
 	d->guard = guard_new(conf_str(room->conf, "limits.exempt_networks"));
 	engine_set_alternate_base(d->e, slice_str(conf_str(room->conf, "domain.alternate_base")));
+	engine_set_language(d->e, slice_str(conf_str(room->conf, "host.language")));
 	timer_init(d);
 	area_init(d);
 	notices_start(d);
@@ -95,6 +97,7 @@ static void on_reload(struct room *room)
 	struct directory *d = room->state;
 	limiter_exempt(guard_limiter(d->guard), conf_str(room->conf, "limits.exempt_networks"));
 	engine_set_alternate_base(d->e, slice_str(conf_str(room->conf, "domain.alternate_base")));
+	engine_set_language(d->e, slice_str(conf_str(room->conf, "host.language")));
 }
 
 static void on_stats(struct room *room, struct stats *stats)

@@ -47,7 +47,8 @@ struct request {
 	struct slice remote; /* the client's address; empty at the admin socket */
 	struct arena *arena;
 	enum request_state state;
-	const char *language; /* base/text.h; from Accept-Language */
+	const char *language; /* base/text.h; of the answer */
+	bool language_asked;  /* the client named one that is known */
 	struct slice target;     /* path and query as they came */
 	const struct api_op *op; /* NULL: the OpenAPI document */
 	struct slice if_match;	 /* of the request's header; empty: none */

@@ -24,7 +24,7 @@ enum page_kind { PAGE_FORMS, PAGE_LINK, PAGE_STYLE, PAGE_POST };
 
 struct page {
 	enum page_kind kind;
-	const char *language;
+	const char *language;	/* r->language */
 	struct slice token;	/* of a link */
 	struct api_fields form;
 	const char *action;	/* "reset", "change", "forgot" */
@@ -34,6 +34,16 @@ struct page {
 };
 
 /* --- words ------------------------------------------------------------------------------------------ */
+
+/* What a browser asks for comes first; where it names no language that is here, a link opens in its person's. */
+static void use_language(struct request *r, struct slice name)
+{
+	const char *language = text_language(name);
+	if (!r->language_asked && language)
+		r->language = language;
+	r->page->language = r->language;
+	text_use(r->language);
+}
 
 static const char *say(const struct page *p, const char *text)
 {
@@ -185,11 +195,14 @@ static void page_link(struct request *r, const json_t *look)
 {
 	const struct page *p = r->page;
 	const char *user = json_string_value(json_object_get(look, "user"));
+	const char *language = json_string_value(json_object_get(look, "language"));
+	use_language(r, slice_str(language ? language : ""));
 	begin(&r->out, p, say(p, N_("Set your password")));
 	buf_str(&r->out, "<p>");
 	escape(&r->out, slice_str(user ? user : ""));
 	buf_str(&r->out, "</p>\n");
 	begin_form(&r->out, "reset");
+	buf_printf(&r->out, "<input type=\"hidden\" name=\"lang\" value=\"%s\">\n", p->language);
 	buf_str(&r->out, "<input type=\"hidden\" name=\"token\" value=\"");
 	escape(&r->out, p->token);
 	buf_str(&r->out, "\">\n<input type=\"hidden\" autocomplete=\"username\" value=\"");
@@ -355,6 +368,7 @@ static void take_form(struct request *r)
 		request_fail(r, 400, "expected a form", NULL);
 		return;
 	}
+	use_language(r, of(r, "lang"));
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
 		if (slice_eq(of(r, "do"), slice_str(actions[i])))
 			p->action = actions[i];
@@ -378,11 +392,11 @@ bool page_route(struct request *r, struct slice path, const char *method)
 	}
 	struct page *p = ARENA_NEW(r->arena, struct page);
 	p->kind = post ? PAGE_POST : root ? PAGE_FORMS : slice_eq(path, SLICE("/password/style.css")) ? PAGE_STYLE : PAGE_LINK;
-	p->language = r->language;
 	p->status = 200;
 	if (p->kind == PAGE_LINK)
 		p->token = slice_sub(path, strlen("/password/"), path.n);
 	r->page = p;
+	use_language(r, slice_str(conf_str(r->httpd->room->conf, "host.language")));
 	return true;
 }
 

@@ -364,7 +364,9 @@ static void route(struct request *r, const char *method)
 	struct slice query = slice_sub(r->target, q < 0 ? r->target.n : (size_t)q + 1, r->target.n);
 	struct api_match m = { 0 };
 	struct api_error e;
-	r->language = text_choose(slice_str(header(r, MHD_HTTP_HEADER_ACCEPT_LANGUAGE)));
+	const char *asked = text_choose(slice_str(header(r, MHD_HTTP_HEADER_ACCEPT_LANGUAGE)));
+	r->language_asked = asked != NULL;
+	r->language = asked ? asked : "en";
 	text_use(r->language);
 	if (take_token(r) < 0) {
 		request_fail(r, 401, "expected Authorization: Bearer TOKEN", NULL);

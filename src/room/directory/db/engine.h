@@ -62,7 +62,7 @@ struct customer {
 	uint64_t id;
 	struct slice name;
 	uint64_t pool;		/* bytes; 0: no limit */
-	struct slice language;	/* "en", "de" */
+	struct slice language;	/* "en", "de"; empty: the instance's */
 	struct slice contact;	/* an address, or empty */
 	int64_t created_ms;
 };
@@ -194,6 +194,7 @@ struct account {
 	bool must_change;	/* a default or first password: good for nothing until it is changed */
 	bool first_password;	/* it was mailed, and ends by itself */
 	struct slice recovery;	/* where a link for a lost password goes; or empty */
+	struct slice language;	/* its user's; empty: the customer's */
 	int64_t invited_ms;	/* until when an invitation is good; 0: there is none */
 	bool hosted;		/* its address lives here though the domain is forwarded (M37) */
 	bool pool_checked;	/* to account_add only: the quota was held against the customer's pool already */
@@ -201,7 +202,7 @@ struct account {
 	int64_t created_ms, password_ms;
 };
 
-/* In: quota, person, shard, hash (may be empty), must_change. The row is MADE until the store knows it. */
+/* In: quota, person, language, shard, hash (may be empty), must_change. The row is MADE until the store knows it. */
 NODISCARD int account_add(struct engine *e, struct arena *a, const struct domain *d, struct slice local,
 			  struct account *in_out, int64_t now_ms, struct problem *why);
 NODISCARD int account_by_id(struct engine *e, struct arena *a, uint64_t id, struct account *ret);
@@ -216,6 +217,7 @@ NODISCARD int account_complete(struct engine *e, uint64_t id);
 NODISCARD int account_set_quota(struct engine *e, uint64_t id, uint64_t quota);
 NODISCARD int account_set_person(struct engine *e, uint64_t id, struct slice person);
 NODISCARD int account_set_recovery(struct engine *e, uint64_t id, struct slice recovery);
+NODISCARD int account_set_language(struct engine *e, uint64_t id, struct slice language);
 NODISCARD int account_set_send_any(struct engine *e, uint64_t id, bool on);
 /* Its address goes at once, the row waits for the store (ACCOUNT_REMOVING). */
 NODISCARD int account_retire(struct engine *e, uint64_t id);

@@ -17,6 +17,7 @@ struct engine {
 	void *on_notice_ctx;
 	bool noticed;		/* this transaction added a notice */
 	const struct seal *seal;
+	const char *language;	/* of whom nothing else says it (language.h); NULL: English */
 	char *alternate_base;	/* normal form; NULL: none (other_name.h) */
 	struct map *refused;	/* domain id and local part -> when the old server refused it */
 };

@@ -428,6 +428,9 @@ static const char schedules[] = "CREATE TABLE schedule ("
 /* A catch-all mailbox gets a copy for each recipient (M30). */
 static const char multidrops[] = "ALTER TABLE addressing ADD COLUMN multidrop INTEGER NOT NULL DEFAULT 0;";
 
+/* Of people without a mailbox; a mailbox has its own. */
+static const char staff_languages[] = "ALTER TABLE staff ADD COLUMN language TEXT NOT NULL DEFAULT '';";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -449,6 +452,7 @@ const char *const directory_migrations[] = {
 	app_passwords,
 	schedules,
 	multidrops,
+	staff_languages,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

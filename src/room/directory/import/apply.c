@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "base/map.h"
+#include "room/directory/notice/language.h"
 #include "room/directory/noun/list_policy.h"
 #include "room/directory/noun/policy.h"
 
@@ -53,6 +54,11 @@ static int check_account(struct engine *e, struct arena *a, const struct domain 
 {
 	struct address there;
 	struct account account;
+	struct problem why = { .language = errors->language };
+	if (language_take(row->language, &row->language, &why) < 0) {
+		import_fault(errors, a, row->line, "%s", why.text);
+		return 0;
+	}
 	int r = address_get(e, a, d->id, row->local, &there);
 	if (r == ERR_NOT_FOUND) {
 		result->added++;
@@ -139,6 +145,7 @@ int import_apply_accounts(struct engine *e, struct arena *a, const struct domain
 			.hash = rows[i].secret,
 			.must_change = rows[i].must_change,
 			.person = rows[i].person,
+			.language = rows[i].language,
 			.hosted = rows[i].hosted,
 			.send_any = rows[i].send_any,
 			.pool_checked = true,
@@ -266,7 +273,7 @@ static int apply_senders(struct engine *e, struct arena *a, const struct import_
 			 struct import_errors *errors)
 {
 	struct list_policy p = { 0 };
-	struct problem why = { 0 };
+	struct problem why = { .language = errors->language };
 	struct slice rest = row->senders;
 	for (bool first = true; rest.n; first = false) {
 		size_t end = word_end(rest);

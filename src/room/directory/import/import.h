@@ -40,6 +40,7 @@ struct import_account {
 	bool must_change;	/* a default password */
 	bool hosted, send_any;
 	struct slice person;
+	struct slice language;	/* empty: the customer's */
 	struct slice old_logins;	/* old user names, blanks between them */
 	uint64_t quota;
 	/* Filled in while it is applied: */

@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/rng.h"
 #include "room/directory/db/engine_priv.h"
-#include "room/directory/notice/texts.h"
+#include "room/directory/notice/language.h"
 
 enum { OPERATION_BYTES = 16, VALUES_MAX = 64 * 1024 };
 
@@ -61,41 +61,25 @@ static void put_values(const struct notice *n, struct buf *words, struct buf *se
 	bug_if(found != all);	/* a name that the kind does not have */
 }
 
-static int account_language(struct engine *e, struct arena *a, uint64_t account, struct slice *ret)
-{
-	struct sql_stmt *s = sql_prepare(e->db, "SELECT language FROM account WHERE id = ?1");
-	sql_bind_int(s, 1, (int64_t)account);
-	int r = sql_step(s);
-	if (r == 1)
-		*ret = column_dup(a, s, 0);
-	sql_done(s);
-	return r < 0 ? r : 0;
-}
-
 /* Fills in customer, domain and language from what is named. */
 static int complete(struct engine *e, struct arena *a, struct notice *n)
 {
 	struct account account;
 	struct domain domain;
-	struct customer customer = { .language = SLICE("en") };
 	int r = 0;
 	if (n->account) {
 		r = account_by_id(e, a, n->account, &account);
 		if (r == 0 && !n->domain)
 			n->domain = account.domain;
 		if (r == 0 && !n->language.n)
-			r = account_language(e, a, n->account, &n->language);
+			n->language = account.language;
 	}
 	if (r == 0 && n->domain && !n->customer) {
 		r = domain_by_id(e, a, n->domain, &domain);
 		if (r == 0)
 			n->customer = domain.customer;
 	}
-	if (r == 0 && n->customer)
-		r = customer_by_id(e, a, n->customer, &customer);
-	if (r == 0 && !n->language.n)
-		n->language = customer.language;
-	return r;
+	return r < 0 ? r : language_of(e, a, n->language, n->customer, &n->language);
 }
 
 static int insert(struct engine *e, const struct notice *n, struct slice operation, struct slice words,
@@ -131,20 +115,6 @@ static int add(struct engine *e, struct arena *a, const struct notice *n)
 		explicit_bzero(secrets.p, secrets.cap);
 	buf_fini(&secrets);
 	buf_fini(&words);
-	return r;
-}
-
-int notice_check_language(struct slice language, struct problem *why)
-{
-	for (size_t i = 0; i < notice_n_languages; i++)
-		if (slice_eq(language, slice_str(notice_languages[i].code)))
-			return 0;
-	struct buf known = BUF_INIT(256);
-	for (size_t i = 0; i < notice_n_languages; i++)
-		buf_printf(&known, "%s%s", i ? ", " : "", notice_languages[i].code);
-	int r = problem_set(why, ERR_INVALID, "language", "\"" SLICE_FMT "\": known languages are %s",
-			    SLICE_ARG(language), buf_cstr(&known));
-	buf_fini(&known);
 	return r;
 }
 

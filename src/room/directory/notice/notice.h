@@ -70,13 +70,10 @@ struct notice {
 	uint64_t account;	/* the mailbox that it is about; 0: none */
 	struct slice to;	/* an address; empty: nobody is told, and that is no error */
 	struct slice to_name;	/* may be empty */
-	struct slice language;	/* empty: the account's, else the customer's */
+	struct slice language;	/* empty: the account's, else the customer's (language.h) */
 	int64_t now_ms;
 	struct notice_var vars[NOTICE_VARS_MAX];
 };
-
-/* Is there a text of every kind in this language ("de")? ERR_INVALID with the list of those. */
-NODISCARD int notice_check_language(struct slice language, struct problem *why);
 
 /* Inside a transaction. ERR_INVALID where to is no address. */
 NODISCARD int notice_add(struct engine *e, struct arena *a, const struct notice *n);

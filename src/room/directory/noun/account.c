@@ -14,7 +14,7 @@
 	" account.person, account.send_any, account.created, credential.hash, credential.version," \
 	" credential.must_change, credential.changed," \
 	" account.recovery, (SELECT max(expires) FROM link WHERE holder = -account.id AND link.kind = 0)," \
-	" (SELECT hosted FROM address WHERE address.account = account.id LIMIT 1) FROM account" \
+	" (SELECT hosted FROM address WHERE address.account = account.id LIMIT 1), account.language FROM account" \
 	" LEFT JOIN credential ON credential.account = account.id AND credential.kind = 0 "
 
 static const char by_id[] = COLUMNS "WHERE account.id = ?1";
@@ -47,6 +47,7 @@ static void read_row(struct arena *a, struct sql_stmt *s, struct account *x)
 	x->recovery = column_dup(a, s, 13);
 	x->invited_ms = sql_int(s, 14);
 	x->hosted = sql_int(s, 15);
+	x->language = column_dup(a, s, 16);
 }
 
 static int read_all(struct arena *a, struct sql_stmt *s, struct account **ret, size_t *ret_n)
@@ -67,10 +68,11 @@ static int read_all(struct arena *a, struct sql_stmt *s, struct account **ret, s
 static int insert(struct engine *e, struct account *x, int64_t now_ms)
 {
 	static const char row[] = "INSERT INTO account (domain, shard, state, quota, address, "
-				  "person, send_any, created)"
-				  " VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7)";
-	int r = sql_run(e->db, row, "iiibtii", (int64_t)x->domain, (int64_t)x->shard,
-			(int64_t)x->quota, x->address, x->person, (int64_t)x->send_any, now_ms);
+				  "person, send_any, created, language)"
+				  " VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8)";
+	int r = sql_run(e->db, row, "iiibtiit", (int64_t)x->domain, (int64_t)x->shard,
+			(int64_t)x->quota, x->address, x->person, (int64_t)x->send_any, now_ms,
+			x->language.p ? x->language : SLICE(""));
 	if (r < 0)
 		return r;
 	x->id = (uint64_t)sql_last_id(e->db);
@@ -163,6 +165,12 @@ int account_set_recovery(struct engine *e, uint64_t id, struct slice recovery)
 {
 	return changed_one(sql_run(e->db, "UPDATE account SET recovery = ?2 WHERE id = ?1", "ib",
 				   (int64_t)id, recovery));
+}
+
+int account_set_language(struct engine *e, uint64_t id, struct slice language)
+{
+	return changed_one(sql_run(e->db, "UPDATE account SET language = ?2 WHERE id = ?1", "it",
+				   (int64_t)id, language));
 }
 
 int account_set_send_any(struct engine *e, uint64_t id, bool on)

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "room/directory/noun/limits.h"
-#include "room/directory/notice/notice.h"
+#include "room/directory/notice/language.h"
 
 enum { CUSTOMER_NAME_MAX = 64 };
 
@@ -57,7 +57,7 @@ static int check(struct arena *a, struct customer *c, struct problem *why)
 				   "\": a customer's name is 1 to %d lower-case letters, digits, "
 				   "'.', '-' or '_', a letter or digit first",
 				   SLICE_ARG(c->name), CUSTOMER_NAME_MAX);
-	int r = notice_check_language(c->language, why);
+	int r = language_take(c->language, &c->language, why);
 	if (r < 0)
 		return r;
 	struct name contact;

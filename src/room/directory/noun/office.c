@@ -55,7 +55,8 @@ int office_of(struct engine *e, struct arena *a, int64_t holder, struct office *
 static const char list_sql[] =
 	"SELECT office.id, office.rank, ifnull(customer.id, 0), ifnull(office.domain, 0), office.created,"
 	" ifnull(customer.name, ''), ifnull(domain.name, ''), ifnull(staff.login, account.address),"
-	" ifnull(staff.person, account.person), ifnull(staff.recovery, x''), office.holder"
+	" ifnull(staff.person, account.person), ifnull(staff.recovery, x''), office.holder,"
+	" ifnull(staff.language, account.language)"
 	" FROM office LEFT JOIN domain ON domain.id = office.domain"
 	" LEFT JOIN customer ON customer.id = ifnull(office.customer, domain.customer)"
 	" LEFT JOIN staff ON staff.id = office.holder LEFT JOIN account ON account.id = -office.holder"
@@ -91,6 +92,7 @@ int office_list(struct engine *e, struct arena *a, uint64_t customer, uint64_t d
 			.person = column_dup(a, s, 8),
 			.recovery = column_dup(a, s, 9),
 			.holder = sql_int(s, 10),
+			.language = column_dup(a, s, 11),
 		};
 	sql_done(s);
 	if (r < 0)

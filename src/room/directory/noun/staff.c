@@ -15,7 +15,7 @@
 
 enum { LINE_MAX_BYTES = 1024 };
 
-#define COLUMNS "SELECT id, login, person, ifnull(customer, 0), hash, version, must_change, recovery, created, changed FROM staff "
+#define COLUMNS "SELECT id, login, person, ifnull(customer, 0), hash, version, must_change, recovery, created, changed, language FROM staff "
 
 static int read_one(struct arena *a, struct sql_stmt *s, struct staff *ret)
 {
@@ -32,6 +32,7 @@ static int read_one(struct arena *a, struct sql_stmt *s, struct staff *ret)
 			.recovery = column_dup(a, s, 7),
 			.created_ms = sql_int(s, 8),
 			.changed_ms = sql_int(s, 9),
+			.language = column_dup(a, s, 10),
 		};
 	sql_done(s);
 	return r == 1 ? 0 : r == 0 ? ERR_NOT_FOUND : r;
@@ -65,9 +66,9 @@ int staff_add(struct engine *e, struct staff *s, struct problem *why)
 	if (r < 0)
 		return r;
 	static const char put[] = "INSERT INTO staff (login, person, customer, hash, version, must_change, recovery,"
-				  " created, changed) VALUES (?1, ?2, nullif(?3, 0), ?4, ?5, ?6, ?7, ?8, ?8)";
-	r = sql_run(e->db, put, "btibiibi", s->login, s->person, (int64_t)s->customer, s->hash, (int64_t)s->version,
-		    (int64_t)s->must_change, s->recovery, s->created_ms);
+				  " created, changed, language) VALUES (?1, ?2, nullif(?3, 0), ?4, ?5, ?6, ?7, ?8, ?8, ?9)";
+	r = sql_run(e->db, put, "btibiibit", s->login, s->person, (int64_t)s->customer, s->hash, (int64_t)s->version,
+		    (int64_t)s->must_change, s->recovery, s->created_ms, s->language.p ? s->language : SLICE(""));
 	if (r == ERR_EXISTS)
 		return problem_set(why, r, "login", "the login " SLICE_FMT " is taken", SLICE_ARG(s->login));
 	if (r < 0)
@@ -98,8 +99,8 @@ static int changed_one(int r)
 
 int staff_update(struct engine *e, const struct staff *s)
 {
-	return changed_one(sql_run(e->db, "UPDATE staff SET person = ?2, recovery = ?3 WHERE id = ?1", "itb",
-				   (int64_t)s->id, s->person, s->recovery));
+	return changed_one(sql_run(e->db, "UPDATE staff SET person = ?2, recovery = ?3, language = ?4 WHERE id = ?1",
+				   "itbt", (int64_t)s->id, s->person, s->recovery, s->language));
 }
 
 int staff_set_password(struct engine *e, uint64_t id, struct slice hash, bool must_change, int64_t now_ms)

@@ -21,6 +21,7 @@ struct staff {
 	uint64_t version;	/* of the password */
 	bool must_change;
 	struct slice recovery;	/* an address outside, or empty */
+	struct slice language;	/* empty: the customer's, the instance's */
 	int64_t created_ms, changed_ms;
 };
 
@@ -30,7 +31,7 @@ NODISCARD int staff_login(struct arena *a, struct slice in, struct slice *ret);
 NODISCARD int staff_add(struct engine *e, struct staff *s, struct problem *why);
 NODISCARD int staff_get(struct engine *e, struct arena *a, struct slice login, struct staff *ret);
 NODISCARD int staff_by_id(struct engine *e, struct arena *a, uint64_t id, struct staff *ret);
-NODISCARD int staff_update(struct engine *e, const struct staff *s);	/* person and recovery */
+NODISCARD int staff_update(struct engine *e, const struct staff *s);	/* person, recovery, language */
 /* A new password under a new version: sessions of the old one are over. */
 NODISCARD int staff_set_password(struct engine *e, uint64_t id, struct slice hash, bool must_change, int64_t now_ms);
 NODISCARD int staff_remove(struct engine *e, uint64_t id);
@@ -46,7 +47,7 @@ struct office {
 	uint64_t customer;	/* of a customer admin: his; of a domain admin: the domain's, read only */
 	uint64_t domain;
 	struct slice customer_name, domain_name;	/* office_list only */
-	struct slice login, person, recovery;		/* office_list only */
+	struct slice login, person, recovery, language;	/* office_list only */
 	int64_t created_ms;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "room/directory/db/name.h"
+#include "room/directory/notice/language.h"
 #include "room/directory/op/recovery.h"
 #include "room/directory/noun/policy.h"
 #include "room/directory/noun/staff.h"
@@ -65,8 +66,10 @@ static json_t *admin_json(struct admin *ad, const struct somebody *s)
 	json_t *ranks = json_array();
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(ranks, rank_json(&offices[i]));
-	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:o}", "login", json_text(mailbox ? s->account.address : s->staff.login),
-			 "name", json_text(mailbox ? s->account.person : s->staff.person), "mailbox", mailbox,
+	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "login",
+			 json_text(mailbox ? s->account.address : s->staff.login), "name",
+			 json_text(mailbox ? s->account.person : s->staff.person), "language",
+			 json_text(language_shown(mailbox ? s->account.language : s->staff.language)), "mailbox", mailbox,
 			 "has_password", mailbox ? s->account.hash.n > 0 : s->staff.hash.n > 0, "recovery",
 			 json_text(mailbox ? SLICE("") : s->staff.recovery), "ranks", ranks);
 }
@@ -170,14 +173,17 @@ void op_admin_add(struct admin *ad)
 		ad->why = problem_like(&ad->why);
 		r = check_outside(ad, s);
 		s->staff.person = admin_get(ad, "name");
-	} else if (r == 0 && (admin_has(ad, "password") || admin_has(ad, "recovery") || admin_has(ad, "name"))) {
+	} else if (r == 0 && (admin_has(ad, "password") || admin_has(ad, "recovery") || admin_has(ad, "name") ||
+			      admin_has(ad, "language"))) {
 		r = problem_set(&ad->why, ERR_EXISTS, "login",
-				"this login is there already: name, password and recovery address are changed on their own");
+				"this login is there already: name, language, password and recovery address are changed on their own");
 	}
 	if (r == 0)
 		r = which_office(ad, &s->office);
 	if (r == 0 && outside)
 		r = recovery_of(ad, &s->staff.recovery);
+	if (r == 0 && outside)
+		r = language_take(admin_get(ad, "language"), &s->staff.language, &ad->why);
 	if (r == 0 && admin_has(ad, "password"))
 		r = password_check(ad->e, s->office.customer, "password", admin_get(ad, "password"), &ad->why);
 	if (r < 0)
@@ -217,6 +223,7 @@ void op_admin_list(struct admin *ad)
 		json_t *j = rank_json(&rows[i]);
 		json_object_set_new(j, "login", json_text(rows[i].login));
 		json_object_set_new(j, "name", json_text(rows[i].person));
+		json_object_set_new(j, "language", json_text(language_shown(rows[i].language)));
 		json_object_set_new(j, "mailbox", json_boolean(rows[i].holder < 0));
 		json_array_append_new(items, j);
 	}
@@ -248,6 +255,8 @@ void op_admin_set(struct admin *ad)
 	int r = find_staff(ad, s);
 	if (r == 0)
 		r = recovery_of(ad, &s->staff.recovery);
+	if (r == 0 && admin_has(ad, "language"))
+		r = language_take(admin_get(ad, "language"), &s->staff.language, &ad->why);
 	if (r == 0 && admin_has(ad, "name"))
 		s->staff.person = admin_get(ad, "name");
 	if (r == 0)

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "ipc/store.pb-c.h"
+#include "room/directory/notice/language.h"
 #include "room/directory/noun/limits.h"
 
 json_t *customer_json(struct admin *ad, const struct customer *c)
@@ -17,7 +18,7 @@ json_t *customer_json(struct admin *ad, const struct customer *c)
 		return NULL;
 	return json_pack("{s:o, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:I}", "customer", json_text(c->name),
 			 "retention", retention_text(l.retention, days), "allotment", l.fixed ? "fixed" : "shared", "domains", (json_int_t)domains, "mailboxes", (json_int_t)mailboxes,
-			 "pool_bytes", json_number(c->pool), "language", json_text(c->language),
+			 "pool_bytes", json_number(c->pool), "language", json_text(language_shown(c->language)),
 			 "contact", json_text(c->contact), "created_ms", (json_int_t)c->created_ms);
 }
 
@@ -45,7 +46,7 @@ void op_customer_add(struct admin *ad)
 	struct customer c = {
 		.name = admin_get(ad, "customer"),
 		.pool = admin_size(ad, "pool", 0),
-		.language = admin_has(ad, "language") ? admin_get(ad, "language") : SLICE("en"),
+		.language = admin_get(ad, "language"),
 		.contact = admin_get(ad, "contact"),
 		.created_ms = ad->now_ms,
 	};

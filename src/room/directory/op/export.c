@@ -75,8 +75,8 @@ static int account_line(struct admin *ad, const struct account *x, bool password
 	cell(out, x->person);
 	buf_byte(out, ',');
 	int r = old_logins(ad, x, out);
-	buf_printf(out, ",%s,%s,%s\n", x->hosted ? "yes" : "no", x->send_any ? "yes" : "no",
-		   passwords && x->must_change ? "yes" : "no");
+	buf_printf(out, ",%s,%s,%s," SLICE_FMT "\n", x->hosted ? "yes" : "no", x->send_any ? "yes" : "no",
+		   passwords && x->must_change ? "yes" : "no", SLICE_ARG(x->language));
 	return r;
 }
 
@@ -91,7 +91,7 @@ void op_export_accounts(struct admin *ad)
 	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
 	if (r == 0)
 		r = account_list(ad->e, ad->a, d.id, 0, &all, &rows, &n);
-	buf_str(&text, "address,password,quota,name,old_login,hosted,send_any,must_change\n");
+	buf_str(&text, "address,password,quota,name,old_login,hosted,send_any,must_change,language\n");
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = account_line(ad, &rows[i], passwords, &text);
 	if (r < 0) {

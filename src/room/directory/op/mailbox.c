@@ -13,6 +13,7 @@
 #include "room/directory/noun/convert.h"
 #include "room/directory/noun/limits.h"
 #include "room/directory/db/name.h"
+#include "room/directory/notice/language.h"
 #include "room/directory/noun/policy.h"
 #include "room/directory/op/recovery.h"
 
@@ -22,13 +23,14 @@ struct mailbox {
 	struct account x;
 	uint64_t quota; /* asked for */
 	int retention;
-	struct slice recovery;
+	struct slice recovery, language;
 };
 
 static json_t *mailbox_json(const struct account *x, const Postern__AccountUsage *usage)
 {
-	json_t *j = json_pack("{s:o, s:o, s:I, s:b, s:b, s:b, s:b, s:o, s:o, s:I, s:I}", "address",
-			      json_text(x->address), "name", json_text(x->person), "quota_bytes",
+	json_t *j = json_pack("{s:o, s:o, s:o, s:I, s:b, s:b, s:b, s:b, s:o, s:o, s:I, s:I}", "address",
+			      json_text(x->address), "name", json_text(x->person), "language",
+			      json_text(language_shown(x->language)), "quota_bytes",
 			      (json_int_t)x->quota, "has_password", x->hash.n && !x->must_change,
 			      "send_any", x->send_any, "hosted", x->hosted, "must_change", (int)x->must_change, "recovery",
 			      json_text(x->recovery), "invited_ms", x->invited_ms ? json_integer(x->invited_ms) : json_null(), "account_id",
@@ -143,6 +145,8 @@ void op_mailbox_add(struct admin *ad)
 		.must_change = admin_has(ad, "password") && admin_flag(ad, "must_change", false),
 	};
 	int r = check_new(ad, m);
+	if (r == 0)
+		r = language_take(admin_get(ad, "language"), &m->x.language, &ad->why);
 	if (r == 0 && admin_has(ad, "password"))
 		r = password_check(ad->e, m->d.customer, "password", admin_get(ad, "password"),
 				   &ad->why);
@@ -252,6 +256,8 @@ static int set_rows(struct admin *ad, const struct mailbox *m)
 		r = limits_set_retention(ad->e, m->x.id, m->retention);
 	if (r == 0 && admin_has(ad, "name"))
 		r = account_set_person(ad->e, m->x.id, admin_get(ad, "name"));
+	if (r == 0 && admin_has(ad, "language"))
+		r = account_set_language(ad->e, m->x.id, m->language);
 	if (r == 0 && admin_has(ad, "send_any"))
 		r = account_set_send_any(ad->e, m->x.id, admin_flag(ad, "send_any", false));
 	if (r == 0 && admin_has(ad, "hosted"))
@@ -331,6 +337,8 @@ void op_mailbox_set(struct admin *ad)
 		r = admin_address(ad, &m->d, &m->local);
 	if (r == 0)
 		r = recovery_take(ad, m->x.id, &m->recovery);
+	if (r == 0)
+		r = language_take(admin_get(ad, "language"), &m->language, &ad->why);
 	m->quota = admin_size(ad, "quota", r == 0 ? m->x.quota : 0);
 	if (r == 0)
 		r = customer_check_pool(ad->e, ad->a, m->d.customer, m->x.quota, m->quota,

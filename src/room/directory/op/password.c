@@ -14,6 +14,7 @@
 #include "ipc/store.pb-c.h"
 #include "room/directory/login/guard.h"
 #include "room/directory/login/link.h"
+#include "room/directory/notice/language.h"
 #include "room/directory/notice/notice.h"
 #include "room/directory/noun/policy.h"
 #include "room/directory/op/recovery.h"
@@ -109,7 +110,7 @@ static int send_link(struct admin *ad, const struct person *p)
 	const char *path = arena_printf(ad->a, "/password/" SLICE_FMT, SLICE_ARG(token));
 	return notice_add(ad->e, ad->a, &(struct notice){
 		.kind = NOTICE_RESET, .customer = p->customer, .domain = p->domain.id, .account = p->account.id,
-		.to = p->reach, .now_ms = ad->now_ms,
+		.to = p->reach, .language = p->is_staff ? p->staff.language : (struct slice){ 0 }, .now_ms = ad->now_ms,
 		.vars = { { .name = "link", .text = slice_str(web_link(ad->d, ad->a, path)) },
 			  { .name = "expires", .number = l.expires_ms } } });
 }
@@ -176,13 +177,17 @@ void op_password_look(struct admin *ad)
 	struct link l;
 	struct person p;
 	struct policy policy;
+	struct slice language;
 	int r = find_link(ad, &l, &p);
 	if (r == 0)
 		r = policy_get(ad->e, p.customer, &policy);
+	if (r == 0)
+		r = language_of(ad->e, ad->a, p.is_staff ? p.staff.language : p.account.language, p.customer, &language);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else
-		admin_ok(ad, 200, json_pack("{s:o, s:I, s:i, s:o}", "user", json_text(p.name), "expires_ms",
+		admin_ok(ad, 200, json_pack("{s:o, s:o, s:I, s:i, s:o}", "user", json_text(p.name), "language",
+					    json_text(language), "expires_ms",
 					    (json_int_t)l.expires_ms, "length", (int)policy.length, "classes",
 					    classes_json(policy.classes)));
 }

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "room/directory/db/engine_priv.h"
+#include "room/directory/notice/language.h"
 #include "room/directory/notice/texts.h"
 #include "room/directory/notice/write.h"
 
@@ -29,7 +30,7 @@ static int own_customer(struct admin *ad, struct customer *ret)
 static int find_customer(struct admin *ad, struct customer *ret)
 {
 	struct slice name = admin_get(ad, "customer");
-	*ret = (struct customer){ .language = SLICE("en") };
+	*ret = (struct customer){ 0 };
 	if (!name.n)
 		return own_customer(ad, ret);
 	int r = customer_get(ad->e, ad->a, name, ret);
@@ -47,8 +48,10 @@ static int find(struct admin *ad, struct target *t)
 	if (k < 0)
 		return problem_set(&ad->why, ERR_NOT_FOUND, "kind", "there is no notice " SLICE_FMT, SLICE_ARG(kind));
 	t->kind = (enum notice_kind)k;
-	t->language = admin_has(ad, "language") ? admin_get(ad, "language") : t->customer.language;
-	return notice_check_language(t->language, &ad->why);
+	if (!admin_has(ad, "language"))
+		return language_of(ad->e, ad->a, t->customer.language, 0, &t->language);
+	t->language = admin_get(ad, "language");
+	return language_check(t->language, &ad->why);
 }
 
 static json_t *item_json(const struct target *t, const struct notice_template *x)
@@ -91,7 +94,7 @@ void op_template_list(struct admin *ad)
 	struct target t;
 	int r = find_customer(ad, &t.customer);
 	if (r == 0 && admin_has(ad, "language"))
-		r = notice_check_language(admin_get(ad, "language"), &ad->why);
+		r = language_check(admin_get(ad, "language"), &ad->why);
 	json_t *items = json_array();
 	for (int k = 0; r == 0 && k < NOTICE_KINDS; k++) {
 		for (size_t i = 0; r == 0 && i < notice_n_languages; i++) {

@@ -175,8 +175,15 @@ static int not_there(const struct question *q, const struct api_field *f)
 	const char *field = param ? param->name : NULL;
 	if (may_be_new(q->op, f->name))
 		return problem_set(q->why, ERR_EXISTS, field, "the login " SLICE_FMT " is taken", SLICE_ARG(f->value));
-	return problem_set(q->why, ERR_NOT_FOUND, field, "there is no %s " SLICE_FMT, field ? field : "such thing",
-			   SLICE_ARG(f->value));
+	if (slice_eq(f->name, SLICE("customer")))
+		return problem_set(q->why, ERR_NOT_FOUND, field, "there is no customer " SLICE_FMT, SLICE_ARG(f->value));
+	if (slice_eq(f->name, SLICE("domain")))
+		return problem_set(q->why, ERR_NOT_FOUND, field, "there is no domain " SLICE_FMT, SLICE_ARG(f->value));
+	if (slice_eq(f->name, SLICE("address")))
+		return problem_set(q->why, ERR_NOT_FOUND, field, "there is no address " SLICE_FMT, SLICE_ARG(f->value));
+	if (slice_eq(f->name, SLICE("login")))
+		return problem_set(q->why, ERR_NOT_FOUND, field, "there is no login " SLICE_FMT, SLICE_ARG(f->value));
+	return problem_set(q->why, ERR_NOT_FOUND, field, "there is no id " SLICE_FMT, SLICE_ARG(f->value));
 }
 
 static bool covers(const struct hat *hat, const struct office *o)
@@ -252,17 +259,31 @@ static int check_objects(const struct question *q, const struct hat *hat, struct
 	return 0;
 }
 
+static int above_hat(const struct question *q, enum api_by by, const char *field, struct slice name)
+{
+	switch (by) {
+	case API_BY_ADMIN:
+		return problem_set(q->why, ERR_DENIED, field, "only an admin may say " SLICE_FMT, SLICE_ARG(name));
+	case API_BY_CUSTOMER:
+		return problem_set(q->why, ERR_DENIED, field, "only a customer's admin may say " SLICE_FMT, SLICE_ARG(name));
+	default:
+		return problem_set(q->why, ERR_DENIED, field, "only the provider may say " SLICE_FMT, SLICE_ARG(name));
+	}
+}
+
 static int check_fields(const struct question *q, const struct hat *hat)
 {
-	static const char *const who[] = { [API_BY_CUSTOMER] = "a customer's admin", [API_BY_PROVIDER] = "the provider" };
+	static const enum rank least[] = {
+		[API_BY_ALL] = RANK_NOBODY,
+		[API_BY_ADMIN] = RANK_DOMAIN_ADMIN,
+		[API_BY_CUSTOMER] = RANK_CUSTOMER_ADMIN,
+		[API_BY_PROVIDER] = RANK_PROVIDER,
+	};
 	for (size_t i = 0; i < q->n; i++) {
 		const struct api_param *param = api_param_find(q->op, q->fields[i].name);
 		enum api_by by = param ? param->by : API_BY_PROVIDER;
-		if (by == API_BY_ALL || hat->rank == RANK_PROVIDER ||
-		    (by == API_BY_CUSTOMER && hat->rank == RANK_CUSTOMER_ADMIN))
-			continue;
-		return problem_set(q->why, ERR_DENIED, param ? param->name : NULL, "only %s may say %s", who[by],
-				   param ? param->name : "this");
+		if (hat->rank > least[by])
+			return above_hat(q, by, param ? param->name : NULL, q->fields[i].name);
 	}
 	return 0;
 }

@@ -37,7 +37,7 @@ static const struct {
 	{ "mailbox.add", P | C | D },
 	{ "mailbox.list", P | C | D | SELF },
 	{ "mailbox.show", P | C | D | U },
-	{ "mailbox.set", P | C | D },
+	{ "mailbox.set", P | C | D | U },
 	{ "mailbox.password", P | C | D },
 	{ "mailbox.invite", P | C | D },
 	{ "mailbox.first-password", P | C | D | SELF },
@@ -92,7 +92,7 @@ static const struct {
 	{ "admin.add", P | C },
 	{ "admin.list", P | C | SELF },
 	{ "admin.show", P | C },
-	{ "admin.set", P | C },
+	{ "admin.set", P | C | D | U },
 	{ "admin.password", P | C },
 	{ "admin.remove", P | C },
 	{ "audit.list", P | C | D | SELF },
@@ -163,7 +163,7 @@ int rights_of_hat(struct slice operation, enum rank rank, enum relation relation
 
 void rights_text(struct buf *out)
 {
-	static const char marks[] = { [API_BY_ALL] = 0, [API_BY_CUSTOMER] = '+', [API_BY_PROVIDER] = '!' };
+	static const char marks[] = { [API_BY_ALL] = 0, [API_BY_ADMIN] = '^', [API_BY_CUSTOMER] = '+', [API_BY_PROVIDER] = '!' };
 	for (size_t i = 0; api_op_at(i); i++) {
 		const struct api_op *op = api_op_at(i);
 		unsigned own = row_of(slice_str(op->name));

@@ -80,7 +80,7 @@ NODISCARD int rights_decide(struct engine *e, struct arena *a, const struct prin
 NODISCARD int rights_outranks(struct engine *e, struct arena *a, const struct principal *p, int64_t holder, bool *ret);
 
 /* The matrix as text, a line an operation: name, method, ranks, fields with "!" for the provider's, "+" for customer
- * admins' and up. rights.txt beside this file is what it has to be. */
+ * admins' and up, "^" for any admin's. rights.txt beside this file is what it has to be. */
 void rights_text(struct buf *out);
 
 #endif

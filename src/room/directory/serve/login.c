@@ -14,6 +14,7 @@
 #include "ipc/store.pb-c.h"
 #include "room/directory/login/app_password.h"
 #include "room/directory/login/guard.h"
+#include "room/directory/notice/language.h"
 #include "room/directory/noun/staff.h"
 #include "room/directory/rights/token.h"
 
@@ -29,13 +30,16 @@ static char *must_change_text(struct directory *d, struct arena *a, const char *
 	return said;
 }
 
-static const char *language_of(struct directory *d, struct arena *a, const struct account *x)
+static const char *language_in(struct directory *d, struct arena *a, struct slice own, uint64_t customer)
+{
+	struct slice language;
+	return language_of(d->e, a, own, customer, &language) < 0 ? NULL : text_language(language);
+}
+
+static const char *language_of_account(struct directory *d, struct arena *a, const struct account *x)
 {
 	struct domain domain;
-	struct customer customer;
-	if (domain_by_id(d->e, a, x->domain, &domain) < 0 || customer_by_id(d->e, a, domain.customer, &customer) < 0)
-		return NULL;
-	return text_language(customer.language);
+	return domain_by_id(d->e, a, x->domain, &domain) < 0 ? NULL : language_in(d, a, x->language, domain.customer);
 }
 
 static struct guard_try try_of(const struct account *x, struct slice login, struct slice remote, struct slice tag)
@@ -62,7 +66,7 @@ static bool staff_credential(struct directory *d, struct ipc_call *call, Postern
 	reply->version = s.version;
 	reply->holder = holder_staff(s.id);
 	if (s.must_change)
-		reply->refuse = must_change_text(d, call->arena, NULL);
+		reply->refuse = must_change_text(d, call->arena, language_in(d, call->arena, s.language, s.customer));
 	return true;
 }
 
@@ -185,7 +189,7 @@ void serve_credential(struct ipc_call *call, void *ctx)
 		reply.version = account.version;
 		reply.holder = holder_account(account.id);
 		if (account.must_change)
-			reply.refuse = must_change_text(d, call->arena, language_of(d, call->arena, &account));
+			reply.refuse = must_change_text(d, call->arena, language_of_account(d, call->arena, &account));
 		give_apps(d, call->arena, account.id, app_protocol(req->protocol), &reply);
 	}
 	ipc_reply(call, &reply.base, -1);
