@@ -86,8 +86,46 @@ static void authors(void **state)
 	}
 }
 
+static void gtube(void **state)
+{
+#define GTUBE "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+	static const struct {
+		const char *origin, *message;
+		size_t at;
+		Postern__Verdict verdict;
+	} cases[] = {
+		{ "smtp", GTUBE, 0, POSTERN__VERDICT__VERDICT_JUNK },
+		{ "smtp", GTUBE, 64 * 1024 - sizeof(GTUBE) + 1, POSTERN__VERDICT__VERDICT_JUNK },
+		{ "smtp", GTUBE, 64 * 1024 - sizeof(GTUBE) + 2, POSTERN__VERDICT__VERDICT_ACCEPT },
+		{ "smtp", "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE", 0, POSTERN__VERDICT__VERDICT_ACCEPT },
+		{ "submission", GTUBE, 0, POSTERN__VERDICT__VERDICT_ACCEPT },
+		{ "append", GTUBE, 0, POSTERN__VERDICT__VERDICT_ACCEPT },
+		{ "dsn", GTUBE, 0, POSTERN__VERDICT__VERDICT_ACCEPT },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		Postern__JudgeRequest req = POSTERN__JUDGE_REQUEST__INIT;
+		Postern__Digest digest = POSTERN__DIGEST__INIT;
+		struct buf message = BUF_INIT(100000);
+		struct verdict v;
+		req.origin = (char *)cases[i].origin;
+		digest.n_authors = 1;
+		for (size_t k = 0; k < cases[i].at; k++)
+			buf_byte(&message, 'x');
+		buf_str(&message, cases[i].message);
+		struct verdict_input in = {
+			.request = &req, .digest = &digest, .message = buf_view(&message), .max_hops = 100
+		};
+		verdict_init(&v);
+		verdict_run(&in, &v);
+		assert_int_equal(v.verdict, cases[i].verdict);
+		verdict_fini(&v);
+		buf_fini(&message);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(loops), cmocka_unit_test(authors) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(loops), cmocka_unit_test(authors),
+					   cmocka_unit_test(gtube) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 const struct verdict_check verdict_checks[] = {
 	{ "loop", check_loop },
 	{ "author", check_author },
+	{ "gtube", check_gtube },
 };
 const size_t verdict_n_checks = ARRAY_SIZE(verdict_checks);
 

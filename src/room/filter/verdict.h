@@ -43,5 +43,6 @@ void verdict_run(const struct verdict_input *in, struct verdict *v);
 /* The checks, one file each. */
 void check_loop(const struct verdict_input *in, struct verdict *v);
 void check_author(const struct verdict_input *in, struct verdict *v);
+void check_gtube(const struct verdict_input *in, struct verdict *v);
 
 #endif

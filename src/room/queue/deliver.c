@@ -41,9 +41,10 @@ static struct outcome outcome_of(int err, bool refuse)
 	case 0:
 		return (struct outcome){
 			.what = OUT_DELIVERED, .enhanced = SLICE("2.1.5"), .dsn_passed_on = false};
-	case ERR_QUOTA:
+	case ERR_QUOTA:	/* its domain may have thought better of it, or the address leads elsewhere, by the next time */
 		return (struct outcome){.what = refuse ? OUT_FAILED : OUT_LATER,
 					.enhanced = refuse ? SLICE("5.2.2") : SLICE("4.2.2"),
+					.ask_again = true,
 					.text = SLICE("The mailbox is full")};
 	case ERR_NOT_FOUND:
 		return (struct outcome){.what = OUT_LATER,
@@ -96,6 +97,7 @@ static void fill_copies(const struct job *j, const struct rcpt *r, const struct 
 			Postern__DeliverRequest *req)
 {
 	size_t n = plan->n_places;
+	struct slice kept = j->env.junk ? SLICE("Junk") : slice_of(NULL, 0);	/* as smtpd does */
 	Postern__DeliverRecipient *to = ARENA_ARRAY(j->arena, Postern__DeliverRecipient, n);
 	req->recipients = ARENA_ARRAY(j->arena, Postern__DeliverRecipient *, n);
 	for (size_t i = 0; i < n; i++) {
@@ -104,7 +106,7 @@ static void fill_copies(const struct job *j, const struct rcpt *r, const struct 
 		to[i].account_id = r->account;
 		to[i].address = pb_of_slice(r->address);
 		to[i].quota_bytes = r->quota;
-		to[i].mailbox = pb_of_slice(p->mailbox.n ? p->mailbox : r->mailbox);
+		to[i].mailbox = pb_of_slice(p->mailbox.n ? p->mailbox : r->mailbox.n ? r->mailbox : kept);
 		to[i].create = p->create || r->mailbox.n;
 		to[i].flags = p->flags;
 		to[i].n_flags = p->n_flags;
@@ -197,7 +199,7 @@ static void run_rules(struct job *j, size_t i, struct slice digest)
 	rules_run(&(struct rules_ask){ .room = j->q->room, .arena = j->arena, .account = r->account,
 				       .sender = j->env.sender,
 				       .recipient = r->original.n ? r->original : r->address, .digest = digest,
-				       .fd = j->fd, .now_ms = clock_wall_ms(), .ms = CALL_MS },
+				       .fd = j->fd, .junk = j->env.junk, .now_ms = clock_wall_ms(), .ms = CALL_MS },
 		  on_plan, d);
 }
 

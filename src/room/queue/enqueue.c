@@ -50,6 +50,7 @@ static int put_bytes(struct queue *q, const struct new_message *m, size_t header
 	req.ret_headers = m->ret_headers;
 	req.smtputf8 = m->smtputf8;
 	req.account_id = m->account;
+	req.junk = m->junk;
 	size_t n = postern__enqueue_request__get_packed_size(&req);
 	uint8_t *meta = arena_alloc(a, n), sha256[32];
 	postern__enqueue_request__pack(&req, meta);
@@ -93,11 +94,11 @@ int message_insert(struct queue *q, const struct new_message *m, int64_t now, ui
 			q->db,
 			"INSERT INTO message (sender, envid, ret_headers, smtputf8, body_8bit, "
 			"account, created_ms,"
-			" size, segment, offset, length) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			"bbiiiiiiiii", m->sender, m->envid, (int64_t)m->ret_headers,
+			" size, segment, offset, length, junk) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			"bbiiiiiiiiii", m->sender, m->envid, (int64_t)m->ret_headers,
 			(int64_t)needs_utf8(m, header), (int64_t)!ascii_only(m->message),
 			(int64_t)m->account, now, (int64_t)m->message.n, (int64_t)addr.segment,
-			(int64_t)addr.offset, (int64_t)addr.length);
+			(int64_t)addr.offset, (int64_t)addr.length, (int64_t)m->junk);
 	if (err < 0)
 		return err;
 	int64_t id = sql_last_id(q->db);
@@ -224,6 +225,7 @@ static void fill(struct enqueue *e, const Postern__EnqueueRequest *req)
 				    .ret_headers = req->ret_headers,
 				    .smtputf8 = req->smtputf8,
 				    .account = req->account_id,
+				    .junk = req->junk,
 				    .rcpts = rcpts,
 				    .n_rcpts = req->n_recipients};
 }

@@ -110,7 +110,7 @@ int envelope_load(struct queue *q, struct arena *a, uint64_t id, struct envelope
 	struct sql_stmt *s =
 		sql_prepare(q->db, "SELECT sender, envid, ret_headers, smtputf8, body_8bit, "
 				   "created_ms, size, segment, offset, length,"
-				   " crashes, account FROM message WHERE id = ?");
+				   " crashes, account, junk FROM message WHERE id = ?");
 	sql_bind_int(s, 1, (int64_t)id);
 	int got = sql_step(s);
 	if (got == 1)
@@ -127,6 +127,7 @@ int envelope_load(struct queue *q, struct arena *a, uint64_t id, struct envelope
 				 (uint32_t)sql_int(s, 9)},
 			.crashes = (unsigned)sql_int(s, 10),
 			.account = (uint64_t)sql_int(s, 11),
+			.junk = sql_int(s, 12),
 		};
 	sql_done(s);
 	return got == 1 ? 0 : got < 0 ? got : ERR_NOT_FOUND;

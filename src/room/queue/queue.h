@@ -90,7 +90,7 @@ struct new_message {
 	struct slice once_key;	/* not empty: dropped where it was taken within once_ms */
 	int64_t once_ms;
 	struct slice operation, sender, envid, message;
-	bool ret_headers, smtputf8;
+	bool ret_headers, smtputf8, junk;
 	uint64_t account;
 	const struct new_rcpt *rcpts;
 	size_t n_rcpts;
@@ -152,7 +152,7 @@ struct outcome {
 struct envelope {
 	uint64_t id;
 	struct slice sender, envid;
-	bool ret_headers, smtputf8, body_8bit;
+	bool ret_headers, smtputf8, body_8bit, junk;
 	uint64_t account;	/* who sent it by submission; 0: somebody outside */
 	int64_t created_ms;
 	uint64_t size;

@@ -83,6 +83,7 @@ static int redirect(struct queue *q, const struct envelope *env, const struct rc
 				.ret_headers = env->ret_headers,
 				.smtputf8 = env->smtputf8,
 				.account = env->account,
+				.junk = env->junk,
 				.rcpts = &to,
 				.n_rcpts = 1};
 	uint64_t id;

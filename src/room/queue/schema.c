@@ -45,5 +45,7 @@ const char *const queue_migrations[] = {
 	"ALTER TABLE recipient ADD COLUMN refuse INTEGER NOT NULL DEFAULT 0;",
 	/* Whom a copy for a mailbox that collects a domain's mail is for. */
 	"ALTER TABLE recipient ADD COLUMN multidrop BLOB NOT NULL DEFAULT x'';",
+	/* What filter said of it when it came in. */
+	"ALTER TABLE message ADD COLUMN junk INTEGER NOT NULL DEFAULT 0;",
 };
 const size_t queue_n_migrations = ARRAY_SIZE(queue_migrations);

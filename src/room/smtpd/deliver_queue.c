@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Into the queue: what goes elsewhere, recipients whose mailbox went away while others have their copy, and the wish
- * for success reports (RFC 3461 5.2.7): a mailbox here is "delivered", a recipient that became several is "expanded". The
+ * Into the queue: what goes elsewhere, recipients whose mailbox went away and mailboxes whose shard did not take the message
+ * (full, just down) while others have their copy, and the wish for success reports (RFC 3461 5.2.7): a mailbox here is "delivered", a recipient that became several is "expanded". The
  * reports are made there, in the transaction that takes the message.
  */
 #include "room/smtpd/delivery_priv.h"
@@ -39,6 +39,14 @@ static void fill_target(Postern__QueueRecipient *q, const struct target *t)
 	q->notify = t->notify;
 	q->orcpt = bytes_of(r->orcpt);
 	q->original = bytes_of(r->original);
+}
+
+/* The mailbox, behind aliases and lists: the others behind these have their copy. */
+static void fill_held(Postern__QueueRecipient *q, const struct target *t)
+{
+	fill_target(q, t);
+	q->address = bytes_of(t->multidrop.n ? t->multidrop : t->address);
+	q->route = ROUTE_ASK;
 }
 
 static void fill_rcpt(Postern__QueueRecipient *q, const struct rcpt *r, unsigned report)
@@ -85,6 +93,7 @@ static void hand_in(struct delivery *dl, const struct group *g, int fd, size_t f
 	req.smtputf8 = dl->e.smtputf8;
 	req.body_8bit = dl->e.body_8bit;
 	req.account_id = dl->from.account_id;
+	req.junk = dl->junk;
 	delivery_call(dl, ROLE_QUEUE, PEER_ANY, POSTERN__QUEUE_OP__QUEUE_ENQUEUE, &req.base, fd, on_enqueued, dl);
 }
 
@@ -141,6 +150,8 @@ static void gather(struct delivery *dl, struct list *groups)
 		if (t->way == TO_QUEUE)
 			fill_target(row_of(dl, group_of(dl, groups, t->sender.n ? t->sender : dl->e.sender,
 							t->delivered_to)), t);
+		else if (t->state == TARGET_HELD)
+			fill_held(row_of(dl, group_of(dl, groups, dl->e.sender, none)), t);
 	}
 	list_each(r, dl->e.rcpts, struct rcpt, node) {
 		unsigned report = report_of(dl, r);
@@ -174,6 +185,7 @@ static void send_letter(struct delivery *dl, const struct letter *x)
 {
 	Postern__EnqueueRequest req = POSTERN__ENQUEUE_REQUEST__INIT;
 	Postern__QueueRecipient to = x->l->to, *list = &to;
+	const struct rcpt *rcpt = target_rcpt(x->target);
 	bool own, answer = !x->l->delivered_to.n;
 	int fd;
 	if (letter_body(dl, x, &fd, &own) < 0) {
@@ -181,10 +193,10 @@ static void send_letter(struct delivery *dl, const struct letter *x)
 		return;
 	}
 	if (!answer) {
-		to.orcpt = bytes_of(x->rcpt->orcpt);
-		to.original = bytes_of(x->rcpt->original);
-		to.notify = x->rcpt->notify & ~(unsigned)SMTP_NOTIFY_SUCCESS;
-		if (x->rcpt->notify && !to.notify)
+		to.orcpt = bytes_of(rcpt->orcpt);
+		to.original = bytes_of(rcpt->original);
+		to.notify = rcpt->notify & ~(unsigned)SMTP_NOTIFY_SUCCESS;
+		if (rcpt->notify && !to.notify)
 			to.notify = SMTP_NOTIFY_NEVER;
 		req.account_id = dl->from.account_id;
 		req.envid = bytes_of(dl->e.envid);
@@ -248,7 +260,8 @@ bool deliver_queue(struct delivery *dl)
 			close(fd);
 	}
 	list_each(x, &dl->letters, struct letter, node)
-		send_letter(dl, x);
+		if (x->target->state != TARGET_HELD)	/* its rules run again */
+			send_letter(dl, x);
 	if (--dl->waiting == 0)
 		delivery_next(dl);
 	return true;

@@ -51,7 +51,7 @@ static void carry_out(struct delivery *dl, struct target *t, const struct rules_
 	for (size_t i = 0; i < plan->n_letters; i++) {
 		struct letter *l = ARENA_NEW(dl->e.arena, struct letter);
 		l->l = &plan->letters[i];
-		l->rcpt = target_rcpt(t);
+		l->target = t;
 		list_append(&dl->letters, &l->node);
 	}
 }

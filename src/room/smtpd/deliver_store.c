@@ -24,10 +24,20 @@ static const struct smtp_status *refusal(int err)
 	return err == ERR_FULL ? &full : &delivery_later;
 }
 
-static void failed(struct delivery *dl, const struct smtp_status *st, int err, const char *text)
+/* Decided when all shards have spoken. */
+static void hold(struct store_call *c, const struct smtp_status *st, int err, const char *text)
 {
+	struct delivery *dl = c->dl;
 	ev(EV_WARN, "smtp.store.failed", KS("id", dl->from.id), KS("reason", err_name(err)), KS("text", text));
-	delivery_refuse(dl, st);
+	if (!dl->held.code)
+		dl->held = *st;
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->targets[i]->state != TARGET_NEW)
+			continue;
+		c->targets[i]->state = TARGET_HELD;
+		list_each(v, &c->targets[i]->vias, struct via, node)
+			v->rcpt->stored = false;
+	}
 }
 
 /* Where one of the full mailboxes only says "later", so does the answer: the others may get it then. Without a reply it is
@@ -71,11 +81,14 @@ static void on_stored(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	if (err == 0)
 		kept(c);
 	else if (err == ERR_QUOTA)
-		failed(dl, over_quota(c, (const Postern__DeliverReply *)reply), err, text);
+		hold(c, over_quota(c, (const Postern__DeliverReply *)reply), err, text);
 	else if (err != ERR_NOT_FOUND)
-		failed(dl, refusal(err), err, text);
-	if (--dl->waiting == 0)
-		delivery_next(dl);
+		hold(c, refusal(err), err, text);
+	if (--dl->waiting)
+		return;
+	if (dl->held.code && !dl->kept)
+		delivery_refuse(dl, &dl->held);
+	delivery_next(dl);
 }
 
 /* One copy: the target, and which of its places (rules), or NULL. */
@@ -144,7 +157,7 @@ static void hand_in(struct delivery *dl, uint32_t shard, const struct copy *copi
 	req.internal_date_ms = clock_wall_ms();
 	int err = copies->t->multidrop.n ? own_copy(dl, copies->t, &req, &fd) : 0;
 	if (err < 0)
-		failed(dl, &delivery_later, err, "multidrop");
+		hold(c, &delivery_later, err, "multidrop");
 	else
 		delivery_call(dl, ROLE_STORE, shard, POSTERN__STORE_OP__STORE_DELIVER, &req.base, fd, on_stored, c);
 }

@@ -2,14 +2,15 @@
 /*
  * A message on its way in, behind the end of its data:
  *
- *      JUDGE --verdict--> (SENDERS, who logged in) --> RULES --> STORE (all shards at once) --all kept--> QUEUE --kept--> told 250
- *                           ^  |
- *                           |  +--a mailbox is gone--> AGAIN (its route), at most AGAIN_MAX times
- *                           +--------------------------+
+ *      JUDGE --verdict--> (SENDERS, who logged in) --> RULES --> FITS (several shards) --> STORE (all at once) --> QUEUE --> told 250
+ *                                                        ^                                  |
+ *                                                        |        +--a mailbox is gone------+
+ *                                                        +-- AGAIN (its route), at most AGAIN_MAX times
  *
  * Invariants: 250 only when every target has committed; a store refuses a message for all its recipients or
  * for none; each request carries an operation id of its own, so that room_call may send it again to a room
- * that crashed in between (one copy, one 250). The stores come first: they are the ones that refuse (quota).
+ * that crashed in between (one copy, one 250). The stores come first: they are the ones that refuse (quota). What one
+ * shard refuses where another has its copy already goes to the queue: the client's next try would be a second copy.
  * A connection that goes away does not stop what was begun: half of it may be committed already.
  */
 #include "room/smtpd/delivery_priv.h"
@@ -102,7 +103,7 @@ void delivery_next(struct delivery *dl)
 		finish(dl);
 		return;
 	}
-	if (deliver_rules(dl) || deliver_store(dl) || deliver_again(dl) || deliver_queue(dl))
+	if (deliver_rules(dl) || deliver_fits(dl) || deliver_store(dl) || deliver_again(dl) || deliver_queue(dl))
 		return;
 	finish(dl);
 }

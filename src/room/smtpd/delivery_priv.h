@@ -20,6 +20,7 @@ struct delivery {
 	struct slice digest;		/* in the envelope's arena */
 	struct list letters;		/* of rules, for the queue */
 	bool junk;
+	struct smtp_status held;	/* code 0: no shard said no; what it was, else */
 	bool kept;			/* something was committed */
 	bool enqueued;
 	unsigned rounds;		/* in which a way was asked for again */
@@ -33,7 +34,7 @@ struct delivery {
 struct letter {
 	struct list node;
 	const struct rules_letter *l;
-	const struct rcpt *rcpt;	/* whose mailbox's rules it comes from */
+	const struct target *target;	/* whose rules it comes from */
 };
 
 extern const struct smtp_status delivery_later;
@@ -60,6 +61,7 @@ void deliver_check_loop(struct delivery *dl);
 
 /* Each says whether it has something to do, and does it: calls, then delivery_next. */
 bool deliver_rules(struct delivery *dl);
+bool deliver_fits(struct delivery *dl);
 bool deliver_store(struct delivery *dl);
 bool deliver_again(struct delivery *dl);
 bool deliver_queue(struct delivery *dl);

@@ -56,8 +56,9 @@ struct via {
 struct target {
 	struct list node;
 	enum { TO_STORE, TO_QUEUE } way;
-	enum { TARGET_NEW, TARGET_KEPT, TARGET_GONE, TARGET_LOST } state;	/* KEPT: committed; GONE: its
-				mailbox is no more; LOST: and its recipients were asked about again */
+	enum { TARGET_NEW, TARGET_KEPT, TARGET_GONE, TARGET_LOST, TARGET_HELD } state;	/* KEPT: committed; GONE: its
+				mailbox is no more; LOST: and its recipients were asked about again; HELD: its shard did not
+				take it, and others have their copy: the queue's */
 	struct list vias;		/* the recipients that lead here */
 	uint64_t account_id;		/* TO_STORE */
 	uint32_t shard;
@@ -66,6 +67,7 @@ struct target {
 	struct slice mailbox;		/* TO_STORE: a folder of a domain's area; empty: INBOX, or Junk */
 	uint32_t mailboxes_max;
 	struct slice multidrop;		/* TO_STORE: not empty: the recipient that this copy is for, in lines in front */
+	bool fits;			/* its shard was asked whether there is room */
 	bool rules, ruled;		/* it has some; they have run: where it goes is in places */
 	const struct rules_place *places;
 	size_t n_places;
