@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "proto/mail/name_search.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -205,6 +206,23 @@ static int sync_directory_of(const char *path)
 	return err;
 }
 
+static void holds(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+	struct slice in[2];
+	for (int i = 0; i < 2; i++) {
+		const void *p = sqlite3_value_blob(v[i]);
+		in[i] = p ? slice_of(p, (size_t)sqlite3_value_bytes(v[i])) : SLICE("");
+	}
+	sqlite3_result_int(ctx, name_search_holds(in[0], in[1]));
+}
+
+static int add_functions(struct sql *db)
+{
+	int rc = sqlite3_create_function_v2(db->c, "holds", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
+					    holds, NULL, NULL, NULL);
+	return rc == SQLITE_OK ? 0 : sql_failed(db, rc, "holds");
+}
+
 static void library_init(void)
 {
 	static bool done;
@@ -231,6 +249,8 @@ int sql_open(const char *path, const char *const *migrations, size_t n, struct s
 	bug_if(!db->c);
 	sqlite3_extended_result_codes(db->c, 1);
 	err = rc == SQLITE_OK ? set_up(db) : sql_failed(db, rc, path);
+	if (!err)
+		err = add_functions(db);
 	if (!err) {
 		sqlite3_wal_hook(db->c, note_wal, db);
 		err = migrate(db, migrations, n);

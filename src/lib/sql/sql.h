@@ -8,6 +8,8 @@
  * Errors: ERR_FULL (disk full), ERR_CORRUPT, ERR_EXISTS (a unique key), ERR_CONFLICT (a foreign key),
  * ERR_UNAVAILABLE (another process has the file), ERR_INTERNAL; the text was logged. After an error that ended
  * the whole transaction (disk full) every call in it gives the same error, up to and with sql_commit.
+ * Statements may say holds(name, text): does the name hold the text, which went through name_search_fold?
+ *
  * An I/O error on sync is fatal: the callee logs it and sql_fatal() is true; the room must exit, never retry.
  */
 #ifndef LIB_SQL_SQL_H

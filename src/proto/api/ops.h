@@ -41,6 +41,7 @@ extern const char *const api_over_quota[];
 #define P_OWN_LANGUAGE { "language", API_NAME, .min = 2, .max = 16, .help = "language in which the person is written to: en, de, or default for the customer's" }
 #define P_DRY_RUN { "dry_run", API_BOOL, .help = "only say what would happen" }
 #define P_LIMIT { "limit", API_U64, .min = 1, .max = 1000, .help = "items of one page (100)" }
+#define P_Q(where) { "q", API_STR, .min = 1, .max = 320, .help = "only those with this text in " where ", upper and lower case alike" }
 #define P_AFTER { "after", API_STR, .min = 1, .max = TEXT_MAX, .help = "cursor of the page before" }
 #define P_PASSWORD(...) { "password", API_SECRET, .min = 1, .max = 1024, __VA_ARGS__ }
 #define P_MUST_CHANGE { "must_change", API_BOOL, .help = "the password is only good for setting one of one's own" }

@@ -3,6 +3,7 @@
 #include "proto/api/ops.h"
 
 static const char *const address_types[] = { "alias", "list", "redirect", "banished", NULL };
+static const char *const list_types[] = { "alias", "list", "redirect", "banished", "candidate", NULL };
 static const char *const convert_types[] = { "mailbox", "alias", "list", "redirect", "banished", "candidate", NULL };
 
 static const char *const senders[] = { "anyone", "members", "domain", "named", NULL };
@@ -19,11 +20,18 @@ static const struct api_param address_add[] = {
 	P_SENDER,
 };
 static const struct api_param address_set[] = { P_ADDRESS(.required = true, .positional = true), P_SENDERS, P_SENDER };
-static const struct api_param address_list[] = { P_DOMAIN(), P_LIMIT, P_AFTER };
+static const struct api_param address_list[] = {
+	P_DOMAIN(),
+	P_CUSTOMER(),
+	P_Q("address"),
+	{ "type", API_CHOICE, .choices = list_types, .help = "only those of this type; candidates are listed where they are asked for" },
+	P_LIMIT,
+	P_AFTER,
+};
 static const struct api_param address_remove[] = { P_ADDRESS(.required = true, .positional = true) };
 static const struct api_result address_is[] = {
 	{ "address", API_ADDRESS, "the address" },
-	{ "type", API_CHOICE, "alias, list, redirect or banished" },
+	{ "type", API_CHOICE, "alias, list, redirect, banished or candidate" },
 	{ "to", API_LIST, "where its mail goes" },
 	{ "senders", API_CHOICE, "who may write to a list" },
 	{ "sender", API_LIST, "the named ones" },
@@ -54,7 +62,7 @@ static const struct api_result move_is[] = {
 
 static const struct api_op ops[] = {
 	{ "address.add", "POST", ROOT "/addresses", API_DIRECTORY, .help = "adds an alias, list, redirect or banished address", IN(address_add), OUT(address_is) },
-	{ "address.list", "GET", ROOT "/addresses", API_DIRECTORY, .help = "lists addresses", IN(address_list), PAGE(address_is) },
+	{ "address.list", "GET", ROOT "/addresses", API_DIRECTORY, .help = "lists addresses that are no mailboxes", IN(address_list), PAGE(address_is) },
 	{ "address.remove", "DELETE", ROOT "/addresses/{address}", API_DIRECTORY, .help = "removes an alias, list, redirect or banished address", IN(address_remove) },
 	{ "address.set", "PATCH", ROOT "/addresses/{address}", API_DIRECTORY, .help = "says who may write to a list", IN(address_set), OUT(address_is) },
 	{ "address.convert", "POST", ROOT "/addresses/convert", API_DIRECTORY, .help = "makes addresses into another type; mail of a mailbox follows into an alias's mailbox", IN(address_convert), OUT(api_converted_is) },

@@ -2,6 +2,8 @@
 /* Who administers: logins and the ranks that they hold. */
 #include "proto/api/ops.h"
 
+static const char *const ranks[] = { "provider", "customer", "domain", NULL };
+
 /* clang-format off */
 #define P_NAME(...) { "name", API_STR, .min = 1, .max = 256, .help = "the person's name", __VA_ARGS__ }
 #define P_RECOVERY(...) { "recovery", API_ADDRESS, .help = "an address outside to which a lost password's link may go", __VA_ARGS__ }
@@ -16,7 +18,14 @@ static const struct api_param admin_add[] = {
 	P_RECOVERY(),
 	P_PASSWORD(.help = "password of a login that is no mailbox"),
 };
-static const struct api_param admin_list[] = { P_CUSTOMER(), P_DOMAIN(), P_LIMIT, P_AFTER };
+static const struct api_param admin_list[] = {
+	P_CUSTOMER(),
+	P_DOMAIN(),
+	P_Q("login or person"),
+	{ "rank", API_CHOICE, .choices = ranks, .help = "only those of this rank" },
+	P_LIMIT,
+	P_AFTER,
+};
 static const struct api_param admin_show[] = { P_LOGIN(.required = true, .positional = true) };
 static const struct api_param admin_set[] = {
 	P_LOGIN(.required = true, .positional = true),

@@ -10,6 +10,7 @@ static const struct api_param audit_list[] = {
 	{ "operation", API_STR, .min = 1, .max = 64, .help = "only this operation (mailbox.set) or noun (mailbox)" },
 	{ "object", API_STR, .min = 1, .max = 320, .help = "only what was done to this" },
 	{ "days", API_U64, .min = 1, .max = 36500, .help = "only of so many days" },
+	P_Q("object, actor or detail"),
 	P_LIMIT,
 	P_AFTER,
 };

@@ -5,7 +5,7 @@
 static const char *const promote_types[] = { "mailbox", "alias", "list", "redirect", NULL };
 
 /* clang-format off */
-static const struct api_param candidate_list[] = { P_DOMAIN(.required = true, .positional = true), P_LIMIT, P_AFTER };
+static const struct api_param candidate_list[] = { P_DOMAIN(.required = true, .positional = true), P_Q("local part"), P_LIMIT, P_AFTER };
 static const struct api_param candidate_show[] = { P_ADDRESS(.required = true, .positional = true) };
 static const struct api_param candidate_messages[] = { P_ADDRESS(.required = true, .positional = true), P_LIMIT, P_AFTER };
 static const struct api_param candidate_message[] = {

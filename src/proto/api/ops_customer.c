@@ -19,7 +19,7 @@ static const struct api_param customer_set[] = {
 	{ "language", API_NAME, .min = 2, .max = 16, .help = "language in which its people are written to: en, de, or default for the instance's (host.language)" },
 	{ "contact", API_ADDRESS, .help = "where to reach the customer's administrator" },
 };
-static const struct api_param customer_list[] = { P_LIMIT, P_AFTER };
+static const struct api_param customer_list[] = { P_Q("name or contact"), P_LIMIT, P_AFTER };
 static const struct api_param customer_show[] = { P_CUSTOMER(.required = true, .positional = true) };
 static const struct api_result customer_is[] = {
 	{ "customer", API_NAME, "short name" },

@@ -2,6 +2,8 @@
 /* Domains and their switch-over. */
 #include "proto/api/ops.h"
 
+static const char *const phases[] = { "announced", "filtering", "copying", "hosted", "done", NULL };
+
 /* clang-format off */
 /* What add and set have in common. */
 #define SETTINGS \
@@ -27,7 +29,14 @@ static const struct api_param domain_add[] = {
 	{ "alias_of", API_DOMAIN, .help = "only another name of this domain; then nothing else is named" },
 	SETTINGS,
 };
-static const struct api_param domain_list[] = { P_CUSTOMER(), P_LIMIT, P_AFTER };
+static const struct api_param domain_list[] = {
+	P_CUSTOMER(),
+	P_Q("name or another name"),
+	{ "mode", API_CHOICE, .choices = api_modes, .help = "only those of this mode" },
+	{ "phase", API_CHOICE, .choices = phases, .help = "only those in this phase" },
+	P_LIMIT,
+	P_AFTER,
+};
 static const struct api_param domain_show[] = { P_DOMAIN(.required = true, .positional = true) };
 static const struct api_param domain_set[] = {
 	P_DOMAIN(.required = true, .positional = true),

@@ -2,11 +2,21 @@
 /* Old user names. */
 #include "proto/api/ops.h"
 
+static const char *const states[] = { "waiting", "grace", "ended", NULL };
+
 /* clang-format off */
 #define P_OLD_LOGIN { "name", API_STR, .required = true, .positional = true, .min = 1, .max = 320, .help = "the old user name" }
 
 static const struct api_param login_one[] = { P_ADDRESS(.required = true, .positional = true), P_OLD_LOGIN };
-static const struct api_param login_list[] = { P_DOMAIN(), P_CUSTOMER(), P_ADDRESS(), P_LIMIT, P_AFTER };
+static const struct api_param login_list[] = {
+	P_DOMAIN(),
+	P_CUSTOMER(),
+	P_ADDRESS(),
+	P_Q("name or mailbox"),
+	{ "state", API_CHOICE, .choices = states, .help = "only those that are" },
+	P_LIMIT,
+	P_AFTER,
+};
 static const struct api_result login_is[] = {
 	{ "name", API_STR, "the old user name" },
 	{ "address", API_ADDRESS, "the mailbox that it logs in to" },

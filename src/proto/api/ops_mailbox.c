@@ -2,6 +2,9 @@
 /* Mailboxes. */
 #include "proto/api/ops.h"
 
+static const char *const states[] = { "ready", "must-change", "invited", "no-password", NULL };
+static const char *const levels[] = { "80", "95", NULL };
+
 /* clang-format off */
 static const struct api_param mailbox_add[] = {
 	P_ADDRESS(.required = true, .positional = true),
@@ -13,7 +16,16 @@ static const struct api_param mailbox_add[] = {
 	P_HOSTED,
 	P_SEND_ANY,
 };
-static const struct api_param mailbox_list[] = { P_DOMAIN(), P_CUSTOMER(), P_LIMIT, P_AFTER };
+static const struct api_param mailbox_list[] = {
+	P_DOMAIN(),
+	P_CUSTOMER(),
+	P_Q("address or person"),
+	{ "without_password", API_BOOL, .help = "only those that nobody can log in to: all that are not ready" },
+	{ "state", API_CHOICE, .choices = states, .help = "only those that are: with a password of one's own, with one that must be changed, with an open invitation, or with none of these" },
+	{ "over", API_CHOICE, .choices = levels, .help = "only those that use more than so many percent of their quota" },
+	P_LIMIT,
+	P_AFTER,
+};
 static const struct api_param mailbox_show[] = { P_ADDRESS(.required = true, .positional = true) };
 static const struct api_param mailbox_set[] = {
 	P_ADDRESS(.required = true, .positional = true),
@@ -57,6 +69,7 @@ static const struct api_result mailbox_is[] = {
 	{ "percent", API_U64, "how much of that is used, in percent" },
 	{ "messages", API_U64, "how many messages" },
 	{ "has_password", API_BOOL, "whether somebody can log in" },
+	{ "state", API_CHOICE, "ready, must-change, invited or no-password" },
 	{ "recovery", API_STR, "where a link for a lost password goes" },
 	{ "invited_ms", API_TIME, "until when an invitation is good" },
 	{ "must_change", API_BOOL, "whether the password is only good for setting one of one's own" },

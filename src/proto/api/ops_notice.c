@@ -19,6 +19,7 @@ static const struct api_param notice_log[] = {
 	{ "to", API_ADDRESS, .help = "only notices to this address" },
 	P_KIND(),
 	{ "state", API_CHOICE, .choices = states, .help = "only those that are" },
+	P_Q("recipient or subject"),
 	P_LIMIT,
 	P_AFTER,
 };

@@ -5,7 +5,7 @@
 static const char *const phases[] = { "announced", "filtering", "hosted", "done", NULL };
 
 /* clang-format off */
-static const struct api_param plan_list[] = { P_CUSTOMER(), P_LIMIT, P_AFTER };
+static const struct api_param plan_list[] = { P_CUSTOMER(), P_Q("domain"), P_LIMIT, P_AFTER };
 static const struct api_param plan_show[] = { P_DOMAIN(.required = true, .positional = true) };
 static const struct api_param plan_set[] = {
 	P_DOMAIN(.required = true, .positional = true),

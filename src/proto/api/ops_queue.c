@@ -2,10 +2,15 @@
 /* The queue. */
 #include "proto/api/ops.h"
 
+static const char *const states[] = { "new", "deferred", "parked", NULL };
+
 /* clang-format off */
 static const struct api_param queue_list[] = {
 	{ "domain", API_DOMAIN, .help = "only mail to this domain" },
 	{ "sender", API_STR, .max = 320, .help = "only mail of this sender" },
+	{ "sender_domain", API_DOMAIN, .help = "only mail of senders of this domain" },
+	{ "state", API_CHOICE, .choices = states, .help = "only mail with a recipient that is: not tried yet, tried and waiting, or tried no more" },
+	P_Q("sender or a recipient"),
 	P_LIMIT,
 	P_AFTER,
 };

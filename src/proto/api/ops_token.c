@@ -12,7 +12,7 @@ static const struct api_param token_add[] = {
 	{ "read_only", API_BOOL, .help = "it changes nothing" },
 	{ "days", API_U64, .min = 1, .max = 3650, .help = "how long it is good for (90)" },
 };
-static const struct api_param token_list[] = { { "login", API_STR, .min = 1, .max = 320, .help = "whose tokens (one's own; at the admin socket: all)" }, P_LIMIT, P_AFTER };
+static const struct api_param token_list[] = { { "login", API_STR, .min = 1, .max = 320, .help = "whose tokens (one's own; at the admin socket: all)" }, P_Q("name"), P_LIMIT, P_AFTER };
 static const struct api_param token_remove[] = { P_TOKEN_ID };
 #define TOKEN_IS \
 	{ "id", API_U64, "number of the token" }, \

@@ -203,11 +203,12 @@ static void address_rules(void **state)
 	assert_int_equal(address_pointing(f->e, f->a, T("jane@example.test"), &who, &n), 0);
 	assert_int_equal(n, 1);
 	struct page page = { .limit = 2 };
+	struct address_filter of = { .domain = d.id, .type = -1 };
 	struct address *rows;
-	assert_int_equal(address_list(f->e, f->a, d.id, &page, &rows, &n), 0);
+	assert_int_equal(address_list(f->e, f->a, &of, &page, &rows, &n), 0);
 	assert_int_equal(n, 2);
 	page.after = name_text(f->a, rows[1].local, d.name);
-	assert_int_equal(address_list(f->e, f->a, 0, &page, &rows, &n), 0);
+	assert_int_equal(address_list(f->e, f->a, NULL, &page, &rows, &n), 0);
 	assert_int_equal(n, 2);
 	assert_slice(rows[0].local, "a12");
 }

@@ -14,6 +14,8 @@
 #include "ipc/directory.pb-c.h"
 #include "lib/ipc/memfd.h"
 #include "proto/api/api.h"
+#include "proto/mail/address.h"
+#include "proto/mail/name_search.h"
 
 #include <jansson.h>
 
@@ -113,6 +115,15 @@ static json_t *item(struct sql_stmt *s)
 	return o;
 }
 
+/* A domain as the rows have it: A-labels in lower case. Empty where none is named; it was checked before. */
+static struct slice domain_of(const struct admin *a, const char *field)
+{
+	char text[ADDR_DOMAIN_MAX + 1];
+	struct slice in = api_get(a->fields, a->n_fields, field);
+	int n = in.n ? domain_parse(in, ADDR_UTF8, text) : 0;
+	return n > 0 ? arena_dup(a->call->arena, slice_of(text, (size_t)n)) : in;
+}
+
 static void list(struct queue *q, struct admin *a)
 {
 	uint64_t limit = number(a, "limit", PAGE_DEFAULT), last = 0, n = 0;
@@ -125,16 +136,20 @@ static void list(struct queue *q, struct admin *a)
 				   "r.message = m.id WHERE m.id > ?1"
 				   " AND (?2 = x'' OR m.sender = ?2) AND (?3 = x'' OR EXISTS "
 				   "(SELECT 1 FROM recipient x WHERE x.message = m.id"
-				   " AND x.domain = ?3)) GROUP BY m.id ORDER BY m.id LIMIT ?4");
-	char domain[512];
-	struct slice wanted = api_get(a->fields, a->n_fields, "domain");
-	for (size_t i = 0; i < wanted.n && i < sizeof(domain); i++)
-		domain[i] = (char)ascii_lower(wanted.p[i]);
+				   " AND x.domain = ?3)) AND (?5 = x'' OR lower(CAST(substr(m.sender, -length(?5) - 1) AS TEXT))"
+				   " = '@' || CAST(?5 AS TEXT)) AND (?6 = '' OR EXISTS (SELECT 1 FROM recipient x"
+				   " WHERE x.message = m.id AND ?6 = CASE WHEN x.destination = CAST('parked' AS BLOB) THEN 'parked'"
+				   " WHEN x.attempts > 0 THEN 'deferred' ELSE 'new' END))"
+				   " AND (length(?7) = 0 OR holds(m.sender, ?7) OR EXISTS (SELECT 1 FROM recipient x"
+				   " WHERE x.message = m.id AND holds(x.address, ?7))) GROUP BY m.id ORDER BY m.id LIMIT ?4");
+	struct slice q_text = name_search_fold(a->call->arena, api_get(a->fields, a->n_fields, "q"));
 	sql_bind_int(s, 1, (int64_t)number(a, "after", 0));
 	struct slice sender = api_get(a->fields, a->n_fields, "sender");
 	sql_bind_blob(s, 2, sender.n ? sender : slice_of("", 0));
-	sql_bind_blob(s, 3,
-		      slice_of(domain, wanted.n < sizeof(domain) ? wanted.n : sizeof(domain)));
+	sql_bind_blob(s, 3, domain_of(a, "domain"));
+	sql_bind_blob(s, 5, domain_of(a, "sender_domain"));
+	sql_bind_text(s, 6, api_get(a->fields, a->n_fields, "state"));
+	sql_bind_blob(s, 7, q_text);
 	if (limit > PAGE_MAX)
 		limit = PAGE_MAX;
 	sql_bind_int(s, 4, (int64_t)limit);

@@ -49,11 +49,13 @@ NODISCARD int audit_add(struct engine *e, const struct audit *row);
 NODISCARD int audit_trim(struct engine *e, int64_t before_ms, size_t limit, uint64_t *ret);
 
 /* A part of a list, ordered by name: what comes behind after, at most limit rows (0: all), and of these only what the
- * viewer may see: 0 everything, else what the offices of this holder (staff.h) cover. */
+ * viewer may see: 0 everything, else what the offices of this holder (staff.h) cover; and only names that hold this text,
+ * which went through name_search_fold (empty: all). */
 struct page {
 	struct slice after;
 	size_t limit;
 	int64_t viewer;
+	struct slice text;
 };
 
 /* --- customers ------------------------------------------------------------------------------------ */
@@ -106,8 +108,13 @@ NODISCARD int domain_add(struct engine *e, struct arena *a, struct domain *d, st
 /* name in normal form: a domain's own, or another name of it (other_name.h); ret has its own. */
 NODISCARD int domain_get(struct engine *e, struct arena *a, struct slice name, struct domain *ret);
 NODISCARD int domain_by_id(struct engine *e, struct arena *a, uint64_t id, struct domain *ret);
-/* customer 0: all */
-NODISCARD int domain_list(struct engine *e, struct arena *a, uint64_t customer, const struct page *page,
+struct domain_filter {
+	uint64_t customer;	/* 0: any */
+	int hosted;		/* 0: gateway, 1: hosted, -1: any */
+	int phase;		/* -1: any */
+};
+/* filter NULL: all */
+NODISCARD int domain_list(struct engine *e, struct arena *a, const struct domain_filter *filter, const struct page *page,
 			  struct domain **ret, size_t *ret_n);
 NODISCARD int domain_counts(struct engine *e, uint64_t id, uint64_t *ret_mailboxes, uint64_t *ret_addresses);
 NODISCARD int domain_update(struct engine *e, const struct domain *d);
@@ -135,7 +142,7 @@ enum address_type {
 	ADDRESS_LIST = 2,
 	ADDRESS_REDIRECT = 3,
 	ADDRESS_BANISHED = 4,
-	ADDRESS_CANDIDATE = 5,	/* reserved */
+	ADDRESS_CANDIDATE = 5,	/* in no row: address_list gives them, with their first message's time */
 };
 enum { ADDRESS_TARGETS_MAX = 1000 };
 
@@ -159,8 +166,12 @@ NODISCARD int address_add(struct engine *e, struct arena *a, const struct domain
 NODISCARD int address_check(struct engine *e, struct arena *a, const struct domain *d, struct address *in_out,
 			    struct problem *why);
 NODISCARD int address_get(struct engine *e, struct arena *a, uint64_t domain, struct slice local, struct address *ret);
-/* All but mailboxes, ordered by domain and local part; domain 0: of every domain. after: an address as text. */
-NODISCARD int address_list(struct engine *e, struct arena *a, uint64_t domain, const struct page *page,
+struct address_filter {
+	uint64_t domain, customer;	/* 0: any */
+	int type;		/* -1: any; ADDRESS_CANDIDATE: of the areas' picture (candidate.h), which no other type shows */
+};
+/* All but mailboxes, ordered by domain and local part; filter NULL: all. after: an address as text. */
+NODISCARD int address_list(struct engine *e, struct arena *a, const struct address_filter *filter, const struct page *page,
 			   struct address **ret, size_t *ret_n);
 NODISCARD int address_remove(struct engine *e, uint64_t id);
 NODISCARD int address_set_hosted(struct engine *e, uint64_t id, bool hosted);
@@ -206,6 +217,23 @@ struct account {
 NODISCARD int account_add(struct engine *e, struct arena *a, const struct domain *d, struct slice local,
 			  struct account *in_out, int64_t now_ms, struct problem *why);
 NODISCARD int account_by_id(struct engine *e, struct arena *a, uint64_t id, struct account *ret);
+/* What somebody who wants to log in finds. */
+enum account_login {
+	ACCOUNT_LOGIN_ANY,
+	ACCOUNT_READY,		/* a password of one's own */
+	ACCOUNT_MUST_CHANGE,	/* a first or default password */
+	ACCOUNT_INVITED,	/* none, and a link to set one */
+	ACCOUNT_NO_PASSWORD,
+};
+struct account_filter {
+	uint64_t domain, customer;	/* 0: any */
+	enum account_login login;
+	bool closed;		/* only those that nobody can log in to: all but ACCOUNT_READY */
+	unsigned level;		/* at least: 1 over 80 % of the quota, 2 over 95 % (limits.h) */
+	int64_t now_ms;		/* invitations end */
+};
+NODISCARD int account_find(struct engine *e, struct arena *a, const struct account_filter *filter, const struct page *page,
+			   struct account **ret, size_t *ret_n);
 /* Those that are not being removed, by address; domain and customer 0: any. */
 NODISCARD int account_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t customer,
 			   const struct page *page, struct account **ret, size_t *ret_n);

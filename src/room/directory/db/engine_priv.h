@@ -36,6 +36,9 @@ void *rows_more(struct arena *a, void **rows, size_t *n, size_t size);
 	"(" viewer " = 0 OR EXISTS (SELECT 1 FROM office AS seen WHERE seen.holder = " viewer \
 	" AND (seen.rank = 0 OR seen.customer = " customer " OR seen.domain = " domain ")))"
 
+/* For every list: true where the page's text (a bound blob, struct page) is in a row's name, or there is none. */
+#define HOLDS(text, name) "(length(" text ") = 0 OR holds(" name ", " text "))"
+
 /* For LIMIT: -1 is all. */
 static inline int64_t page_limit(const struct page *page)
 {

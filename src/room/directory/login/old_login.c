@@ -7,6 +7,9 @@
 #include "room/directory/notice/notice.h"
 #include "room/directory/noun/policy.h"
 
+/* One that is over while nobody noted it has ended. */
+#define STATE "CASE WHEN login.state = 2 AND login.deadline <= ?5 THEN 3 ELSE login.state END"
+
 enum { DAY_MS = 24 * 3600 * 1000 };
 
 const char *old_login_state_name(enum old_login_state state)
@@ -104,23 +107,33 @@ int old_login_find(struct engine *e, struct arena *a, struct slice in, int64_t n
 int old_login_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t customer, uint64_t account,
 		   int64_t now_ms, const struct page *page, struct old_login **ret, size_t *ret_n)
 {
+	struct old_login_filter f = { .domain = domain, .customer = customer, .account = account, .now_ms = now_ms, .state = -1 };
+	return old_login_search(e, a, &f, page, ret, ret_n);
+}
+
+int old_login_search(struct engine *e, struct arena *a, const struct old_login_filter *f, const struct page *page,
+		     struct old_login **ret, size_t *ret_n)
+{
 	struct old_login *rows = NULL;
 	size_t n = 0;
 	int r;
 	struct sql_stmt *s = sql_prepare(
-		e->db, "SELECT login.name, login.account, account.address,"
-		       " CASE WHEN login.state = 2 AND login.deadline <= ?5 THEN 3 ELSE login.state END,"
+		e->db, "SELECT login.name, login.account, account.address, " STATE ","
 		       " login.deadline, login.created FROM login JOIN account ON account.id = login.account"
 		       " JOIN domain ON domain.id = account.domain WHERE login.name > ?1"
 		       " AND (?2 = 0 OR account.domain = ?2) AND (?3 = 0 OR domain.customer = ?3)"
-		       " AND (?4 = 0 OR account.id = ?4) AND (account.id = -?7 OR " SEEN("?7", "domain.id", "domain.customer") ") ORDER BY login.name LIMIT ?6");
+		       " AND (?4 = 0 OR account.id = ?4) AND (account.id = -?7 OR " SEEN("?7", "domain.id", "domain.customer") ")"
+		       " AND (?8 < 0 OR max(1, " STATE ") = ?8) AND (" HOLDS("?9", "login.name")
+		       " OR holds(account.address, ?9)) ORDER BY login.name LIMIT ?6");
 	sql_bind_blob(s, 1, page->after);
-	sql_bind_int(s, 2, (int64_t)domain);
-	sql_bind_int(s, 3, (int64_t)customer);
-	sql_bind_int(s, 4, (int64_t)account);
-	sql_bind_int(s, 5, now_ms);
+	sql_bind_int(s, 2, (int64_t)f->domain);
+	sql_bind_int(s, 3, (int64_t)f->customer);
+	sql_bind_int(s, 4, (int64_t)f->account);
+	sql_bind_int(s, 5, f->now_ms);
 	sql_bind_int(s, 6, page_limit(page));
 	sql_bind_int(s, 7, page->viewer);
+	sql_bind_int(s, 8, f->state);
+	sql_bind_blob(s, 9, page->text);
 	while ((r = sql_step(s)) == 1)
 		*ROWS_MORE(a, &rows, &n) = (struct old_login){
 			.name = column_dup(a, s, 0),

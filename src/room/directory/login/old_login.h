@@ -50,6 +50,13 @@ NODISCARD int old_login_find(struct engine *e, struct arena *a, struct slice nam
 /* By name; domain, customer, account 0: any. ENDED where the deadline has passed, whether a timer ran or not. */
 NODISCARD int old_login_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t customer, uint64_t account,
 			     int64_t now_ms, const struct page *page, struct old_login **ret, size_t *ret_n);
+struct old_login_filter {
+	uint64_t domain, customer, account;	/* 0: any */
+	int64_t now_ms;
+	int state;	/* OLD_LOGIN_TOUCHED for those that wait, too; -1: any */
+};
+NODISCARD int old_login_search(struct engine *e, struct arena *a, const struct old_login_filter *f, const struct page *page,
+			       struct old_login **ret, size_t *ret_n);
 
 /* Starts the grace of names whose accounts this transaction modified, with their notices. */
 NODISCARD int old_login_settle(struct engine *e, struct arena *a, int64_t now_ms);

@@ -204,7 +204,8 @@ int notice_log(struct engine *e, struct arena *a, const struct notice_filter *f,
 	struct sql_stmt *s = sql_prepare(
 		e->db, COLUMNS "WHERE (?1 = 0 OR customer = ?1) AND (?2 = 0 OR domain = ?2) AND (?3 = x'' OR recipient = ?3)"
 			       " AND (?4 = '' OR kind = ?4) AND (?5 < 0 OR state = ?5) AND (?6 = 0 OR id < ?6)"
-			       " AND " SEEN("?8", "nullif(domain, 0)", "nullif(customer, 0)") " ORDER BY id DESC LIMIT ?7");
+			       " AND " SEEN("?8", "nullif(domain, 0)", "nullif(customer, 0)") " AND (" HOLDS("?9", "recipient")
+			       " OR holds(name, ?9) OR holds(subject, ?9)) ORDER BY id DESC LIMIT ?7");
 	sql_bind_int(s, 1, (int64_t)f->customer);
 	sql_bind_int(s, 2, (int64_t)f->domain);
 	sql_bind_blob(s, 3, f->to.n ? f->to : SLICE(""));
@@ -213,6 +214,7 @@ int notice_log(struct engine *e, struct arena *a, const struct notice_filter *f,
 	sql_bind_int(s, 6, (int64_t)f->before);
 	sql_bind_int(s, 7, f->limit ? (int64_t)f->limit : -1);
 	sql_bind_int(s, 8, f->viewer);
+	sql_bind_blob(s, 9, f->text);
 	return read_all(a, s, ret, ret_n);
 }
 

@@ -113,6 +113,7 @@ struct notice_filter {
 	uint64_t before;	/* an id; 0: from the newest */
 	size_t limit;
 	int64_t viewer;		/* as in struct page */
+	struct slice text;	/* as there: in the address, name or subject */
 };
 /* Newest first. */
 NODISCARD int notice_log(struct engine *e, struct arena *a, const struct notice_filter *f, struct notice_row **ret,

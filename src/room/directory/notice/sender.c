@@ -38,6 +38,7 @@ int notice_sender(struct engine *e, struct arena *a, uint64_t customer, uint64_t
 	struct domain d, *all;
 	size_t n = 0;
 	struct page first = { .limit = 1 };
+	struct domain_filter of = { .customer = customer, .hosted = -1, .phase = -1 };
 	*ret_name = SLICE("");
 	int r = customer ? setting(e, a, customer, domain, ret_address, ret_name) : ERR_NOT_FOUND;
 	if (r == 0 && is_own(e, a, customer, *ret_address))
@@ -46,7 +47,7 @@ int notice_sender(struct engine *e, struct arena *a, uint64_t customer, uint64_t
 		return r;
 	r = domain ? domain_by_id(e, a, domain, &d) : ERR_NOT_FOUND;
 	if (r == ERR_NOT_FOUND && customer) {
-		r = domain_list(e, a, customer, &first, &all, &n);
+		r = domain_list(e, a, &of, &first, &all, &n);
 		if (r == 0 && n)
 			d = all[0];
 		else if (r == 0)

@@ -20,13 +20,23 @@
 static const char by_id[] = COLUMNS "WHERE account.id = ?1";
 static const char by_state[] =
 	COLUMNS "WHERE account.state = ?1 AND account.state <> 1 ORDER BY account.id";
+
+/* In the order of enum account_login. */
+#define LOGIN \
+	"CASE WHEN length(ifnull(credential.hash, x'')) > 0 THEN CASE WHEN credential.must_change THEN 2 ELSE 1 END" \
+	" WHEN EXISTS (SELECT 1 FROM link WHERE holder = -account.id AND link.kind = 0 AND expires > ?8) THEN 3 ELSE 4 END"
+#define WANTED \
+	" AND account.state NOT IN (2, 4) AND account.address > ?2" \
+	" AND (?5 = 0 OR " LOGIN " = ?5) AND (?6 = 0 OR " LOGIN " <> 1)" \
+	" AND (?7 = 0 OR EXISTS (SELECT 1 FROM account_limits WHERE account = account.id AND level >= ?7))" \
+	" AND (" HOLDS("?9", "account.address") " OR holds(account.person, ?9)) "
+
 static const char of_domain[] =
-	COLUMNS "WHERE account.domain = ?1 AND account.state NOT IN (2, 4) AND account.address > ?2"
-		" ORDER BY account.address LIMIT ?3";
-static const char of_customer[] = COLUMNS
-	"JOIN domain ON domain.id = account.domain WHERE (?1 = 0 OR domain.customer = ?1)"
-	" AND account.state NOT IN (2, 4) AND account.address > ?2 AND " SEEN("?4", "domain.id", "domain.customer")
-	" ORDER BY account.address LIMIT ?3";
+	COLUMNS "JOIN domain ON domain.id = account.domain WHERE account.domain = ?1 AND (?10 = 0 OR domain.customer = ?10)"
+	WANTED "ORDER BY account.address LIMIT ?3";
+static const char of_customer[] =
+	COLUMNS "JOIN domain ON domain.id = account.domain WHERE (?10 = 0 OR domain.customer = ?10)"
+	WANTED "AND " SEEN("?4", "domain.id", "domain.customer") " ORDER BY account.address LIMIT ?3";
 
 static void read_row(struct arena *a, struct sql_stmt *s, struct account *x)
 {
@@ -111,16 +121,29 @@ int account_by_id(struct engine *e, struct arena *a, uint64_t id, struct account
 	return r == 1 ? 0 : r == 0 ? ERR_NOT_FOUND : r;
 }
 
-int account_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t customer,
-		 const struct page *page, struct account **ret, size_t *ret_n)
+/* Who may ask for a domain sees all of it. */
+int account_find(struct engine *e, struct arena *a, const struct account_filter *f, const struct page *page,
+		 struct account **ret, size_t *ret_n)
 {
-	struct sql_stmt *s = sql_prepare(e->db, domain ? of_domain : of_customer);
-	sql_bind_int(s, 1, (int64_t)(domain ? domain : customer));
+	struct sql_stmt *s = sql_prepare(e->db, f->domain ? of_domain : of_customer);
+	sql_bind_int(s, 1, (int64_t)f->domain);
 	sql_bind_blob(s, 2, page->after);
 	sql_bind_int(s, 3, page_limit(page));
-	if (!domain) /* who may ask for a domain sees all of it */
-		sql_bind_int(s, 4, page->viewer);
+	sql_bind_int(s, 4, page->viewer);
+	sql_bind_int(s, 5, f->login);
+	sql_bind_int(s, 6, f->closed);
+	sql_bind_int(s, 7, f->level);
+	sql_bind_int(s, 8, f->now_ms);
+	sql_bind_blob(s, 9, page->text);
+	sql_bind_int(s, 10, (int64_t)f->customer);
 	return read_all(a, s, ret, ret_n);
+}
+
+int account_list(struct engine *e, struct arena *a, uint64_t domain, uint64_t customer, const struct page *page,
+		 struct account **ret, size_t *ret_n)
+{
+	struct account_filter f = { .domain = domain, .customer = customer };
+	return account_find(e, a, &f, page, ret, ret_n);
 }
 
 int account_in_state(struct engine *e, struct arena *a, enum account_state state,

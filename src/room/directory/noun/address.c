@@ -13,12 +13,19 @@
 	" address.created, domain.name FROM address JOIN domain ON domain.id = address.domain "
 
 static const char one[] = COLUMNS "WHERE address.domain = ?1 AND address.local = ?2";
-static const char of_domain[] =
-	COLUMNS "WHERE address.domain = ?1 AND address.type <> 0 AND address.local > ?2"
-		" ORDER BY address.local LIMIT ?3";
-static const char of_all[] =
-	COLUMNS "WHERE address.type <> 0 AND (domain.name, address.local) > (?1, ?2) AND "
-	SEEN("?4", "domain.id", "domain.customer") " ORDER BY domain.name, address.local LIMIT ?3";
+
+/* Of address, or of candidate. Who may ask for a domain sees all of it. */
+#define WANTED(table) \
+	"(domain.name, " table ".local) > (?1, ?2) AND (?5 = 0 OR domain.id = ?5) AND (?6 = 0 OR domain.customer = ?6)" \
+	" AND (?5 <> 0 OR " SEEN("?4", "domain.id", "domain.customer") ")" \
+	" AND " HOLDS("?7", "CAST(" table ".local AS TEXT) || '@' || domain.name") \
+	" ORDER BY domain.name, " table ".local LIMIT ?3"
+static const char all_types[] =
+	COLUMNS "WHERE address.type <> 0 AND (?8 < 0 OR address.type = ?8) AND " WANTED("address");
+static const char of_candidates[] =
+	"SELECT 0, candidate.domain, candidate.local, 5, 0, 0, candidate.first, domain.name FROM candidate"
+	" JOIN domain ON domain.id = candidate.domain WHERE candidate.messages > 0 AND ?8 = 5 AND NOT EXISTS (SELECT 1"
+	" FROM address WHERE address.domain = candidate.domain AND address.local = candidate.local) AND " WANTED("candidate");
 static const char targets_of[] = "SELECT name FROM target WHERE address = ?1 ORDER BY place";
 
 static const char *const type_names[] = {
@@ -90,30 +97,31 @@ int address_get(struct engine *e, struct arena *a, uint64_t domain, struct slice
 	return 0;
 }
 
-static struct sql_stmt *list_stmt(struct engine *e, struct arena *a, uint64_t domain,
+static struct sql_stmt *list_stmt(struct engine *e, struct arena *a, const struct address_filter *f,
 				  const struct page *page)
 {
 	struct name after = { 0 };
 	if (page->after.n && name_parse(a, page->after, &after) < 0)
 		after = (struct name){ 0 };
-	struct sql_stmt *s = sql_prepare(e->db, domain ? of_domain : of_all);
-	if (domain)
-		sql_bind_int(s, 1, (int64_t)domain);
-	else
-		sql_bind_text(s, 1, after.domain);
+	struct sql_stmt *s = sql_prepare(e->db, f->type == ADDRESS_CANDIDATE ? of_candidates : all_types);
+	sql_bind_text(s, 1, after.domain);
 	sql_bind_blob(s, 2, after.local);
 	sql_bind_int(s, 3, page_limit(page));
-	if (!domain) /* who may ask for a domain sees all of it */
-		sql_bind_int(s, 4, page->viewer);
+	sql_bind_int(s, 4, page->viewer);
+	sql_bind_int(s, 5, (int64_t)f->domain);
+	sql_bind_int(s, 6, (int64_t)f->customer);
+	sql_bind_blob(s, 7, page->text);
+	sql_bind_int(s, 8, f->type);
 	return s;
 }
 
-int address_list(struct engine *e, struct arena *a, uint64_t domain, const struct page *page,
+int address_list(struct engine *e, struct arena *a, const struct address_filter *filter, const struct page *page,
 		 struct address **ret, size_t *ret_n)
 {
+	static const struct address_filter any = { .type = -1 };
 	struct address *rows = NULL;
 	size_t n = 0;
-	struct sql_stmt *s = list_stmt(e, a, domain, page);
+	struct sql_stmt *s = list_stmt(e, a, filter ? filter : &any, page);
 	int r;
 	while ((r = sql_step(s)) == 1)
 		read_row(a, s, ROWS_MORE(a, &rows, &n));

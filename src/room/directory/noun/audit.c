@@ -10,6 +10,7 @@ static const char list_sql[] =
 	" WHERE id < ?1 AND at >= ?2 AND (?3 = 0 OR customer = ?3) AND (?4 = 0 OR domain = ?4)"
 	" AND (length(?5) = 0 OR actor = ?5) AND (?6 = '' OR operation = ?6 OR substr(operation, 1, length(?6) + 1) = ?6 || '.')"
 	" AND (length(?7) = 0 OR object = ?7) AND " SEEN("?8", "audit.domain", "audit.customer")
+	" AND (" HOLDS("?10", "object") " OR holds(actor, ?10) OR holds(detail, ?10))"
 	" ORDER BY id DESC LIMIT ?9";
 
 int audit_list(struct engine *e, struct arena *a, const struct audit_filter *f, const struct page *page,
@@ -30,6 +31,7 @@ int audit_list(struct engine *e, struct arena *a, const struct audit_filter *f, 
 	sql_bind_blob(s, 7, f->object);
 	sql_bind_int(s, 8, page->viewer);
 	sql_bind_int(s, 9, page_limit(page));
+	sql_bind_blob(s, 10, page->text);
 	int r;
 	while ((r = sql_step(s)) == 1)
 		*ROWS_MORE(a, &rows, &n) = (struct audit_row){

@@ -109,11 +109,12 @@ int candidate_list(struct engine *e, struct arena *a, uint64_t domain, const str
 	if (page->after.n && name_parse(a, page->after, &after) < 0)
 		after = (struct name){ 0 };
 	struct sql_stmt *s = sql_prepare(
-		e->db, COLUMNS "WHERE candidate.domain = ?1 AND messages > 0 AND candidate.local > ?2"
-			       " ORDER BY candidate.local LIMIT ?3");
+		e->db, COLUMNS "WHERE candidate.domain = ?1 AND messages > 0 AND candidate.local > ?2 AND "
+			       HOLDS("?4", "candidate.local") " ORDER BY candidate.local LIMIT ?3");
 	sql_bind_int(s, 1, (int64_t)domain);
 	sql_bind_blob(s, 2, after.local);
 	sql_bind_int(s, 3, page_limit(page));
+	sql_bind_blob(s, 4, page->text);
 	int r;
 	while ((r = sql_step(s)) == 1)
 		read_row(a, s, ROWS_MORE(a, &rows, &n));

@@ -14,6 +14,7 @@ static const char columns_by_id[] =
 	"SELECT id, name, pool, language, contact, created FROM customer WHERE id = ?1";
 static const char columns_all[] = "SELECT id, name, pool, language, contact, created FROM customer"
 				  " WHERE name > ?1 AND " SEEN("?3", "NULL", "customer.id")
+				  " AND (" HOLDS("?4", "name") " OR holds(contact, ?4))"
 				  " ORDER BY name LIMIT ?2";
 
 static void read_row(struct arena *a, struct sql_stmt *s, struct customer *c)
@@ -121,6 +122,7 @@ int customer_list(struct engine *e, struct arena *a, const struct page *page, st
 	sql_bind_text(s, 1, page->after);
 	sql_bind_int(s, 2, page_limit(page));
 	sql_bind_int(s, 3, page->viewer);
+	sql_bind_blob(s, 4, page->text);
 	int r;
 	while ((r = sql_step(s)) == 1)
 		read_row(a, s, ROWS_MORE(a, &rows, &n));

@@ -16,7 +16,9 @@ static const char by_name[] = COLUMNS "WHERE name = ?1";
 static const char by_id[] = COLUMNS "WHERE id = ?1";
 static const char all[] =
 	COLUMNS "WHERE (?1 = 0 OR customer = ?1) AND name > ?2 AND "
-	SEEN("?4", "domain.id", "domain.customer") " ORDER BY name LIMIT ?3";
+	SEEN("?4", "domain.id", "domain.customer") " AND (?5 < 0 OR hosted = ?5) AND (?6 < 0 OR phase = ?6) AND ("
+	HOLDS("?7", "name") " OR EXISTS (SELECT 1 FROM other_name AS other WHERE other.domain = domain.id"
+	" AND instr(other.name, '.') AND holds(other.name, ?7))) ORDER BY name LIMIT ?3";
 
 const char *phase_name(enum phase phase)
 {
@@ -110,16 +112,21 @@ int domain_by_id(struct engine *e, struct arena *a, uint64_t id, struct domain *
 	return read_one(a, s, ret);
 }
 
-int domain_list(struct engine *e, struct arena *a, uint64_t customer, const struct page *page,
+int domain_list(struct engine *e, struct arena *a, const struct domain_filter *filter, const struct page *page,
 		struct domain **ret, size_t *ret_n)
 {
+	static const struct domain_filter any = { .hosted = -1, .phase = -1 };
 	struct domain *rows = NULL;
 	size_t n = 0;
 	struct sql_stmt *s = sql_prepare(e->db, all);
-	sql_bind_int(s, 1, (int64_t)customer);
+	const struct domain_filter *f = filter ? filter : &any;
+	sql_bind_int(s, 1, (int64_t)f->customer);
 	sql_bind_text(s, 2, page->after);
 	sql_bind_int(s, 3, page_limit(page));
 	sql_bind_int(s, 4, page->viewer);
+	sql_bind_int(s, 5, f->hosted);
+	sql_bind_int(s, 6, f->phase);
+	sql_bind_blob(s, 7, page->text);
 	int r;
 	while ((r = sql_step(s)) == 1)
 		read_row(a, s, ROWS_MORE(a, &rows, &n));

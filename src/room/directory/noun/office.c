@@ -62,10 +62,12 @@ static const char list_sql[] =
 	" LEFT JOIN staff ON staff.id = office.holder LEFT JOIN account ON account.id = -office.holder"
 	" WHERE office.id > ?1 AND (?2 = 0 OR customer.id = ?2) AND (?3 = 0 OR office.domain = ?3)"
 	" AND (?5 = 0 OR (office.rank > 0 AND " SEEN("?5", "office.domain", "customer.id") "))"
+	" AND (?6 < 0 OR office.rank = ?6) AND (" HOLDS("?7", "ifnull(staff.login, account.address)")
+	" OR holds(ifnull(staff.person, account.person), ?7))"
 	" ORDER BY office.id LIMIT ?4";
 
-int office_list(struct engine *e, struct arena *a, uint64_t customer, uint64_t domain, const struct page *page,
-		struct office **ret, size_t *ret_n)
+int office_list(struct engine *e, struct arena *a, uint64_t customer, uint64_t domain, int rank,
+		const struct page *page, struct office **ret, size_t *ret_n)
 {
 	struct office *rows = NULL;
 	size_t n = 0;
@@ -78,6 +80,8 @@ int office_list(struct engine *e, struct arena *a, uint64_t customer, uint64_t d
 	sql_bind_int(s, 3, (int64_t)domain);
 	sql_bind_int(s, 4, page_limit(page));
 	sql_bind_int(s, 5, page->viewer);
+	sql_bind_int(s, 6, rank);
+	sql_bind_blob(s, 7, page->text);
 	int r;
 	while ((r = sql_step(s)) == 1)
 		*ROWS_MORE(a, &rows, &n) = (struct office){

@@ -60,7 +60,7 @@ int schedule_list(struct engine *e, struct arena *a, uint64_t customer, const st
 		" FROM domain JOIN customer ON customer.id = domain.customer"
 		" LEFT JOIN schedule ON schedule.domain = domain.id"
 		" WHERE (?1 = 0 OR domain.customer = ?1) AND " SEEN("?2", "domain.id", "domain.customer")
-		" AND (" PLACE ", " DAY ", domain.name) > (?3, ?4, ?5)"
+		" AND (" PLACE ", " DAY ", domain.name) > (?3, ?4, ?5) AND " HOLDS("?7", "domain.name")
 		" ORDER BY " PLACE ", " DAY ", domain.name LIMIT ?6";
 	struct planned *rows = NULL;
 	size_t n = 0;
@@ -75,6 +75,7 @@ int schedule_list(struct engine *e, struct arena *a, uint64_t customer, const st
 	sql_bind_text(s, 4, day);
 	sql_bind_text(s, 5, name);
 	sql_bind_int(s, 6, page_limit(page));
+	sql_bind_blob(s, 7, page->text);
 	while ((r = sql_step(s)) == 1) {
 		struct planned *p = ROWS_MORE(a, &rows, &n);
 		*p = (struct planned){ .d.id = (uint64_t)sql_int(s, 0), .x.place = (uint64_t)sql_int(s, 1) };

@@ -64,8 +64,8 @@ static inline int64_t holder_account(uint64_t id)
 NODISCARD int office_add(struct engine *e, struct office *o, struct problem *why);
 /* All offices of a holder, highest first. */
 NODISCARD int office_of(struct engine *e, struct arena *a, int64_t holder, struct office **ret, size_t *ret_n);
-/* customer and domain 0: all that the viewer may see; page->after is an office's number. */
-NODISCARD int office_list(struct engine *e, struct arena *a, uint64_t customer, uint64_t domain,
+/* customer and domain 0, rank -1: all that the viewer may see; page->after is an office's number. */
+NODISCARD int office_list(struct engine *e, struct arena *a, uint64_t customer, uint64_t domain, int rank,
 			  const struct page *page, struct office **ret, size_t *ret_n);
 NODISCARD int office_remove(struct engine *e, uint64_t id);
 

@@ -76,15 +76,12 @@ void op_address_add(struct admin *ad)
 	admin_ok(ad, 201, address_json(ad, &x));
 }
 
-void op_address_list(struct admin *ad)
+static void list(struct admin *ad, const struct address_filter *f)
 {
 	struct page page = admin_page(ad);
-	struct domain d = { 0 };
 	struct address *rows;
 	size_t n = 0;
-	int r = admin_has(ad, "domain") ? admin_domain(ad, admin_get(ad, "domain"), &d) : 0;
-	if (r == 0)
-		r = address_list(ad->e, ad->a, d.id, &page, &rows, &n);
+	int r = address_list(ad->e, ad->a, f, &page, &rows, &n);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -95,6 +92,38 @@ void op_address_list(struct admin *ad)
 	admin_page_ok(ad, items,
 		      n ? name_text(ad->a, rows[n - 1].local, rows[n - 1].domain_name) : SLICE(""),
 		      n);
+}
+
+/* Who has mail in an area without knowing is shown as it is just now, and the look is written down. */
+static void list_candidates(void *ctx, int err)
+{
+	struct admin *ad = ctx;
+	int r = err < 0 ? ERR_UNAVAILABLE : audit_look(ad, admin_has(ad, "domain") ? admin_get(ad, "domain") : SLICE("candidates"));
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		list(ad, ad->ctx);
+}
+
+void op_address_list(struct admin *ad)
+{
+	struct address_filter *f = ARENA_NEW(ad->a, struct address_filter);
+	enum address_type type = ADDRESS_MAILBOX;
+	int r = admin_of_domain(ad, &f->domain);
+	if (r == 0)
+		r = admin_of_customer(ad, &f->customer);
+	if (r == 0 && admin_has(ad, "type"))
+		r = address_type_by_name(admin_get(ad, "type"), &type);
+	f->type = admin_has(ad, "type") ? (int)type : -1;
+	ad->ctx = f;
+	if (r < 0)
+		admin_refuse(ad, r);
+	else if (type == ADDRESS_CANDIDATE && f->domain)
+		area_sync(ad->d, f->domain, list_candidates, ad);
+	else if (type == ADDRESS_CANDIDATE)
+		list_candidates(ad, 0);
+	else
+		list(ad, f);
 }
 
 void op_address_remove(struct admin *ad)

@@ -70,8 +70,13 @@ bool admin_flag(const struct admin *ad, const char *name, bool fallback);
 uint64_t admin_size(const struct admin *ad, const char *name, uint64_t fallback);
 struct page admin_page(const struct admin *ad);
 /* The index of a choice's value in these words, or fallback where the field is absent. */
+enum { ANY = UINT_MAX };	/* a fallback that is no choice: -1 as an int */
 unsigned admin_choice(const struct admin *ad, const char *name, const char *const *words, unsigned fallback);
 NODISCARD int admin_map_file(struct admin *ad, const char *field);
+
+/* Filters of lists; the problem is set where there is no such thing. 0 where the field is absent. */
+NODISCARD int admin_of_customer(struct admin *ad, uint64_t *ret);
+NODISCARD int admin_of_domain(struct admin *ad, uint64_t *ret);
 
 /* Objects by name; the problem is set where there is none. */
 NODISCARD int admin_domain(struct admin *ad, struct slice name, struct domain *ret);

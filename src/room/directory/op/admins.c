@@ -12,7 +12,7 @@
 #include "room/directory/noun/policy.h"
 #include "room/directory/noun/staff.h"
 
-static const char *const rank_names[] = { "provider", "customer", "domain" };
+static const char *const rank_names[] = { "provider", "customer", "domain", NULL };
 
 /* Somebody: staff, or a mailbox. */
 struct somebody {
@@ -200,20 +200,13 @@ void op_admin_list(struct admin *ad)
 {
 	struct page page = admin_page(ad);
 	struct office *rows;
-	struct customer c = { 0 };
-	struct domain d = { 0 };
+	uint64_t customer = 0, domain = 0;
 	size_t n = 0;
-	int r = 0;
-	if (admin_has(ad, "customer")) {
-		r = customer_get(ad->e, ad->a, admin_get(ad, "customer"), &c);
-		if (r == ERR_NOT_FOUND)
-			problem_set(&ad->why, r, "customer", "there is no customer " SLICE_FMT,
-				    SLICE_ARG(admin_get(ad, "customer")));
-	}
-	if (r == 0 && admin_has(ad, "domain"))
-		r = admin_domain(ad, admin_get(ad, "domain"), &d);
+	int r = admin_of_customer(ad, &customer);
 	if (r == 0)
-		r = office_list(ad->e, ad->a, c.id, d.id, &page, &rows, &n);
+		r = admin_of_domain(ad, &domain);
+	if (r == 0)
+		r = office_list(ad->e, ad->a, customer, domain, (int)admin_choice(ad, "rank", rank_names, ANY), &page, &rows, &n);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

@@ -16,6 +16,7 @@ static const char *const tls_words[] = { "opportunistic", "none", "required", "v
 static const char *const recipient_words[] = { "ask", "list", "any", NULL };
 static const char *const down_words[] = { "queue", "later", NULL };
 static const char *const banished_words[] = { "refuse", "drop", NULL };
+static const char *const phase_words[] = { "announced", "filtering", "copying", "hosted", "done", NULL };
 static const char *const over_quota_words[] = { "later", "refuse", NULL };
 
 static json_t *server_json(const struct domain *d)
@@ -208,11 +209,15 @@ void op_domain_add(struct admin *ad)
 void op_domain_list(struct admin *ad)
 {
 	struct page page = admin_page(ad);
-	struct domain *rows, filter = { 0 };
+	struct domain_filter f = {
+		.hosted = (int)admin_choice(ad, "mode", mode_words, ANY),
+		.phase = (int)admin_choice(ad, "phase", phase_words, ANY),
+	};
+	struct domain *rows;
 	size_t n = 0;
-	int r = take_customer(ad, &filter);
+	int r = admin_of_customer(ad, &f.customer);
 	if (r == 0)
-		r = domain_list(ad->e, ad->a, filter.customer, &page, &rows, &n);
+		r = domain_list(ad->e, ad->a, &f, &page, &rows, &n);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

@@ -149,14 +149,15 @@ static int alias_line(struct admin *ad, const struct address *x, struct buf *out
 
 void op_export_aliases(struct admin *ad)
 {
-	struct domain d;
+	struct domain d = { 0 };
 	struct address *rows;
 	struct page all = { 0 };
 	struct buf text = BUF_INIT(EXPORT_MAX);
 	size_t n = 0;
 	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
+	struct address_filter filter = { .domain = d.id, .type = -1 };
 	if (r == 0)
-		r = address_list(ad->e, ad->a, d.id, &all, &rows, &n);
+		r = address_list(ad->e, ad->a, &filter, &all, &rows, &n);
 	buf_str(&text, "address,type,to,hosted,senders\n");
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = alias_line(ad, &rows[i], &text);

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "lib/ipc/memfd.h"
+#include "proto/mail/name_search.h"
 #include "room/directory/db/name.h"
 
 struct slice admin_get(const struct admin *ad, const char *name)
@@ -37,6 +38,7 @@ struct page admin_page(const struct admin *ad)
 		.after = admin_get(ad, "after"),
 		.limit = (size_t)limit,
 		.viewer = principal_viewer(&ad->who),
+		.text = name_search_fold(ad->a, admin_get(ad, "q")),
 	};
 }
 
@@ -63,6 +65,27 @@ int admin_map_file(struct admin *ad, const char *field)
 }
 
 /* --- objects ---------------------------------------------------------------------------------------- */
+
+int admin_of_customer(struct admin *ad, uint64_t *ret)
+{
+	struct customer c = { 0 };
+	struct slice name = admin_get(ad, "customer");
+	int r = name.p ? customer_get(ad->e, ad->a, name, &c) : 0;
+	if (r == ERR_NOT_FOUND)
+		return problem_set(&ad->why, r, "customer", "there is no customer " SLICE_FMT, SLICE_ARG(name));
+	if (r == 0)
+		*ret = c.id;
+	return r;
+}
+
+int admin_of_domain(struct admin *ad, uint64_t *ret)
+{
+	struct domain d = { 0 };
+	int r = admin_has(ad, "domain") ? admin_domain(ad, admin_get(ad, "domain"), &d) : 0;
+	if (r == 0)
+		*ret = d.id;
+	return r;
+}
 
 int admin_domain(struct admin *ad, struct slice name, struct domain *ret)
 {

@@ -60,21 +60,20 @@ void op_login_add(struct admin *ad)
 void op_login_list(struct admin *ad)
 {
 	struct page page = admin_page(ad);
-	struct domain d = { 0 }, of = { 0 };
-	struct customer c = { 0 };
+	static const char *const states[] = { "", "waiting", "grace", "ended", NULL }; /* enum old_login_state */
+	struct old_login_filter f = { .now_ms = ad->now_ms, .state = (int)admin_choice(ad, "state", states, ANY) };
+	struct domain of = { 0 };
 	struct account x = { 0 };
 	struct old_login *rows;
 	size_t n = 0;
-	int r = admin_has(ad, "domain") ? admin_domain(ad, admin_get(ad, "domain"), &d) : 0;
+	int r = admin_of_domain(ad, &f.domain);
 	if (r == 0 && admin_has(ad, "address"))
 		r = admin_mailbox(ad, &of, &x);
-	if (r == 0 && admin_has(ad, "customer")) {
-		r = customer_get(ad->e, ad->a, admin_get(ad, "customer"), &c);
-		if (r == ERR_NOT_FOUND)
-			problem_set(&ad->why, r, "customer", "there is no such customer");
-	}
+	f.account = x.id;
 	if (r == 0)
-		r = old_login_list(ad->e, ad->a, d.id, c.id, x.id, ad->now_ms, &page, &rows, &n);
+		r = admin_of_customer(ad, &f.customer);
+	if (r == 0)
+		r = old_login_search(ad->e, ad->a, &f, &page, &rows, &n);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

@@ -17,6 +17,10 @@
 #include "room/directory/noun/policy.h"
 #include "room/directory/op/recovery.h"
 
+/* In the order of enum account_login, and of the levels of limits.h. */
+static const char *const login_words[] = { "", "ready", "must-change", "invited", "no-password", NULL };
+static const char *const level_words[] = { "", "80", "95", NULL };
+
 struct mailbox {
 	struct domain d;
 	struct slice local;
@@ -26,8 +30,17 @@ struct mailbox {
 	struct slice recovery, language;
 };
 
-static json_t *mailbox_json(const struct account *x, const Postern__AccountUsage *usage)
+static const char *state_of(const struct admin *ad, const struct account *x)
 {
+	if (x->hash.n)
+		return login_words[x->must_change ? ACCOUNT_MUST_CHANGE : ACCOUNT_READY];
+	return login_words[x->invited_ms > ad->now_ms ? ACCOUNT_INVITED : ACCOUNT_NO_PASSWORD];
+}
+
+static json_t *mailbox_json(struct admin *ad, const struct account *x, const Postern__AccountUsage *usage)
+{
+	struct limits l;
+	char days[16];
 	json_t *j = json_pack("{s:o, s:o, s:o, s:I, s:b, s:b, s:b, s:b, s:o, s:o, s:I, s:I}", "address",
 			      json_text(x->address), "name", json_text(x->person), "language",
 			      json_text(language_shown(x->language)), "quota_bytes",
@@ -35,6 +48,9 @@ static json_t *mailbox_json(const struct account *x, const Postern__AccountUsage
 			      "send_any", x->send_any, "hosted", x->hosted, "must_change", (int)x->must_change, "recovery",
 			      json_text(x->recovery), "invited_ms", x->invited_ms ? json_integer(x->invited_ms) : json_null(), "account_id",
 			      (json_int_t)x->id, "created_ms", (json_int_t)x->created_ms);
+	json_object_set_new(j, "state", json_string(state_of(ad, x)));
+	if (limits_of(ad->e, x->id, &l) == 0)
+		json_object_set_new(j, "retention", json_string(retention_text((int)l.retention, days)));
 	if (usage) {
 		json_object_set_new(j, "used_bytes", json_number(usage->bytes));
 		if (x->quota)
@@ -91,7 +107,7 @@ static void on_stored(void *ctx, int err)
 	if (r < 0 && r != ERR_NOT_FOUND)
 		admin_refuse(ad, r);
 	else
-		admin_ok(ad, 201, mailbox_json(&m->x, NULL));
+		admin_ok(ad, 201, mailbox_json(ad, &m->x, NULL));
 }
 
 static void add_row(struct admin *ad, struct slice hash)
@@ -172,7 +188,7 @@ static void on_listed_usage(void *ctx, size_t i, int err, const ProtobufCMessage
 	struct listing *l = ctx;
 	if (err == 0)
 		json_array_set_new(l->items, i,
-				   mailbox_json(&l->rows[i], (const Postern__AccountUsage *)reply));
+				   mailbox_json(l->ad, &l->rows[i], (const Postern__AccountUsage *)reply));
 }
 
 static void on_listed(void *ctx, int err)
@@ -184,25 +200,26 @@ static void on_listed(void *ctx, int err)
 void op_mailbox_list(struct admin *ad)
 {
 	struct page page = admin_page(ad);
-	struct domain d = { 0 };
-	struct customer c = { 0 };
+	struct account_filter f = {
+		.login = admin_choice(ad, "state", login_words, ACCOUNT_LOGIN_ANY),
+		.closed = admin_flag(ad, "without_password", false),
+		.level = admin_choice(ad, "over", level_words, 0),
+		.now_ms = ad->now_ms,
+	};
 	struct listing *l = ARENA_NEW(ad->a, struct listing);
-	int r = admin_has(ad, "domain") ? admin_domain(ad, admin_get(ad, "domain"), &d) : 0;
-	if (r == 0 && admin_has(ad, "customer")) {
-		r = customer_get(ad->e, ad->a, admin_get(ad, "customer"), &c);
-		if (r == ERR_NOT_FOUND)
-			problem_set(&ad->why, r, "customer", "there is no such customer");
-	}
+	int r = admin_of_domain(ad, &f.domain);
+	if (r == 0)
+		r = admin_of_customer(ad, &f.customer);
 	l->ad = ad;
 	if (r == 0)
-		r = account_list(ad->e, ad->a, d.id, c.id, &page, &l->rows, &l->n);
+		r = account_find(ad->e, ad->a, &f, &page, &l->rows, &l->n);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
 	}
 	l->items = json_array();
 	for (size_t i = 0; i < l->n; i++)
-		json_array_append_new(l->items, mailbox_json(&l->rows[i], NULL));
+		json_array_append_new(l->items, mailbox_json(ad, &l->rows[i], NULL));
 	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, l->rows, l->n, on_listed_usage,
 		    on_listed, l);
 }
@@ -211,12 +228,7 @@ static void on_shown_usage(void *ctx, size_t i, int err, const ProtobufCMessage 
 {
 	struct admin *ad = ctx;
 	struct mailbox *m = ad->ctx;
-	struct limits l;
-	char days[16];
-	json_t *j = mailbox_json(&m->x, err == 0 ? (const Postern__AccountUsage *)reply : NULL);
-	if (limits_of(ad->e, m->x.id, &l) == 0)
-		json_object_set_new(j, "retention", json_string(retention_text((int)l.retention, days)));
-	admin_ok(ad, 200, j);
+	admin_ok(ad, 200, mailbox_json(ad, &m->x, err == 0 ? (const Postern__AccountUsage *)reply : NULL));
 }
 
 static void on_nothing(void *ctx, int err)
@@ -365,7 +377,7 @@ static void on_revoked(void *ctx, int err)
 {
 	struct admin *ad = ctx;
 	struct mailbox *m = ad->ctx;
-	admin_ok(ad, 200, mailbox_json(&m->x, NULL));
+	admin_ok(ad, 200, mailbox_json(ad, &m->x, NULL));
 }
 
 static void set_password(struct admin *ad, struct slice hash)

@@ -78,6 +78,7 @@ static int fill_filter(struct admin *ad, struct notice_filter *f)
 	f->before = before;
 	f->limit = page.limit;
 	f->viewer = page.viewer;
+	f->text = page.text;
 	f->state = admin_has(ad, "state") ? (int)admin_choice(ad, "state", states, 0) : -1;
 	return 0;
 }

@@ -495,15 +495,15 @@ static void lists(void **state)
 		struct address *addresses;
 		struct office *o;
 		size_t n = 0;
-		assert_int_equal(domain_list(f->e, f->a, 0, &page, &d, &n), 0);
+		assert_int_equal(domain_list(f->e, f->a, NULL, &page, &d, &n), 0);
 		assert_int_equal(n, domains[i]);
 		assert_int_equal(customer_list(f->e, f->a, &page, &c, &n), 0);
 		assert_int_equal(n, customers[i]);
 		assert_int_equal(account_list(f->e, f->a, 0, 0, &page, &x, &n), 0);
 		assert_int_equal(n, mailboxes[i]);
-		assert_int_equal(office_list(f->e, f->a, 0, 0, &page, &o, &n), 0);
+		assert_int_equal(office_list(f->e, f->a, 0, 0, -1, &page, &o, &n), 0);
 		assert_int_equal(n, offices[i]);
-		assert_int_equal(address_list(f->e, f->a, 0, &page, &addresses, &n), 0);
+		assert_int_equal(address_list(f->e, f->a, NULL, &page, &addresses, &n), 0);
 		assert_int_equal(n, 0);
 	}
 }

@@ -107,8 +107,9 @@ int token_by_id(struct engine *e, struct arena *a, uint64_t id, struct token *re
 	return read_one(a, s, ret);
 }
 
-static const char of_holder[] = COLUMNS "WHERE kind = 1 AND holder = ?1 AND id > ?2 AND expires > ?3 ORDER BY id LIMIT ?4";
-static const char of_all[] = COLUMNS "WHERE kind = 1 AND ?1 = 0 AND id > ?2 AND expires > ?3 ORDER BY id LIMIT ?4";
+#define REST "id > ?2 AND expires > ?3 AND " HOLDS("?5", "name") " ORDER BY id LIMIT ?4"
+static const char of_holder[] = COLUMNS "WHERE kind = 1 AND holder = ?1 AND " REST;
+static const char of_all[] = COLUMNS "WHERE kind = 1 AND ?1 = 0 AND " REST;
 
 int token_list(struct engine *e, struct arena *a, int64_t holder, int64_t now_ms, const struct page *page,
 	       struct token **ret, size_t *ret_n)
@@ -123,6 +124,7 @@ int token_list(struct engine *e, struct arena *a, int64_t holder, int64_t now_ms
 	sql_bind_int(s, 2, (int64_t)after);
 	sql_bind_int(s, 3, now_ms);
 	sql_bind_int(s, 4, page_limit(page));
+	sql_bind_blob(s, 5, page->text);
 	int r;
 	while ((r = sql_step(s)) == 1)
 		read_row(a, s, ROWS_MORE(a, &rows, &n));
