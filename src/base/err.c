@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct {
@@ -25,6 +26,17 @@ static const struct {
 	{ ERR_INVALID, "invalid", N_("invalid value") },
 	{ ERR_UNSUPPORTED, "unsupported", N_("not supported") },
 	{ ERR_INTERNAL, "internal", N_("internal error") },
+	/* Of the system, what people meet at the command line; the others are as the system says them. */
+	{ -EACCES, "EACCES", N_("Permission denied") },
+	{ -EADDRINUSE, "EADDRINUSE", N_("Address already in use") },
+	{ -ECONNREFUSED, "ECONNREFUSED", N_("Connection refused") },
+	{ -EEXIST, "EEXIST", N_("File exists") },
+	{ -EISDIR, "EISDIR", N_("Is a directory") },
+	{ -ENOENT, "ENOENT", N_("No such file or directory") },
+	{ -ENOSPC, "ENOSPC", N_("No space left on device") },
+	{ -ENOTDIR, "ENOTDIR", N_("Not a directory") },
+	{ -EPERM, "EPERM", N_("Operation not permitted") },
+	{ -EROFS, "EROFS", N_("Read-only file system") },
 };
 
 const char *err_text(int err)

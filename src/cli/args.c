@@ -89,7 +89,7 @@ static int text_file(struct parse *p, const struct api_param *param, const char 
 		if (n > 0)
 			buf_added(&text, (size_t)n);
 	}
-	int code = n < 0 ? cli_refuse("%s: %s", path, strerror(errno)) : CLI_DONE;
+	int code = n < 0 ? cli_refuse("%s: %s", path, err_said(-errno)) : CLI_DONE;
 	if (fd > STDIN_FILENO)
 		close(fd);
 	if (!code && !buf_ok(&text))

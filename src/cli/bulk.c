@@ -97,7 +97,7 @@ int cli_bulk(struct cli *c)
 		return cli_usage("expected a file, or - for standard input");
 	int err = cli_read_file(c->words[0], &file);
 	if (err < 0)
-		return cli_refuse("%s: %s", c->words[0], err_text(err));
+		return cli_refuse("%s: %s", c->words[0], err_said(err));
 	b.lines = ARENA_ARRAY(c->arena, size_t, API_BULK_MAX);
 	int code = each_line(&b, buf_view(&file), add_line);
 	if (!code)

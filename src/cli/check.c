@@ -47,7 +47,7 @@ static int check_shard(struct checking *c, const char *path, unsigned shard, boo
 		if (err == ERR_CONFLICT)
 			return cli_refuse("store.%u: the index is missing or older than the segments; "
 					  "postern check --rebuild makes it anew", shard);
-		return cli_refuse("store.%u: %s", shard, err_text(err));
+		return cli_refuse("store.%u: %s", shard, err_said(err));
 	}
 	print_report(c, shard, &r);
 	json_array_append_new(out, json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "shard", (int)shard,
@@ -80,7 +80,7 @@ int cli_check(struct cli *c)
 	if (cli_is_running(dir))
 		return cli_refuse("an instance runs in %s: stop it first, or ask it with postern store check", dir);
 	if (!realpath(dir, base))
-		return cli_refuse("%s: %s", dir, err_text(-errno));
+		return cli_refuse("%s: %s", dir, err_said(-errno));
 	struct conf *conf = NULL;
 	struct buf error = BUF_INIT(4096);
 	snprintf(path, sizeof(path), "%s/postern.conf", base);

@@ -11,6 +11,9 @@
 
 #include "proto/api/http.h"
 
+#include "base/err.h"
+#include "base/text.h"
+
 #include <jansson.h>
 
 enum { CLI_DONE = 0, CLI_REFUSED = 1, CLI_USAGE = 2 };
@@ -27,6 +30,12 @@ struct cli {
 /* "postern: ..." on stderr; both return their exit code. */
 int cli_refuse(const char *fmt, ...) PRINTF_FMT(1, 2);
 int cli_usage(const char *fmt, ...) PRINTF_FMT(1, 2);
+
+/* err_text in the language of whoever calls. */
+static inline const char *err_said(int err)
+{
+	return text_in(text_current(), err_text(err));
+}
 
 /* The instance's folder, or NULL with CLI_USAGE said. */
 const char *cli_dir(struct cli *c);

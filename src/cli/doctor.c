@@ -83,7 +83,7 @@ static void check_port(struct doctor *d, const char *option, const struct sockad
 			   d->running ? "%s answers on %s" : "%s can listen on %s", option, where);
 	else if (d->running)
 		doctor_say(d, "ports", FINDING_WRONG, "%s does not answer on %s: %s", option, where,
-			   err_text(err));
+			   err_said(err));
 	else if (err == -EADDRINUSE)
 		doctor_say(d, "ports", FINDING_WRONG, "%s: another program has %s", option, where);
 	else if (err == -EACCES)
@@ -93,7 +93,7 @@ static void check_port(struct doctor *d, const char *option, const struct sockad
 			   option, where);
 	else
 		doctor_say(d, "ports", FINDING_WRONG, "%s cannot listen on %s: %s", option, where,
-			   err_text(err));
+			   err_said(err));
 }
 
 static void check_ports(struct doctor *d)
@@ -185,7 +185,7 @@ static void check_dns(struct doctor *d)
 		good += err == 0;
 		if (err < 0)
 			doctor_say(d, "dns", FINDING_NOTE, "the resolver %s does not answer: %s",
-				   where, err_text(err));
+				   where, err_said(err));
 	}
 	if (good)
 		doctor_say(d, "dns", FINDING_OK, "%u of %u resolvers answer", good, all);
@@ -220,7 +220,7 @@ static int read_pem(struct doctor *d, const char *option, struct buf *out, struc
 		close(fd);
 	if (err < 0)
 		doctor_say(d, "certificate", FINDING_WRONG, "%s: %s: %s", option, path,
-			   err_text(err));
+			   err_said(err));
 	return err;
 }
 

@@ -96,7 +96,7 @@ static void check_sync(struct doctor *d)
 			   d->dir);
 	else if (err < 0)
 		doctor_say(d, "disk", FINDING_WRONG, "writing below %s/data fails: %s", d->dir,
-			   err_text(err));
+			   err_said(err));
 	else if (us < SYNC_SUSPECT_US)
 		doctor_say(d, "disk", FINDING_NOTE,
 			   "a sync takes %jd us, faster than any disk: does it lose what it said "
@@ -120,7 +120,7 @@ void doctor_disk(struct doctor *d)
 	struct buf text = BUF_INIT(64);
 	check_sync(d);
 	if (statvfs(d->dir, &s) < 0) {
-		doctor_say(d, "disk", FINDING_WRONG, "%s: %s", d->dir, err_text(-errno));
+		doctor_say(d, "disk", FINDING_WRONG, "%s: %s", d->dir, err_said(-errno));
 		return;
 	}
 	uint64_t free_bytes = (uint64_t)s.f_bavail * s.f_frsize,

@@ -117,7 +117,7 @@ static int prepare(struct exchange *x, const struct cli_args *args)
 		api_secret_header(x->op, f->v, f->n, &x->secret);
 		int err = cli_read_file(args->file, &x->body);
 		if (err < 0)
-			return cli_refuse("%s: %s", args->file, err_text(err));
+			return cli_refuse("%s: %s", args->file, err_said(err));
 	} else if (args->raw.p) {
 		x->type = "Content-Type: application/json";
 		buf_slice(&x->body, args->raw);
@@ -136,7 +136,7 @@ static int not_reached(const char *dir, CURLcode code, const char *text, const c
 		return cli_refuse("no answer from the instance in %s: %s", dir,
 				  *text ? text : curl_easy_strerror(code));
 	if (access(dir, F_OK) < 0)
-		return cli_refuse("%s: %s", dir, err_text(-errno));
+		return cli_refuse("%s: %s", dir, err_said(-errno));
 	if (access(path, F_OK) == 0 && access(path, W_OK) < 0)
 		return cli_refuse(
 			"you may not administer the instance in %s (no right to open its socket)",

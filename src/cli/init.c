@@ -60,7 +60,7 @@ static int make_dir(const struct init *in, const char *name, mode_t mode)
 	int err = -errno;
 	if (err == -EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return CLI_DONE;
-	return cli_refuse("%s: %s", path, err_text(err));
+	return cli_refuse("%s: %s", path, err_said(err));
 }
 
 static int write_all(int fd, struct slice s)
@@ -96,7 +96,7 @@ static int write_file(const struct init *in, const char *name, struct slice cont
 		*strrchr(temporary, '/') = 0;
 		err = sync_dir(temporary);
 	}
-	return err < 0 ? cli_refuse("%s: %s", path, err_text(err)) : CLI_DONE;
+	return err < 0 ? cli_refuse("%s: %s", path, err_said(err)) : CLI_DONE;
 }
 
 /* tls_self_signed gives the certificate and, behind it, its key. */
@@ -108,7 +108,7 @@ static int make_certificate(const struct init *in)
 		err < 0 ? -1 : slice_find(buf_view(&pem), SLICE("-----END CERTIFICATE-----\n"), 0);
 	if (end < 0) {
 		cli_refuse("the certificate for %s could not be made: %s", in->host,
-			   err_text(err < 0 ? err : ERR_INTERNAL));
+			   err_said(err < 0 ? err : ERR_INTERNAL));
 	} else {
 		size_t cut = (size_t)end + strlen("-----END CERTIFICATE-----\n");
 		code = write_file(in, "tls/cert.pem", slice_sub(buf_view(&pem), 0, cut), 0644);

@@ -53,7 +53,7 @@ int cli_stop(struct cli *c)
 	if (!cli_is_running(dir) || read_pid(dir, &pid) < 0 || pid == 0)
 		return cli_refuse("no instance runs in %s", dir);
 	if (kill(pid, SIGTERM) < 0)
-		return cli_refuse("process %d: %s", (int)pid, err_text(-errno));
+		return cli_refuse("process %d: %s", (int)pid, err_said(-errno));
 	for (int64_t end = clock_mono_ms() + STOP_MS; cli_is_running(dir);) {
 		if (clock_mono_ms() > end)
 			return cli_refuse("process %d has not stopped in %d s", (int)pid,

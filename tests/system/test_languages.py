@@ -123,3 +123,41 @@ def test_the_tool_finds(tmp_path, change, complaint):
     done = subprocess.run([os.path.join(ROOT, "tools", "check-texts"), tmp_path], capture_output=True, text=True,
                           timeout=120)
     assert done.returncode == 1 and complaint in done.stdout
+
+
+@pytest.mark.parametrize("source, complaint", [
+    ('problem_set(why, 1, "to", "there is no %s here", local ? "mailbox" : "list");', '"mailbox" stays English'),
+    ('import_fault(e, a, 1, "%s: broken", err_text(err));', "err_text() stays English"),
+    ('problem_set(why, 1, "to", "there is no %s here", text_in(why->language, local ? "mailbox" : "list"));', None),
+    ('problem_set(why, 1, "to", "there is no %.*s here", SLICE_ARG(admin_get(ad, "customer")));', None)])
+def test_the_tool_finds_words_inside_sentences(tmp_path, source, complaint):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "lang").mkdir()
+    (tmp_path / "src" / "x.c").write_text(f"int f(void)\n{{\n\treturn {source}\n}}\n", encoding="utf-8")
+    done = subprocess.run([os.path.join(ROOT, "tools", "check-texts"), tmp_path], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, complaint is None) in ((0, True), (1, False))
+    assert complaint is None or complaint in done.stdout
+
+
+def test_no_english_inside_german(shared_postern):
+    """What kind of address it is, how many are left, what the system said."""
+    p = shared_postern
+    p.add_domain("words.test", customer="words")
+    p.add_mailbox("joe@words.test", None)
+    p.cli("address", "add", "info@words.test", "--type", "alias", "--to", "joe@words.test")
+    p.cli("address", "add", "no@words.test", "--type", "banished")
+    for words, said in ((("mailbox", "add", "info@words.test"), "info@words.test gibt es schon (Alias)"),
+                        (("mailbox", "show", "info@words.test"), "info@words.test ist kein Postfach, sondern ein Alias"),
+                        (("address", "add", "x@words.test", "--type", "list"), "ein Verteiler braucht eine Adresse"),
+                        (("address", "add", "x@words.test", "--type", "banished", "--to", "joe@words.test"),
+                         "eine gesperrte Adresse führt nirgendwohin"),
+                        (("address", "convert", "no@words.test", "--type", "banished"), "no@words.test ist schon eine gesperrte Adresse"),
+                        (("candidate", "promote", "no@words.test", "--type", "mailbox"), "sondern eine gesperrte Adresse"),
+                        (("domain", "remove", "words.test"), "die Domain hat noch 1 Postfach"),
+                        (("customer", "remove", "words"), "der Kunde hat noch 1 Domain"),
+                        (("customer", "set", "words", "--retention", "soon"), "von 1 bis 36500, on, off"),
+                        (("import", "accounts", "/nowhere/at-all", "--domain", "words.test"), "diese Datei oder diesen Ordner gibt es nicht"),
+                        (("import", "aliases", p.write_file("joe.txt", "joe: no\n"), "--domain", "words.test"),
+                         "joe@words.test gibt es schon (Postfach)")):
+        done = p.try_cli(*words, "--lang", "de")
+        assert done.returncode == 1 and said in done.stderr, (words, done.stdout, done.stderr)

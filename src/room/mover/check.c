@@ -6,6 +6,7 @@
 #include "room/mover/mover_priv.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 struct check {
 	struct ipc_call *call;
@@ -69,7 +70,7 @@ static void on_done(void *ctx, int what, const struct imapc_response *r)
 	struct check *c = ctx;
 	bool ok = r->condition == IMAPC_OK;
 
-	answer(c, ok, ok ? "" : "the server does not list its folders");
+	answer(c, ok, ok ? "" : N_("the server does not list its folders"));
 }
 
 static void on_failed(void *ctx, enum source_fault fault, const char *text)
@@ -111,7 +112,7 @@ static void on_drop_done(void *ctx, int what, bool ok, struct slice text)
 	struct check *c = ctx;
 
 	c->folders = 1;
-	answer(c, ok, ok ? "" : "the server has no UIDL: nobody could tell what is here already");
+	answer(c, ok, ok ? "" : N_("the server has no UIDL: nobody could tell what is here already"));
 }
 
 static const struct drop_ops drop_ops = { on_drop_ready, on_drop_line, on_drop_bytes, on_drop_done, on_failed };

@@ -158,6 +158,9 @@ struct address {
 };
 
 const char *address_type_name(enum address_type type);
+/* "an alias", and "alias", for people. */
+const char *address_type_text(enum address_type type, const char *language);
+const char *address_type_word(enum address_type type, const char *language);
 NODISCARD int address_type_by_name(struct slice name, enum address_type *ret);
 /* targets are checked for their syntax, and for what the type wants of them. */
 NODISCARD int address_add(struct engine *e, struct arena *a, const struct domain *d, struct address *ret_or_in,

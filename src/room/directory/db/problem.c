@@ -20,6 +20,11 @@ int problem_set(struct problem *why, int err, const char *field, const char *fmt
 	return err;
 }
 
+const char *problem_language(const struct problem *why)
+{
+	return why ? why->language : NULL;
+}
+
 struct problem problem_like(const struct problem *why)
 {
 	return (struct problem){ .language = why ? why->language : NULL };

@@ -21,6 +21,9 @@ struct problem {
  * why->language. */
 int problem_set(struct problem *why, int err, const char *field, const char *fmt, ...) PRINTF_FMT(4, 5);
 
+/* In which language it is told; for words that go into its text. why may be NULL. */
+const char *problem_language(const struct problem *why);
+
 /* A problem like why, with nothing in it yet. */
 struct problem problem_like(const struct problem *why);
 

@@ -78,7 +78,7 @@ static int check_account(struct engine *e, struct arena *a, const struct domain 
 		}
 	}
 	import_fault(errors, a, row->line, SLICE_FMT "@" SLICE_FMT " exists already (%s)",
-		     SLICE_ARG(row->local), SLICE_ARG(d->name), address_type_name(there.type));
+		     SLICE_ARG(row->local), SLICE_ARG(d->name), address_type_word(there.type, errors->language));
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "room/directory/db/engine_priv.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 #define COLUMNS \
 	"SELECT address.id, address.domain, address.local, address.type, address.account, " \
@@ -29,10 +30,26 @@ static const char of_candidates[] =
 static const char targets_of[] = "SELECT name FROM target WHERE address = ?1 ORDER BY place";
 
 static const char *const type_names[] = {
-	[ADDRESS_MAILBOX] = "mailbox",   [ADDRESS_ALIAS] = "alias",
-	[ADDRESS_LIST] = "list",         [ADDRESS_REDIRECT] = "redirect",
-	[ADDRESS_BANISHED] = "banished", [ADDRESS_CANDIDATE] = "candidate",
+	[ADDRESS_MAILBOX] = N_("mailbox"),   [ADDRESS_ALIAS] = N_("alias"),
+	[ADDRESS_LIST] = N_("list"),         [ADDRESS_REDIRECT] = N_("redirect"),
+	[ADDRESS_BANISHED] = N_("banished"), [ADDRESS_CANDIDATE] = N_("candidate"),
 };
+
+static const char *const type_texts[] = {
+	[ADDRESS_MAILBOX] = N_("a mailbox"),	       [ADDRESS_ALIAS] = N_("an alias"),
+	[ADDRESS_LIST] = N_("a list"),		       [ADDRESS_REDIRECT] = N_("a redirect"),
+	[ADDRESS_BANISHED] = N_("a banished address"), [ADDRESS_CANDIDATE] = N_("a candidate"),
+};
+
+const char *address_type_text(enum address_type type, const char *language)
+{
+	return (size_t)type < ARRAY_SIZE(type_texts) ? text_in(language, type_texts[type]) : "?";
+}
+
+const char *address_type_word(enum address_type type, const char *language)
+{
+	return text_in(language, address_type_name(type));
+}
 
 const char *address_type_name(enum address_type type)
 {
@@ -231,11 +248,13 @@ static int check_members(struct engine *e, struct arena *a, const struct domain 
 		int r = is_mailbox(e, a, d->customer, x->targets[i], &local);
 		if (r < 0)
 			return r;
+		if (r == 0 && local)
+			return problem_set(why, ERR_INVALID, "to", "\"" SLICE_FMT "\" is not a mailbox here",
+					   SLICE_ARG(x->targets[i]));
 		if (r == 0)
 			return problem_set(why, ERR_INVALID, "to",
-					   "\"" SLICE_FMT "\" is not a mailbox here%s",
-					   SLICE_ARG(x->targets[i]),
-					   local ? "" : ": mail to elsewhere is a redirect");
+					   "\"" SLICE_FMT "\" is not a mailbox here: mail to elsewhere is a redirect",
+					   SLICE_ARG(x->targets[i]));
 	}
 	return 0;
 }
@@ -244,14 +263,13 @@ int address_check(struct engine *e, struct arena *a, const struct domain *d, str
 		  struct problem *why)
 {
 	if (x->type == ADDRESS_MAILBOX || x->type == ADDRESS_BANISHED)
-		return x->n_targets == 0
-			       ? 0
-			       : problem_set(why, ERR_INVALID, "to", "a %s address leads nowhere",
-					     address_type_name(x->type));
+		return x->n_targets == 0 ? 0
+					 : problem_set(why, ERR_INVALID, "to", "%s leads nowhere",
+						       address_type_text(x->type, problem_language(why)));
 	if (!x->n_targets)
 		return problem_set(why, ERR_INVALID, "to",
-				   "a%s %s needs an address that its mail goes to",
-				   x->type == ADDRESS_ALIAS ? "n" : "", address_type_name(x->type));
+				   "%s needs an address that its mail goes to",
+				   address_type_text(x->type, problem_language(why)));
 	if (x->n_targets > ADDRESS_TARGETS_MAX)
 		return problem_set(why, ERR_TOO_BIG, "to", "%zu addresses are more than %d",
 				   x->n_targets, ADDRESS_TARGETS_MAX);
@@ -298,7 +316,7 @@ int address_add(struct engine *e, struct arena *a, const struct domain *d, struc
 			     : problem_set(why, ERR_EXISTS, "address",
 					   SLICE_FMT " exists already (%s)",
 					   SLICE_ARG(name_text(a, x->local, d->name)),
-					   address_type_name(there.type));
+					   address_type_word(there.type, problem_language(why)));
 	}
 	if (r < 0)
 		return r;

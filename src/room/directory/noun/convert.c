@@ -85,7 +85,7 @@ static int check_same(const struct convert *c, struct problem *why)
 				   "mail makes it one");
 	if (c->want == c->was && (c->was == ADDRESS_MAILBOX || c->was == ADDRESS_BANISHED))
 		return problem_set(why, ERR_CONFLICT, "type", SLICE_FMT " is %s already",
-				   SLICE_ARG(c->text), address_type_name(c->was));
+				   SLICE_ARG(c->text), address_type_text(c->was, problem_language(why)));
 	return 0;
 }
 

@@ -141,10 +141,10 @@ int customer_remove(struct engine *e, uint64_t id, struct problem *why)
 			(int64_t)id);
 	if (r < 0)
 		return r;
+	if (domains == 1)
+		return problem_set(why, ERR_CONFLICT, "name", "the customer still has 1 domain");
 	if (domains)
-		return problem_set(why, ERR_CONFLICT, "name",
-				   "the customer still has %lld domain%s", (long long)domains,
-				   domains == 1 ? "" : "s");
+		return problem_set(why, ERR_CONFLICT, "name", "the customer still has %lld domains", (long long)domains);
 	r = sql_run(e->db, "DELETE FROM customer WHERE id = ?1", "i", (int64_t)id);
 	return r < 0 ? r : 0;
 }

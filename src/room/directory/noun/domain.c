@@ -176,10 +176,11 @@ int domain_remove(struct engine *e, uint64_t id, struct problem *why)
 			(int64_t)id);
 	if (r < 0)
 		return r;
+	if (mailboxes == 1)
+		return problem_set(why, ERR_CONFLICT, "domain", "the domain still has 1 mailbox");
 	if (mailboxes)
-		return problem_set(why, ERR_CONFLICT, "domain",
-				   "the domain still has %lld mailbox%s", (long long)mailboxes,
-				   mailboxes == 1 ? "" : "es");
+		return problem_set(why, ERR_CONFLICT, "domain", "the domain still has %lld mailboxes",
+				   (long long)mailboxes);
 	r = sql_run(e->db, "DELETE FROM address WHERE domain = ?1", "i", (int64_t)id);
 	if (r < 0)
 		return r;

@@ -14,6 +14,7 @@
 #include "room/directory/noun/policy.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "ipc/store.pb-c.h"
 
 struct converting {
@@ -71,7 +72,7 @@ static void refuse(struct converting *x, int err)
 	json_array_append_new(
 		x->items,
 		json_pack("{s:o, s:o, s:s?, s:i}", "address", json_text(x->addresses[x->at]), "error",
-			  json_text(slice_str(ad->why.err ? ad->why.text : err_text(err))), "field",
+			  json_text(slice_str(ad->why.err ? ad->why.text : text_in(ad->why.language, err_text(err)))), "field",
 			  ad->why.err ? ad->why.field : NULL, "status",
 			  (int)problem_status(ad->why.err ? ad->why.err : err)));
 	x->at++;
@@ -251,7 +252,7 @@ static int wanted(struct converting *x)
 	int r = type.n ? address_type_by_name(type, &x->c.want) : 0;
 	if (r == 0 && x->candidates_only && x->c.was != ADDRESS_CANDIDATE)
 		return problem_set(&ad->why, ERR_NOT_FOUND, "address", SLICE_FMT " is no candidate but %s",
-				   SLICE_ARG(x->c.text), address_type_name(x->c.was));
+				   SLICE_ARG(x->c.text), address_type_text(x->c.was, ad->why.language));
 	if (r == 0 && password.n && x->c.want != ADDRESS_MAILBOX)
 		return problem_set(&ad->why, ERR_INVALID, "password", "only a mailbox has a password");
 	if (r == 0 && password.n)

@@ -131,7 +131,7 @@ int admin_mailbox(struct admin *ad, struct domain *ret_domain, struct account *r
 				   SLICE_ARG(text));
 	if (r == 0 && x.type != ADDRESS_MAILBOX)
 		return problem_set(&ad->why, ERR_NOT_FOUND, "address",
-				   SLICE_FMT " is no mailbox but a%s %s", SLICE_ARG(text),
-				   x.type == ADDRESS_ALIAS ? "n" : "", address_type_name(x.type));
+				   SLICE_FMT " is no mailbox but %s", SLICE_ARG(text),
+				   address_type_text(x.type, ad->why.language));
 	return r < 0 ? r : account_by_id(ad->e, ad->a, x.account, ret);
 }

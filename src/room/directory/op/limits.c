@@ -17,10 +17,15 @@ int admin_retention(struct admin *ad, bool inherits, int *in_out)
 	int days;
 	if (!text.n)
 		return 0;
-	if (retention_parse(text, &days) < 0 || (!inherits && days == RETENTION_INHERIT))
+	bool right = retention_parse(text, &days) == 0 && (inherits || days != RETENTION_INHERIT);
+	if (!right && inherits)
 		return problem_set(&ad->why, ERR_INVALID, "retention",
-				   "\"" SLICE_FMT "\": expected a number of days from 1 to %d, on, off%s", SLICE_ARG(text),
-				   RETENTION_DAYS_MAX, inherits ? ", default" : "");
+				   "\"" SLICE_FMT "\": expected a number of days from 1 to %d, on, off, default",
+				   SLICE_ARG(text), RETENTION_DAYS_MAX);
+	if (!right)
+		return problem_set(&ad->why, ERR_INVALID, "retention",
+				   "\"" SLICE_FMT "\": expected a number of days from 1 to %d, on, off", SLICE_ARG(text),
+				   RETENTION_DAYS_MAX);
 	*in_out = days;
 	return 0;
 }

@@ -143,7 +143,7 @@ static int check_new(struct admin *ad, struct mailbox *m)
 		return problem_set(&ad->why, ERR_EXISTS, "address",
 				   SLICE_FMT " exists already (%s)",
 				   SLICE_ARG(name_text(ad->a, m->local, m->d.name)),
-				   address_type_name(there.type));
+				   address_type_word(there.type, ad->why.language));
 	return r == ERR_NOT_FOUND
 		       ? customer_check_pool(ad->e, ad->a, m->d.customer, 0, m->x.quota, &ad->why)
 		       : r;

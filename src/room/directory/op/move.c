@@ -269,8 +269,8 @@ static void on_checked(void *ctx, int err, const ProtobufCMessage *msg, int fd, 
 	else if (!reply->ok)
 		s->err = problem_set(&s->ad->why, ERR_INVALID, "from",
 				     SLICE_FMT ": %s; nothing was changed", SLICE_ARG(c->box->user),
-				     *reply->error ? reply->error
-						   : "the old server refuses the login");
+				     text_in(s->ad->why.language, *reply->error ? reply->error
+										 : N_("the old server refuses the login")));
 	s->flying--;
 	check_on(s);
 }

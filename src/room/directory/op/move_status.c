@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "room/directory/op/move.h"
 
 enum { PROOF_WAIT_MS = 10 * 60 * 1000 };
@@ -40,11 +41,18 @@ static const char *state_of(const struct sum *s)
 			    : "none";
 }
 
+/* Kept in English; what the mover says in words of its own is said in the asker's language (arenas end texts with NUL). */
+static json_t *error_json(const struct task *t)
+{
+	const char *said = t->error.n ? text_in(text_current(), (const char *)t->error.p) : "";
+	return json_text(slice_str(said));
+}
+
 static json_t *task_json(const struct task *t)
 {
 	return json_pack("{s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "address",
 			 json_text(t->address), "state", task_state_name(t->state), "error",
-			 json_text(t->error), "folders_total", (json_int_t)t->counts.folders_total,
+			 error_json(t), "folders_total", (json_int_t)t->counts.folders_total,
 			 "folders_done", (json_int_t)t->counts.folders_done, "messages_total",
 			 (json_int_t)t->counts.messages_total, "messages_done",
 			 (json_int_t)t->counts.messages_done, "messages_new",
@@ -201,7 +209,7 @@ static json_t *proof_box(const struct task *t, json_int_t sums[N_SUMS])
 	for (size_t i = 0; i < N_SUMS; i++)
 		sums[i] += sum_folders(report, members[i]);
 	json_t *j = json_pack("{s:o, s:s, s:o, s:o}", "address", json_text(t->address), "state",
-			      task_state_name(t->state), "error", json_text(t->error), "folders",
+			      task_state_name(t->state), "error", error_json(t), "folders",
 			      folders ? json_incref(folders) : json_array());
 	json_decref(report);
 	return j;
