@@ -50,20 +50,23 @@ static void clean_value(struct buf *out, struct slice s)
 struct line {
 	struct buf *out;
 	size_t used;
+	const char *indent;	/* of the lines behind the first one */
+	size_t least;		/* what stands on a line in front of its first word */
 };
 
 static void fold(struct line *l)
 {
-	buf_str(l->out, "\r\n ");
-	l->used = 1;
+	buf_str(l->out, "\r\n");
+	buf_str(l->out, l->indent);
+	l->used = l->least;
 }
 
 /* The blank in front of the next word, or a fold where n more bytes would not fit. */
 static void gap(struct line *l, size_t n)
 {
-	if (l->used + 1 + n > COMPOSE_LINE_MAX && l->used > 1) {
+	if (l->used + 1 + n > COMPOSE_LINE_MAX && l->used > l->least) {
 		fold(l);
-	} else if (l->used > 1) {
+	} else if (l->used > l->least) {
 		buf_byte(l->out, ' ');
 		l->used++;
 	}
@@ -193,7 +196,7 @@ static struct line begin(struct buf *out, const char *name)
 {
 	buf_str(out, name);
 	buf_byte(out, ':');
-	return (struct line){ out, strlen(name) + 1 };
+	return (struct line){ out, strlen(name) + 1, " ", 1 };
 }
 
 void compose_field(struct buf *out, const char *name, struct slice value)
@@ -211,6 +214,17 @@ void compose_plain(struct buf *out, const char *name, struct slice value)
 	struct buf clean = BUF_INIT(3 * COMPOSE_VALUE_MAX);
 	struct line l = begin(out, name);
 	clean_value(&clean, value);
+	put_words(&l, buf_view(&clean));
+	buf_str(out, "\r\n");
+	buf_fini(&clean);
+}
+
+void compose_lines(struct buf *out, const char *indent, struct slice value)
+{
+	struct buf clean = BUF_INIT(3 * COMPOSE_VALUE_MAX);
+	struct line l = { out, strlen(indent), indent, strlen(indent) };
+	clean_value(&clean, value);
+	buf_str(out, indent);
 	put_words(&l, buf_view(&clean));
 	buf_str(out, "\r\n");
 	buf_fini(&clean);
@@ -370,7 +384,37 @@ void compose_text(struct buf *out, const char *type, struct slice text)
 	buf_fini(&clean);
 }
 
-static void put_head(struct buf *out, const struct compose *m)
+void compose_as_is(struct buf *out, const char *type, struct slice bytes)
+{
+	buf_printf(out, "Content-Type: %s\r\n", type);
+	if (!ascii_only(bytes))
+		buf_str(out, "Content-Transfer-Encoding: 8bit\r\n");
+	buf_str(out, "\r\n");
+	buf_slice(out, bytes);
+}
+
+void compose_multipart(struct buf *out, const char *kind, const char *id, bool eight_bit)
+{
+	struct line l = begin(out, "Content-Type");
+	struct buf type = BUF_INIT(COMPOSE_VALUE_MAX);
+	buf_printf(&type, "multipart/%s; boundary=\"=_%s\"", kind, id);
+	put_words(&l, buf_view(&type));
+	buf_str(out, eight_bit ? "\r\nContent-Transfer-Encoding: 8bit\r\n" : "\r\n");
+	buf_fini(&type);
+}
+
+/* The first line end is the end of the header, or the boundary's own: a part keeps its last line as it is. */
+void compose_part(struct buf *out, const char *id)
+{
+	buf_printf(out, "\r\n--=_%s\r\n", id);
+}
+
+void compose_end(struct buf *out, const char *id)
+{
+	buf_printf(out, "\r\n--=_%s--\r\n", id);
+}
+
+void compose_head(struct buf *out, const struct compose *m)
 {
 	compose_date(out, "Date", m->date_ms);
 	compose_address(out, "From", m->from_name, m->from);
@@ -390,14 +434,15 @@ static void put_head(struct buf *out, const struct compose *m)
 
 void compose_write(struct buf *out, const struct compose *m)
 {
-	put_head(out, m);
+	compose_head(out, m);
 	if (!m->html.n) {
 		compose_text(out, "text/plain", m->text);
 		return;
 	}
-	buf_printf(out, "Content-Type: multipart/alternative; boundary=\"=_%s\"\r\n\r\n--=_%s\r\n", m->id, m->id);
+	compose_multipart(out, "alternative", m->id, false);
+	compose_part(out, m->id);
 	compose_text(out, "text/plain", m->text);
-	buf_printf(out, "\r\n--=_%s\r\n", m->id);
+	compose_part(out, m->id);
 	compose_text(out, "text/html", m->html);
-	buf_printf(out, "\r\n--=_%s--\r\n", m->id);
+	compose_end(out, m->id);
 }

@@ -22,6 +22,9 @@ void compose_field(struct buf *out, const char *name, struct slice value);
 /* "Name: value": a value with a syntax of its own (a list of ids, a type), folded at its blanks, nothing encoded. */
 void compose_plain(struct buf *out, const char *name, struct slice value);
 
+/* One value as lines of a text, each behind indent; folded at its blanks, no line of it begins anywhere else. */
+void compose_lines(struct buf *out, const char *indent, struct slice value);
+
 /* "From: Display Name <local@domain>"; display may be empty. address is written as it is, without controls. */
 void compose_address(struct buf *out, const char *name, struct slice display, struct slice address);
 
@@ -50,5 +53,14 @@ struct compose {
 
 /* The whole message. */
 void compose_write(struct buf *out, const struct compose *m);
+
+/* For who writes a body of its own: the fields up to MIME-Version ... */
+void compose_head(struct buf *out, const struct compose *m);
+/* ... and a multipart one. kind: "report; report-type=delivery-status"; id as above makes the boundary, which must not be
+ * guessed by whoever wrote what goes into a part as it is; eight_bit: some part is 8bit. This ends the header: */
+void compose_multipart(struct buf *out, const char *kind, const char *id, bool eight_bit);
+void compose_part(struct buf *out, const char *id);	/* then a text, or */
+void compose_as_is(struct buf *out, const char *type, struct slice bytes);	/* 7bit or 8bit, with CRLF line ends */
+void compose_end(struct buf *out, const char *id);
 
 #endif

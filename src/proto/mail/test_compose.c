@@ -184,11 +184,36 @@ static void whole(void **state)
 	buf_fini(&out);
 }
 
+/* Lines of a text: none begins in the first column, whatever the value holds. */
+static void lines(void **state)
+{
+	static const struct {
+		struct slice in;
+		const char *out;
+	} cases[] = {
+		{ SLICE(""), "  \r\n" },
+		{ SLICE("one"), "  one\r\n" },
+		{ SLICE("a\r\n--=_x\n\tb"), "  a --=_x b\r\n" },
+		{ SLICE("gr\xc3\xbc\xff"), "  gr\xc3\xbc\xef\xbf\xbd\r\n" },
+		{ SLICE("1234567890123456789012345678901234567 12345678901234567890123456789012345 b"),
+		  "  1234567890123456789012345678901234567 12345678901234567890123456789012345\r\n  b\r\n" },
+		{ SLICE("12345678901234567890123456789012345678901234567890123456789012345678901234567890 b"),
+		  "  12345678901234567890123456789012345678901234567890123456789012345678901234567890\r\n  b\r\n" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct buf out = BUF_INIT(1000);
+		compose_lines(&out, "  ", cases[i].in);
+		assert_string_equal(buf_cstr(&out), cases[i].out);
+		buf_fini(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields), cmocka_unit_test(long_values), cmocka_unit_test(addresses),
 		cmocka_unit_test(texts), cmocka_unit_test(line_limits), cmocka_unit_test(whole),
+		cmocka_unit_test(lines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,16 +144,7 @@ static void put_reply(struct arena *arena, const struct sieve_env *env, const ch
 		m.references = references(arena, env->digest, m.in_reply_to);
 	*ret_from = m.from;
 	if (a->mime) {
-		compose_date(out, "Date", m.date_ms);
-		compose_address(out, "From", m.from_name, m.from);
-		compose_address(out, "To", m.to_name, m.to);
-		compose_field(out, "Subject", m.subject);
-		buf_printf(out, "Message-ID: <%s@%s>\r\n", m.id, host);
-		if (m.in_reply_to.n)
-			compose_plain(out, "In-Reply-To", m.in_reply_to);
-		if (m.references.n)
-			compose_plain(out, "References", m.references);
-		buf_printf(out, "Auto-Submitted: %s\r\nMIME-Version: 1.0\r\n", m.auto_submitted);
+		compose_head(out, &m);
 		put_entity(arena, out, a->reason);
 	} else {
 		compose_write(out, &m);

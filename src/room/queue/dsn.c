@@ -1,100 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A notification is a multipart/report: a text for people, message/delivery-status for machines, and the message
- * or its header. Invariants: every line ends with CRLF; a value that came from outside holds printable bytes and
- * spaces only, and a folded line of it starts with a space. RFC 3461 6, RFC 3464 2, RFC 6522, RFC 6533 (UTF-8).
+ * or its header. What came from outside is cut, and written by compose alone: one value stays one field, one line of the
+ * text never begins in its first column. RFC 3461 6, RFC 3464 2, RFC 6522; RFC 6533 where something is not ASCII.
  */
 #include "room/queue/dsn.h"
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "proto/mail/compose.h"
+#include "proto/mail/date.h"
+#include "proto/smtp/xtext.h"
 
-void dsn_date(struct buf *out, int64_t ms)
-{
-	static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-					      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-	time_t t = (time_t)(ms / 1000);
-	struct tm tm;
-	gmtime_r(&t, &tm);
-	buf_printf(out, "%s, %d %s %d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday,
-		   months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
-/* One logical line, cleaned: control bytes are spaces, what is not UTF-8 is '?'. */
-static void clean(struct buf *out, struct slice s)
-{
-	for (size_t i = 0; i < s.n;) {
-		uint32_t cp;
-		size_t n = utf8_decode(slice_sub(s, i, s.n), &cp);
-		if (n == 0)
-			buf_byte(out, '?');
-		else if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x2028 || cp == 0x2029)
-			buf_byte(out, ' ');
-		else
-			buf_append(out, s.p + i, n);
-		i += n ? n : 1;
-	}
-}
-
-/* Folds at spaces where there are some, else hard; used is what stands on the line already. */
-static void fold(struct buf *out, struct slice raw, size_t used, const char *indent)
-{
-	struct buf line = BUF_INIT(4 * DSN_TEXT_MAX);
-	clean(&line, slice_sub(raw, 0, DSN_TEXT_MAX));
-	struct slice s = slice_trim(buf_view(&line));
-	while (s.n) {
-		size_t room = used < DSN_LINE_MAX - 10 ? DSN_LINE_MAX - used : 10;
-		size_t take = s.n <= room ? s.n : room;
-		if (take < s.n) {
-			size_t space = take;
-			while (space && s.p[space] != ' ')
-				space--;
-			take = space ? space : take;
-			while (take < s.n && (s.p[take] & 0xc0) == 0x80)
-				take++;
-		}
-		buf_slice(out, slice_sub(s, 0, take));
-		s = slice_trim(slice_sub(s, take, s.n));
-		buf_str(out, s.n ? "\r\n" : "");
-		buf_str(out, s.n ? indent : "");
-		used = strlen(indent);
-	}
-	buf_fini(&line);
-	buf_str(out, "\r\n");
-}
-
-static void field(struct buf *out, const char *name, struct slice value)
-{
-	size_t before = out->n;
-	buf_str(out, name);
-	fold(out, value, out->n - before, "    ");
-}
-
-static unsigned hex_digit(uint8_t c)
-{
-	return ascii_is_digit(c) ? c - '0' + 0u : c >= 'A' && c <= 'F' ? c - 'A' + 10u : 16;
-}
-
-/* RFC 3461 4: back from xtext; what is no xtext stays as it is. */
-static void xtext_decode(struct buf *out, struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned hi = i + 2 < s.n && s.p[i] == '+' ? hex_digit(s.p[i + 1]) : 16;
-		unsigned lo = hi < 16 ? hex_digit(s.p[i + 2]) : 16;
-		buf_byte(out, lo < 16 ? (uint8_t)(hi << 4 | lo) : s.p[i]);
-		i += lo < 16 ? 2 : 0;
-	}
-}
-
-static void xtext_field(struct buf *out, const char *name, struct slice value, size_t prefix)
-{
-	struct buf plain = BUF_INIT(2048);
-	buf_slice(&plain, slice_sub(value, 0, prefix));
-	xtext_decode(&plain, slice_sub(value, prefix, value.n));
-	field(out, name, buf_view(&plain));
-	buf_fini(&plain);
-}
+enum { STATUS_MAX = 4 << 20, TEXT_MAX = 4 << 20 };
 
 static const struct {
 	const char *subject, *action, *text;
@@ -117,120 +35,176 @@ static const struct {
 			  "Your message was passed on to everybody behind the addresses below.\r\n"},
 };
 
-static void head(struct buf *out, const struct dsn *d, bool utf8)
+static struct slice cut(struct slice value)
 {
-	buf_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", d->host);
-	field(out, "To: ", d->sender);
-	buf_printf(out, "Subject: %s\r\nDate: ", words[d->action].subject);
-	dsn_date(out, d->now_ms);
-	buf_printf(out, "\r\nMessage-ID: <%s@%s>\r\n", d->boundary, d->host);
-	buf_str(out, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
-		     "Content-Type: multipart/report; report-type=delivery-status;\r\n");
-	buf_printf(out, "\tboundary=\"%s\"\r\n", d->boundary);
-	buf_printf(out, "Content-Transfer-Encoding: %s\r\n\r\n", utf8 ? "8bit" : "7bit");
+	return slice_sub(value, 0, DSN_TEXT_MAX);
+}
+
+/* ---- for people ---- */
+
+static void text_rcpt(struct buf *out, const struct dsn_rcpt *r)
+{
+	struct buf said = BUF_INIT(2 * DSN_TEXT_MAX);
+	buf_str(out, "\r\n");
+	compose_lines(out, "    ", cut(r->address));
+	if (r->text.n && r->server.n) {
+		buf_str(&said, "said by ");
+		buf_slice(&said, cut(r->server));
+		compose_lines(out, "    ", buf_view(&said));
+		buf_clear(&said);
+	}
+	if (r->text.n) {
+		if (r->code)
+			buf_printf(&said, "%u ", r->code);
+		buf_slice(&said, cut(r->text));
+		compose_lines(out, "    ", buf_view(&said));
+	}
+	buf_fini(&said);
 }
 
 static void text_part(struct buf *out, const struct dsn *d)
 {
-	buf_printf(out,
-		   "--%s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-		   "Content-Transfer-Encoding: 8bit\r\n\r\nThis is the mail server %s.\r\n\r\n%s",
-		   d->boundary, d->host, words[d->action].text);
+	struct buf text = BUF_INIT(TEXT_MAX);
+	buf_printf(&text, "This is the mail server %s.\r\n\r\n%s", d->host, words[d->action].text);
 	if (d->action == DSN_DELAYED) {
-		buf_str(out, " until\r\n");
-		dsn_date(out, d->until_ms);
-		buf_str(out, ".\r\n");
+		buf_str(&text, " until\r\n");
+		mail_date_format(&text, d->until_ms, 0);
+		buf_str(&text, ".\r\n");
 	}
-	for (size_t i = 0; i < d->n_rcpts; i++) {
-		const struct dsn_rcpt *r = &d->rcpts[i];
-		buf_str(out, "\r\n");
-		field(out, "    ", r->address);
-		if (!r->text.n)
-			continue;
-		if (r->server.n)
-			field(out, "    said by ", r->server);
-		if (r->code)
-			buf_printf(out, "    %u", r->code);
-		buf_str(out, r->code ? " " : "    ");
-		fold(out, r->text, 8, "    ");
+	for (size_t i = 0; i < d->n_rcpts; i++)
+		text_rcpt(&text, &d->rcpts[i]);
+	compose_text(out, "text/plain", buf_view(&text));
+	buf_fini(&text);
+}
+
+/* ---- for machines ---- */
+
+static void field(struct buf *out, const char *name, const char *type, struct slice value)
+{
+	struct buf text = BUF_INIT(2 * DSN_TEXT_MAX);
+	buf_str(&text, type);
+	buf_slice(&text, cut(value));
+	compose_plain(out, name, buf_view(&text));
+	buf_fini(&text);
+}
+
+/* "\x{HEX}" of RFC 6533 3, where it stands for a character that may stand there; else 0. */
+static size_t unicode_escape(struct slice s, uint32_t *ret)
+{
+	uint32_t cp = 0;
+	size_t at = 3;
+	if (!slice_starts(s, SLICE("\\x{")))
+		return 0;
+	for (; at < s.n && at < 9; at++) {
+		uint8_t c = s.p[at];
+		if (!ascii_is_digit(c) && (c < 'A' || c > 'F'))
+			break;
+		cp = cp << 4 | (ascii_is_digit(c) ? c - '0' + 0u : c - 'A' + 10u);
 	}
-	buf_str(out, "\r\n");
+	if (at == 3 || at >= s.n || s.p[at] != '}' || cp < 0x20 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
+		return 0;
+	*ret = cp;
+	return at + 1;
+}
+
+/* utf-8-addr-xtext or utf-8-addr-unitext, as UTF-8. */
+static void utf8_address(struct buf *out, struct slice s)
+{
+	while (s.n) {
+		uint32_t cp;
+		size_t n = unicode_escape(s, &cp);
+		if (n)
+			utf8_encode(out, cp);
+		else
+			buf_byte(out, s.p[0]);
+		s = slice_sub(s, n ? n : 1, s.n);
+	}
+}
+
+/* As the client named it, without its xtext; what is none stays as it is. */
+static void original_recipient(struct buf *out, struct slice orcpt)
+{
+	ptrdiff_t semicolon = slice_find_byte(orcpt, ';', 0);
+	if (semicolon <= 0)
+		return;
+	size_t prefix = (size_t)semicolon + 1;
+	struct slice type = slice_sub(orcpt, 0, prefix), coded = slice_sub(orcpt, prefix, orcpt.n);
+	struct buf plain = BUF_INIT(2048), text = BUF_INIT(4096);
+	bool decoded = xtext_decode(&plain, coded) == 0;
+	buf_slice(&text, type);
+	if (slice_eq_ci(type, SLICE("utf-8;")))
+		utf8_address(&text, decoded ? buf_view(&plain) : coded);
+	else
+		buf_slice(&text, decoded ? buf_view(&plain) : coded);
+	field(out, "Original-Recipient", "", buf_view(&text));
+	buf_fini(&plain);
+	buf_fini(&text);
 }
 
 static void status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 {
 	buf_str(out, "\r\n");
-	ptrdiff_t semicolon = slice_find_byte(r->orcpt, ';', 0);
-	if (semicolon > 0)
-		xtext_field(out, "Original-Recipient: ", r->orcpt, (size_t)semicolon + 1);
-	field(out,
-	      ascii_only(r->address) ? "Final-Recipient: rfc822; " : "Final-Recipient: utf-8; ",
-	      r->address);
+	original_recipient(out, r->orcpt);
+	field(out, "Final-Recipient", ascii_only(r->address) ? "rfc822; " : "utf-8; ", r->address);
 	buf_printf(out, "Action: %s\r\n", words[d->action].action);
-	field(out, "Status: ", r->enhanced);
+	field(out, "Status", "", r->enhanced);
 	if (r->server.n)
-		field(out, "Remote-MTA: dns; ", r->server);
+		field(out, "Remote-MTA", "dns; ", r->server);
 	if (r->text.n) {
-		struct buf text = BUF_INIT(2 * DSN_TEXT_MAX);
+		char type[32] = "x-postern; ";
 		if (r->code)
-			buf_printf(&text, "smtp; %u ", r->code);
-		else
-			buf_str(&text, "x-postern; ");
-		buf_slice(&text, slice_sub(r->text, 0, DSN_TEXT_MAX));
-		field(out, "Diagnostic-Code: ", buf_view(&text));
-		buf_fini(&text);
+			snprintf(type, sizeof(type), "smtp; %u ", r->code);
+		field(out, "Diagnostic-Code", type, r->text);
 	}
-	buf_str(out, "Last-Attempt-Date: ");
-	dsn_date(out, d->now_ms);
-	buf_str(out, "\r\n");
-	if (d->action == DSN_DELAYED) {
-		buf_str(out, "Will-Retry-Until: ");
-		dsn_date(out, d->until_ms);
-		buf_str(out, "\r\n");
-	}
+	compose_date(out, "Last-Attempt-Date", d->now_ms);
+	if (d->action == DSN_DELAYED)
+		compose_date(out, "Will-Retry-Until", d->until_ms);
 }
 
-static void status_part(struct buf *out, const struct dsn *d, bool utf8)
+static void write_status(struct buf *out, const struct dsn *d)
 {
-	buf_printf(out, "--%s\r\nContent-Type: message/%sdelivery-status\r\n", d->boundary,
-		   utf8 ? "global-" : "");
-	buf_printf(out, "%s\r\nReporting-MTA: dns; %s\r\n",
-		   utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "", d->host);
-	if (d->envid.n)
-		xtext_field(out, "Original-Envelope-Id: ", d->envid, 0);
-	buf_str(out, "Arrival-Date: ");
-	dsn_date(out, d->arrival_ms);
-	buf_str(out, "\r\n");
+	field(out, "Reporting-MTA", "dns; ", slice_str(d->host));
+	if (d->envid.n) {
+		struct buf plain = BUF_INIT(2048);
+		bool decoded = xtext_decode(&plain, d->envid) == 0;
+		field(out, "Original-Envelope-Id", "", decoded ? buf_view(&plain) : d->envid);
+		buf_fini(&plain);
+	}
+	compose_date(out, "Arrival-Date", d->arrival_ms);
 	for (size_t i = 0; i < d->n_rcpts; i++)
 		status_rcpt(out, d, &d->rcpts[i]);
-	buf_str(out, "\r\n");
 }
 
-static void original_part(struct buf *out, const struct dsn *d)
-{
-	const char *type = d->headers_only ? "text/rfc822-headers" : "message/rfc822";
-	buf_printf(out, "--%s\r\nContent-Type: %s\r\n", d->boundary, type);
-	if (!ascii_only(d->original))
-		buf_str(out, "Content-Transfer-Encoding: 8bit\r\n");
-	buf_str(out, "\r\n");
-	buf_slice(out, d->original);
-	bool ended = d->original.n >= 2 && d->original.p[d->original.n - 1] == '\n';
-	buf_printf(out, "%s--%s--\r\n", ended ? "" : "\r\n", d->boundary);
-}
+/* ---- the message ---- */
 
-static bool any_utf8(const struct dsn *d)
+static const char *original_type(const struct dsn *d)
 {
-	bool ascii = ascii_only(d->sender);
-	for (size_t i = 0; i < d->n_rcpts; i++)
-		ascii = ascii && ascii_only(d->rcpts[i].address) && ascii_only(d->rcpts[i].text);
-	return !ascii;
+	ptrdiff_t end = slice_find(d->original, SLICE("\r\n\r\n"), 0);
+	struct slice header = slice_sub(d->original, 0, end < 0 ? d->original.n : (size_t)end);
+	if (ascii_only(header) || !utf8_valid(header))
+		return d->headers_only ? "text/rfc822-headers" : "message/rfc822";
+	return d->headers_only ? "message/global-headers" : "message/global";
 }
 
 void dsn_write(struct buf *out, const struct dsn *d)
 {
-	bool utf8 = any_utf8(d);
-	head(out, d, utf8 || !ascii_only(d->original));
+	struct buf status = BUF_INIT(STATUS_MAX);
+	struct compose m = { .from_name = SLICE("Mail Delivery System"), .to = d->sender,
+			     .subject = slice_str(words[d->action].subject), .date_ms = d->now_ms,
+			     .id = d->boundary, .host = d->host, .auto_submitted = "auto-replied" };
+	char from[300];
+	snprintf(from, sizeof(from), "MAILER-DAEMON@%s", d->host);
+	m.from = slice_str(from);
+	write_status(&status, d);
+	bool utf8 = !ascii_only(buf_view(&status));
+	compose_head(out, &m);
+	compose_multipart(out, "report; report-type=delivery-status", d->boundary, utf8 || !ascii_only(d->original));
+	compose_part(out, d->boundary);
 	text_part(out, d);
-	status_part(out, d, utf8);
-	original_part(out, d);
+	compose_part(out, d->boundary);
+	compose_as_is(out, utf8 ? "message/global-delivery-status" : "message/delivery-status", buf_view(&status));
+	compose_part(out, d->boundary);
+	compose_as_is(out, original_type(d), d->original);
+	compose_end(out, d->boundary);
+	buf_fini(&status);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The text of delivery status notifications (RFC 3461, 3462, 3464). What other servers said comes in as
+ * The text of delivery status notifications (RFC 3461, 3464, 6522, 6533). What other servers said comes in as
  * bytes that nobody trusts: it is cut, stripped of control bytes and folded, so that no line of it becomes a
  * header or a MIME boundary (S13).
  */
@@ -25,19 +25,16 @@ struct dsn {
 	struct slice sender;	/* to whom it goes; never empty */
 	struct slice envid;	/* xtext, or empty */
 	int64_t arrival_ms, now_ms, until_ms;
-	const char *boundary;	/* random */
+	const char *boundary;	/* hex digits, random: of Message-ID, too */
 	const struct dsn_rcpt *rcpts;
 	size_t n_rcpts;
 	struct slice original;	/* the message, or its header */
 	bool headers_only;
 };
 
-enum { DSN_TEXT_MAX = 500, DSN_LINE_MAX = 76 };
+enum { DSN_TEXT_MAX = 500 };	/* of a value from outside */
 
 /* Into out, CRLF line ends; out bounds it. */
 void dsn_write(struct buf *out, const struct dsn *d);
-
-/* "Sun, 22 Nov 2026 01:02:03 +0000" */
-void dsn_date(struct buf *out, int64_t ms);
 
 #endif

@@ -115,20 +115,19 @@ static void bounce_text(void **state)
 	struct buf out = BUF_INIT(100000);
 	write_dsn(&out, &d);
 	assert_string_equal(buf_cstr(&out),
+		"Date: Sun, 22 Nov 2026 01:02:03 +0000\r\n"
 		"From: Mail Delivery System <MAILER-DAEMON@mail.test>\r\n"
 		"To: s@a.test\r\n"
 		"Subject: Undelivered mail returned to sender\r\n"
-		"Date: Sun, 22 Nov 2026 01:02:03 +0000\r\n"
 		"Message-ID: <b0undary@mail.test>\r\n"
 		"Auto-Submitted: auto-replied\r\n"
 		"MIME-Version: 1.0\r\n"
 		"Content-Type: multipart/report; report-type=delivery-status;\r\n"
-		"\tboundary=\"b0undary\"\r\n"
-		"Content-Transfer-Encoding: 7bit\r\n"
+		" boundary=\"=_b0undary\"\r\n"
 		"\r\n"
-		"--b0undary\r\n"
+		"--=_b0undary\r\n"
 		"Content-Type: text/plain; charset=utf-8\r\n"
-		"Content-Transfer-Encoding: 8bit\r\n"
+		"Content-Transfer-Encoding: 7bit\r\n"
 		"\r\n"
 		"This is the mail server mail.test.\r\n"
 		"\r\n"
@@ -139,7 +138,7 @@ static void bounce_text(void **state)
 		"    said by mx.b.test\r\n"
 		"    550 no such user\r\n"
 		"\r\n"
-		"--b0undary\r\n"
+		"--=_b0undary\r\n"
 		"Content-Type: message/delivery-status\r\n"
 		"\r\n"
 		"Reporting-MTA: dns; mail.test\r\n"
@@ -154,19 +153,86 @@ static void bounce_text(void **state)
 		"Diagnostic-Code: smtp; 550 no such user\r\n"
 		"Last-Attempt-Date: Sun, 22 Nov 2026 01:02:03 +0000\r\n"
 		"\r\n"
-		"--b0undary\r\n"
+		"--=_b0undary\r\n"
 		"Content-Type: message/rfc822\r\n"
 		"\r\n"
 		"Subject: x\r\n\r\nbody\r\n"
-		"--b0undary--\r\n");
+		"\r\n"
+		"--=_b0undary--\r\n");
 	buf_fini(&out);
+}
+
+/* RFC 6533: what is not ASCII stands as UTF-8, in types that say so. */
+static void utf8_text(void **state)
+{
+	static const struct {
+		struct slice orcpt, want;
+	} cases[] = {
+		{ SLICE("utf-8;j\\x{F6}rg@b.test"), SLICE("\r\nOriginal-Recipient: utf-8;j\xc3\xb6rg@b.test\r\n") },
+		{ SLICE("utf-8;\\x{5C}\\x{2B}+5C"), SLICE("\r\nOriginal-Recipient: utf-8;\\+\\\r\n") },
+		{ SLICE("utf-8;\\x{1F600}"), SLICE("\r\nOriginal-Recipient: utf-8;\xf0\x9f\x98\x80\r\n") },
+		{ SLICE("utf-8;j\xc3\xb6rg+4x"), SLICE("\r\nOriginal-Recipient: utf-8;j\xc3\xb6rg+4x\r\n") },
+		{ SLICE("utf-8;\\x{A}\\x{D800}\\x{110000}\\x{}\\x{41"),
+		  SLICE("\r\nOriginal-Recipient: utf-8;\\x{A}\\x{D800}\\x{110000}\\x{}\\x{41\r\n") },
+		{ SLICE("rfc822;\\x{41}+40"), SLICE("\r\nOriginal-Recipient: rfc822;\\x{41}@\r\n") },
+		{ SLICE(";x"), SLICE("\r\n\r\nFinal-Recipient: ") },
+		{ SLICE(""), SLICE("\r\n\r\nFinal-Recipient: ") },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct dsn_rcpt r = { .address = SLICE("j\xc3\xb6rg@b.test"), .orcpt = cases[i].orcpt,
+				      .enhanced = SLICE("5.1.1") };
+		struct dsn d = { .action = DSN_FAILED, .sender = SLICE("\xc3\xa4nn@a.test"), .rcpts = &r, .n_rcpts = 1,
+				 .original = SLICE("Subject: \xc3\xbc\r\n\r\nb\r\n"), .headers_only = i % 2 };
+		struct buf out = BUF_INIT(100000);
+		write_dsn(&out, &d);
+		struct slice all = buf_view(&out);
+		assert_true(slice_find(all, SLICE("\r\nTo: \xc3\xa4nn@a.test\r\n"), 0) > 0);
+		assert_true(slice_find(all, SLICE("boundary=\"=_b0undary\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"), 0) > 0);
+		assert_true(slice_find(all, SLICE("Content-Transfer-Encoding: quoted-printable\r\n\r\nThis is"), 0) > 0);
+		assert_true(slice_find(all, SLICE("\r\n    j=C3=B6rg@b.test\r\n"), 0) > 0);
+		assert_true(slice_find(all, SLICE("\r\nContent-Type: message/global-delivery-status\r\n"
+						  "Content-Transfer-Encoding: 8bit\r\n\r\nReporting-MTA: dns; mail.test\r\n"), 0) > 0);
+		assert_true(slice_find(all, SLICE("\r\nFinal-Recipient: utf-8; j\xc3\xb6rg@b.test\r\n"), 0) > 0);
+		assert_true(slice_find(all, i % 2 ? SLICE("\r\nContent-Type: message/global-headers\r\n"
+							  "Content-Transfer-Encoding: 8bit\r\n\r\nSubject: ") :
+						    SLICE("\r\nContent-Type: message/global\r\n"
+							  "Content-Transfer-Encoding: 8bit\r\n\r\nSubject: "), 0) > 0);
+		assert_true(slice_find(all, cases[i].want, 0) > 0);
+		buf_fini(&out);
+	}
+}
+
+/* Only a body that is not ASCII: the header's type stays, and no status is called UTF-8. */
+static void eight_bit_body(void **state)
+{
+	static const struct {
+		struct slice original;
+		bool headers_only;
+		const char *want;
+	} cases[] = {
+		{ SLICE("Subject: x\r\n\r\n\xff\r\n"), false,
+		  "\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x\r\n\r\n\xff\r\n\r\n--=_" },
+		{ SLICE("Subject: \xff\r\n\r\n"), true,
+		  "\r\nContent-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: \xff" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct dsn_rcpt r = { .address = SLICE("a@b.test"), .enhanced = SLICE("5.1.1") };
+		struct dsn d = { .action = DSN_FAILED, .sender = SLICE("s@a.test"), .rcpts = &r, .n_rcpts = 1,
+				 .original = cases[i].original, .headers_only = cases[i].headers_only };
+		struct buf out = BUF_INIT(100000);
+		write_dsn(&out, &d);
+		assert_true(slice_find(buf_view(&out), slice_str(cases[i].want), 0) > 0);
+		assert_true(slice_find(buf_view(&out), SLICE("\r\nContent-Type: message/delivery-status\r\n\r\n"), 0) > 0);
+		assert_true(slice_find(buf_view(&out), SLICE("\r\nContent-Transfer-Encoding: 8bit\r\n\r\n--=_"), 0) > 0);
+		buf_fini(&out);
+	}
 }
 
 /* S13: nothing that a server says becomes a line of ours. */
 static void hostile_text(void **state)
 {
 	static const char *const texts[] = {
-		"a\nsender: root\n\n--b0undary--",
+		"a\nsender: root\n\n--=_b0undary--",
 		"a\r\nBcc: x@y.test\r\n\r\nbody",
 		"\033[31mred\007",
 		"\xc0\xaf\xff broken",
@@ -200,8 +266,8 @@ static void hostile_text(void **state)
 		assert_true(slice_find(all, SLICE("\r\nBcc:"), 0) < 0);
 		assert_true(slice_find(all, SLICE("\r\nx: y"), 0) < 0);
 		assert_true(slice_find(all, SLICE("\033"), 0) < 0);
-		ptrdiff_t end = slice_find(all, SLICE("\r\n--b0undary--\r\n"), 0);
-		assert_int_equal(end, all.n - 16);
+		ptrdiff_t end = slice_find(all, SLICE("\r\n--=_b0undary--\r\n"), 0);
+		assert_int_equal(end, all.n - 18);
 		assert_true(utf8_valid(all));
 		buf_fini(&out);
 	}
@@ -212,7 +278,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(retries),     cmocka_unit_test(probes),
 		cmocka_unit_test(keys),        cmocka_unit_test(domains),
-		cmocka_unit_test(bounce_text), cmocka_unit_test(hostile_text),
+		cmocka_unit_test(bounce_text), cmocka_unit_test(utf8_text),
+		cmocka_unit_test(eight_bit_body), cmocka_unit_test(hostile_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
