@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that take mail away or bring it: fetchmail, getmail, curl, swaks, s-nail, neomutt."""
+"""Clients that take mail away or bring it: fetchmail and getmail (multidrop, too), curl, swaks, s-nail, neomutt."""
+import os
+import re
 import shutil
 
 import pytest
@@ -60,6 +62,84 @@ received = false
     account.run("getmail", "--getmaildir", str(account.home), "--rcfile", "getmailrc")
     assert len(list((account.home / "box" / "new").iterdir())) == 5
     assert len(account.subjects()) == 5
+
+
+@pytest.fixture
+def drop(account):
+    """A domain that account collects (M30): send() has mail for several of it, got() says what a client filed for whom."""
+    domain = "drop" + account.user.split("@")[0] + ".test"
+    server = account.server
+    server.add_domain(domain)
+    server.add_mailbox("box@" + domain, account.password)
+    server.cli("domain", "set", domain, "--catch-all", "box@" + domain, "--multidrop", "on")
+    (account.home / "filed").mkdir()
+    shutil.chown(account.home / "filed", *(server.account.pw_uid, server.account.pw_gid) if server.account else (os.geteuid(),))
+    account.filer = account.write("filer", f'file=$(mktemp {account.home}/filed/XXXXXXXX)\necho "$*" > $file\ncat >> $file\n')
+    account.domain, account.box = domain, "box@" + domain
+
+    def send(subject, *names):
+        with server.smtp() as smtp:
+            text = mail(subject).replace(b"To: mary@clients.test", f"To: one@{domain}\r\nCc: two@{domain}".encode())
+            assert smtp.sendmail("joe@elsewhere.test", [f"{n}@{domain}" for n in names], text) == {}
+
+    def got():
+        filed = [f.read_text().split("\n", 1) for f in (account.home / "filed").iterdir()]
+        return sorted((whom.strip().lower(), re.search("^Subject: (.*)$", text, re.M).group(1)) for whom, text in filed)
+    account.send, account.got = send, got
+    # To, Cc and Bcc; a Bcc alone; and a list elsewhere, which names none of them.
+    send("three", "one", "two", "hidden")
+    send("alone", "hidden")
+    send("list", "two", "three")
+    account.all = sorted([(f"{n}@{domain}", "three") for n in ("one", "two", "hidden")] + [(f"hidden@{domain}", "alone")] +
+                         [(f"{n}@{domain}", "list") for n in ("two", "three")])
+    return account
+
+
+@needs("fetchmail")
+@pytest.mark.parametrize("protocol", ["IMAP", "POP3"])
+def test_fetchmail_multidrop(drop, protocol):
+    """Each recipient once, Bcc too, by the envelope that Delivered-To names."""
+    rc = drop.write("fetchmailrc", f"""\
+set no bouncemail
+set postmaster "lost"
+poll 127.0.0.1 protocol {protocol} port {drop.imaps if protocol == "IMAP" else drop.pop3s} auth password no dns
+  envelope "Delivered-To" localdomains {drop.domain}
+  user "{drop.box}" password "{drop.password}" ssl sslproto TLS1.2+ no sslcertck is * here
+  mda "/bin/sh {drop.filer} %T" no rewrite fetchall
+""")
+    command = ("fetchmail", "-f", rc, "--pidfile", f"{drop.home}/pid", "--nosyslog", "-i", f"{drop.home}/ids")
+    drop.run(*command)
+    assert drop.got() == drop.all
+    drop.run(*command, codes=(1,))
+    assert drop.got() == drop.all
+
+
+@needs("getmail")
+@pytest.mark.parametrize("kind", ["MultidropIMAPSSLRetriever", "MultidropPOP3SSLRetriever"])
+def test_getmail_multidrop(drop, kind):
+    drop.write("getmailrc", f"""\
+[retriever]
+type = {kind}
+server = 127.0.0.1
+port = {drop.imaps if "IMAP" in kind else drop.pop3s}
+username = {drop.box}
+password = {drop.password}
+envelope_recipient = delivered-to:1
+[destination]
+type = MDA_external
+path = /bin/sh
+arguments = ("{drop.filer}", "%(recipient)")
+[options]
+read_all = false
+delivered_to = false
+received = false
+""")
+    for _ in range(2):                              # the second run finds nothing new
+        drop.run("getmail", "--getmaildir", str(drop.home), "--rcfile", "getmailrc")
+        assert drop.got() == drop.all
+    drop.send("more", "one", "hidden")
+    drop.run("getmail", "--getmaildir", str(drop.home), "--rcfile", "getmailrc")
+    assert drop.got() == sorted(drop.all + [(f"{n}@{drop.domain}", "more") for n in ("one", "hidden")])
 
 
 @needs("curl")
