@@ -4,11 +4,16 @@ import email
 import email.policy
 import glob
 import imaplib
+import json
 import os
 import re
 import threading
+import time
 
 import pytest
+
+from harness import wait_until
+from harness.api import WebApi
 
 PASSWORD = "Correct-horse-1"
 NEW = "Another-horse-2"
@@ -38,8 +43,16 @@ def letters(postern, user=SAFE, password=PASSWORD):
 
 
 def wait_letters(postern, n, **who):
-    from harness import wait_until
     return wait_until(lambda: len(found := letters(postern, **who)) >= n and found, 20, f"{n} letters")
+
+
+LOOKED = r"directory\.forgot\.done"         # requests are looked at a moment behind their answer
+
+
+def forget(postern, user):
+    since = postern.log_size()
+    postern.cli("password", "forgot", user)
+    postern.wait_log(LOOKED, since=since)
 
 
 def token_of(postern, letter):
@@ -135,7 +148,7 @@ def test_forgot_password_answers_alike_for_everybody(house):          # M9, M10
     assert len({(a.returncode, a.stdout, a.stderr) for a in answers.values()}) == 1
     assert answers["x"].returncode == 0
     token = token_of(house, wait_letters(house, 1)[0])
-    house.cli("password", "forgot", "joe@example.test")                      # no second one so soon
+    forget(house, "joe@example.test")                                        # no second one so soon
     house.cli("timer", "run")
     assert len(letters(house)) == 1
     assert reset(house, token, NEW).returncode == 0
@@ -147,13 +160,82 @@ def test_forgot_password_answers_alike_for_everybody(house):          # M9, M10
     assert reset(house, late, PASSWORD).returncode == 1                      # an hour, as the policy says
 
 
+def pages_written(house, user):
+    """Pages that one answered request added to the log of directory's database; a look-up comes a moment later."""
+    wal = glob.glob(os.path.join(house.dir, "data/directory/*-wal"))[0]
+    before = -1
+    while before != os.stat(wal).st_size:                       # the letter of the one before is sent and noted
+        before = os.stat(wal).st_size
+        time.sleep(0.4)
+    since, api = house.log_size(), WebApi(house)
+    status, _, body = api.ask("POST", "/password/forgot", {"user": user})
+    after = os.stat(wal).st_size
+    house.wait_log(LOOKED, since=since)
+    return status, json.dumps(body), after - before
+
+
+def test_forgot_password_is_the_same_work_for_every_name(make_postern):     # H15
+    """Bytes of the log, not seconds: one transaction in which nothing depends on whether the name is here."""
+    p = make_postern().init().start()
+    p.add_domain("example.test")
+    p.add_domain("other.test", customer="elsewhere")
+    p.add_mailbox(SAFE, PASSWORD)
+    names = [f"user{i}@example.test" for i in range(7)]
+    for name in names:
+        p.add_mailbox(name, PASSWORD)
+        p.cli("mailbox", "set", name, "--recovery", SAFE)
+    p.restart()                                                 # an empty log
+    known, unknown = zip(*((pages_written(p, name), pages_written(p, name.replace("user", "none"))) for name in names))
+    assert {x[:2] for x in known + unknown} == {(202, known[0][1])}
+    # A page of an index may split in any of them: the middle ones say.
+    assert sorted(x[2] for x in known)[3] == sorted(x[2] for x in unknown)[3] > 0, (known, unknown)
+    assert len(wait_letters(p, 7)) == 7
+
+
+def test_a_request_outlives_a_crash(make_postern):
+    p = make_postern().init().start()
+    p.add_domain("example.test")
+    p.add_domain("other.test", customer="elsewhere")
+    p.add_mailbox(SAFE, PASSWORD)
+    p.add_mailbox("joe@example.test", PASSWORD)
+    p.cli("mailbox", "set", "joe@example.test", "--recovery", SAFE)
+    for n in range(1, 4):
+        p.cli("password", "forgot", "joe@example.test")
+        p.kill_all()
+        p.start()
+        wait_letters(p, n)
+        p.travel(minutes=11)
+    assert len(letters(p)) == 3
+
+
+@pytest.mark.skipif(not os.environ.get("POSTERN_LONG"), reason="--long: 600 answers are timed")
+def test_forgot_password_takes_the_same_time_for_every_name(make_postern):  # H15
+    """The chance that an answer for a name that is here took longer than one for a name that is not."""
+    p = make_postern().init().start()
+    p.add_domain("example.test")
+    p.add_domain("other.test", customer="elsewhere")
+    p.add_mailbox(SAFE, PASSWORD)
+    rows = "".join(f"u{i},{PASSWORD}\n" for i in range(300))
+    p.cli("import", "accounts", p.write_file("a.csv", "address,password\n" + rows), "--domain", "example.test")
+    for i in range(300):
+        p.cli("mailbox", "set", f"u{i}@example.test", "--recovery", SAFE)
+    api, took = WebApi(p), {"u": [], "n": []}
+    for i in range(300):
+        for kind in ("un", "nu")[i % 2]:                        # neither is always the first
+            begin = time.perf_counter()
+            assert api.ask("POST", "/password/forgot", {"user": f"{kind}{i}@example.test"})[0] == 202
+            took[kind].append(time.perf_counter() - begin)
+    longer = sum(a > b for a in took["u"] for b in took["n"]) / (300 * 300)
+    assert 0.4 < longer < 0.6, longer
+
+
 def test_an_admin_gets_a_link_outside_the_system(house):              # M10
     args = ("admin", "add", "boss", "--domain", "example.test", "--password-stdin")
     error = house.refused(*args, "--recovery", "boss@other.test", stdin=PASSWORD + "\n")
     assert "outside" in error
     house.cli(*args, "--recovery", "boss@outside.test", stdin=PASSWORD + "\n")
     house.cli("password", "forgot", "boss")
-    rows = house.json("notice", "log")["items"]
+    rows = wait_until(lambda: house.json("notice", "log")["items"], 20, "the notice")
     assert [(r["kind"], r["to"]) for r in rows] == [("reset", "boss@outside.test")]
 
 
@@ -218,7 +300,6 @@ def test_while_the_domain_is_forwarded_it_goes_to_the_old_mailbox(postern, old_s
     postern.add_mailbox("joe@example.test", None)
     postern.cli("mailbox", "first-password", "joe@example.test")
     postern.cli("mailbox", "invite", "joe@example.test")
-    from harness import wait_until
 
     def there():
         imap = imaplib.IMAP4("127.0.0.1", old_server.ports["imap"], timeout=60)

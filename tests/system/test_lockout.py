@@ -3,7 +3,10 @@
 127.0.0.0/8 is this machine, so the attackers come from addresses of their own."""
 import asyncio
 import base64
+import concurrent.futures
+import http.client
 import json
+import time
 
 import pytest
 
@@ -185,3 +188,24 @@ def test_who_is_known_stays_known_over_a_restart(house):
 def test_clearing_checks_its_words(house):
     assert "not an IP address" in house.refused("lockout", "clear", "--network", "here")
     assert house.json("lockout", "clear") == {"count": 0}
+
+
+def test_guesses_at_a_password_change_are_slowed_like_any_other(house):
+    """password.change asks for the password, too: refusals are held back more and more, and past the limit for a while."""
+    def change(password, user="joe@example.test", source="127.9.9.9"):
+        api = http.client.HTTPSConnection("127.0.0.1", house.port("https"), context=tls_context(), source_address=(source, 0))
+        body = json.dumps({"user": user, "password": password, "new_password": "Another-horse-2"})
+        begin = time.monotonic()
+        api.request("POST", "/api/v1/password/change", body, {"Content-Type": "application/json", "Host": house.host})
+        answer = api.getresponse()
+        return answer.status, answer.read(), time.monotonic() - begin
+    for user in ("joe@example.test", "nobody@example.test"):
+        answers = [change(f"Bad-password-{i}", user, "127.9.9.8") for i in range(4)]
+        for (status, text, took), least in zip(answers, (0, 0.5, 1.0, 1.5)):
+            assert status == answers[0][0] and text == answers[0][1] and least <= took < least + 5, (user, answers)
+    with concurrent.futures.ThreadPoolExecutor(PAIR_MAX) as pool:
+        list(pool.map(change, [f"Worse-password-{i}" for i in range(PAIR_MAX)]))
+    status, text, took = change(PASSWORD)                   # right, but nobody looks any more
+    assert status == answers[0][0] and text == answers[0][1] and took >= 0.9
+    assert logs_in(house, "127.9.9.9", "joe@example.test") == NONE
+    assert change(PASSWORD, source=HOME)[0] == 200

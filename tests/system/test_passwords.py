@@ -6,6 +6,7 @@ import smtplib
 
 import pytest
 
+from harness.api import WebApi
 from harness.doors import EVERY, NONE, logs_in
 
 PASSWORD = "Correct-horse-1"
@@ -54,6 +55,26 @@ def test_an_old_password_may_be_used_again(house):
     for _ in range(2):
         house.cli("mailbox", "password", "joe@example.test", "--password-stdin", stdin=PASSWORD + "\n")
         assert logs_in(house, "joe@example.test", PASSWORD) == EVERY
+
+
+def test_staff_is_held_to_the_policy(house):
+    """admin add and admin password: the customer's policy for its people, the default one for the provider's."""
+    house.add_customer("firm")
+    house.add_domain("firm.test", customer="firm")
+    house.cli("policy", "set", "firm", "--length", "16", "--classes", "lower", "--classes", "symbol")
+    kept, weak = "correct horse battery!", "short-pass!"
+    default, poor = "Correct-horse-1", "correct-horse-one"
+    for login, office, good, bad, text in (
+            ("fred", ("--customer", "firm"), kept, weak, "at least 16"), ("dora", ("--domain", "firm.test"), kept, weak, "at least 16"),
+            ("fran", ("--customer", "firm"), kept, "Correcthorsebattery1", "neither letter nor digit"),
+            ("pia", ("--provider",), default, weak, "at least 12"), ("paul", ("--provider",), default, poor, "upper-case")):
+        error = house.refused("admin", "add", login, *office, "--password-stdin", stdin=bad + "\n")
+        assert "password" in error and text in error, (login, error)
+        assert "there is no login" in house.refused("admin", "show", login)
+        house.cli("admin", "add", login, *office, "--password-stdin", stdin=good + "\n")
+        error = house.refused("admin", "password", login, "--password-stdin", stdin=bad + "\n")
+        assert "password" in error and text in error, (login, error)
+        assert WebApi(house).login(login, good).token
 
 
 def test_imported_passwords_are_kept_unless_the_policy_is_asked_for(house):

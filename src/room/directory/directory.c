@@ -18,6 +18,7 @@
 #include "room/directory/notice/language.h"
 #include "room/directory/notice/send.h"
 #include "room/directory/noun/other_name.h"
+#include "room/directory/op/forgot.h"
 #include "room/directory/timer.h"
 
 void directory_check_disk(struct directory *d)
@@ -69,6 +70,7 @@ static int init(struct room *room)
 	timer_init(d);
 	area_init(d);
 	notices_start(d);
+	forgot_start(d);
 	bug_if(uv_timer_init(room->loop, &d->due) < 0);
 	bug_if(uv_timer_init(room->loop, &d->tick) < 0);
 	d->due.data = d->tick.data = d;

@@ -34,6 +34,7 @@ struct directory {
 	struct seal *seal;
 	struct guard *guard;
 	uv_timer_t tick, due;
+	uv_timer_t forgot;	/* op/forgot.h */
 	struct timers *timers;	/* timer.c */
 	struct notices *notices;	/* notice/send.c */
 	unsigned probes;

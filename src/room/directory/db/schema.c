@@ -431,6 +431,9 @@ static const char multidrops[] = "ALTER TABLE addressing ADD COLUMN multidrop IN
 /* Of people without a mailbox; a mailbox has its own. */
 static const char staff_languages[] = "ALTER TABLE staff ADD COLUMN language TEXT NOT NULL DEFAULT '';";
 
+/* Requests for a forgotten password's link that were answered and not looked at yet (op/forgot.c). */
+static const char forgots[] = "CREATE TABLE forgot (id INTEGER PRIMARY KEY, user BLOB NOT NULL, at INTEGER NOT NULL) STRICT;";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -453,6 +456,7 @@ const char *const directory_migrations[] = {
 	schedules,
 	multidrops,
 	staff_languages,
+	forgots,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * password forgot, look, reset, change: what anybody may ask, without having logged in (M7 to M10).
+ * password look, reset, change: what anybody may ask, without having logged in (M7 to M10); op/forgot.c is the fourth.
  *
- * Threats: asking who is here (forgot answers the same before it looks), guessing (every check goes through guard.h),
- * spending a link twice at once (link_spend is part of the transaction that sets the password), links of a host that
- * the request named (web_link takes it from configuration).
+ * Threats: guessing (every check goes through guard.h, and a refusal is held back as at any login), spending a link twice at
+ * once (link_spend is part of the transaction that sets the password).
  */
-#include "room/directory/op/admin.h"
+#include "room/directory/op/person.h"
 
 #include "base/err.h"
-#include "base/event.h"
 #include "ipc/auth.pb-c.h"
 #include "ipc/store.pb-c.h"
 #include "room/directory/login/guard.h"
@@ -17,139 +15,9 @@
 #include "room/directory/notice/language.h"
 #include "room/directory/notice/notice.h"
 #include "room/directory/noun/policy.h"
-#include "room/directory/op/recovery.h"
 #include "room/directory/noun/staff.h"
 
-enum { HOUR_MS = 3600 * 1000, MINUTE_MS = 60 * 1000, VERIFY_MS = 30 * 1000, FORGOT_WHO_MAX = 320 };
-
-/* Who a link or a name stands for: a mailbox user, or staff. */
-struct person {
-	int64_t holder;
-	bool is_staff;
-	struct account account;
-	struct domain domain;	/* of a mailbox user */
-	struct staff staff;
-	uint64_t customer;	/* whose policy; 0: the provider's people */
-	struct slice name, reach;
-};
-
-static int person_account(struct admin *ad, struct person *p)
-{
-	int r = domain_by_id(ad->e, ad->a, p->account.domain, &p->domain);
-	if (r < 0)
-		return r;
-	p->holder = holder_account(p->account.id);
-	p->customer = p->domain.customer;
-	p->name = p->account.address;
-	p->reach = recovery_reach(&p->domain, &p->account);
-	return 0;
-}
-
-static int person_staff(struct person *p)
-{
-	p->is_staff = true;
-	p->holder = holder_staff(p->staff.id);
-	p->customer = p->staff.customer;
-	p->name = p->staff.login;
-	p->reach = p->staff.recovery;
-	return 0;
-}
-
-/* Staff first, as at a login. */
-static int person_by_name(struct admin *ad, struct slice in, struct person *p)
-{
-	struct slice login;
-	*p = (struct person){ 0 };
-	if (staff_login(ad->a, in, &login) == 0) {
-		int r = staff_get(ad->e, ad->a, login, &p->staff);
-		if (r != ERR_NOT_FOUND)
-			return r < 0 ? r : person_staff(p);
-	}
-	int r = credential_find(ad->e, ad->a, in, ad->now_ms, &p->account);
-	return r < 0 ? r : person_account(ad, p);
-}
-
-static int person_by_holder(struct admin *ad, int64_t holder, struct person *p)
-{
-	*p = (struct person){ 0 };
-	if (holder > 0) {
-		int r = staff_by_id(ad->e, ad->a, (uint64_t)holder, &p->staff);
-		return r < 0 ? r : person_staff(p);
-	}
-	int r = account_by_id(ad->e, ad->a, (uint64_t)-holder, &p->account);
-	if (r == 0 && p->account.state != ACCOUNT_LIVE)
-		r = ERR_NOT_FOUND;
-	return r < 0 ? r : person_account(ad, p);
-}
-
-/* --- forgot ----------------------------------------------------------------------------------------- */
-
-static bool sent_lately(struct admin *ad, const struct person *p)
-{
-	struct link l;
-	return link_latest(ad->e, p->holder, LINK_RESET, &l) == 0 && ad->now_ms - l.created_ms < LINK_AGAIN_MS &&
-	       ad->now_ms >= l.created_ms;
-}
-
-static int send_link(struct admin *ad, const struct person *p)
-{
-	struct policy policy;
-	struct slice token;
-	int r = policy_get(ad->e, p->customer, &policy);
-	if (r < 0)
-		return r;
-	struct link l = {
-		.holder = p->holder,
-		.kind = LINK_RESET,
-		.created_ms = ad->now_ms,
-		.expires_ms = ad->now_ms + (int64_t)policy.reset_minutes * MINUTE_MS,
-	};
-	r = link_make(ad->e, ad->a, &l, &token);
-	if (r < 0)
-		return r;
-	const char *path = arena_printf(ad->a, "/password/" SLICE_FMT, SLICE_ARG(token));
-	return notice_add(ad->e, ad->a, &(struct notice){
-		.kind = NOTICE_RESET, .customer = p->customer, .domain = p->domain.id, .account = p->account.id,
-		.to = p->reach, .language = p->is_staff ? p->staff.language : (struct slice){ 0 }, .now_ms = ad->now_ms,
-		.vars = { { .name = "link", .text = slice_str(web_link(ad->d, ad->a, path)) },
-			  { .name = "expires", .number = l.expires_ms } } });
-}
-
-/* Asked too often for one name or from one network: nothing is sent. */
-static bool too_often(struct admin *ad, struct slice user)
-{
-	struct guard_try t = {
-		.who = slice_str(arena_printf(ad->a, "forgot " SLICE_FMT, SLICE_ARG(slice_sub(user, 0, FORGOT_WHO_MAX - 7)))),
-		.remote = bytes_of(&ad->req->remote),
-	};
-	struct limiter_verdict v = guard_try(ad->d->guard, ad->e, &t, ad->now_ms);
-	if (!v.refused)
-		guard_wrong(ad->d->guard, &t, ad->now_ms);
-	return v.refused;
-}
-
-/* One transaction with an audit row in any case, so that what follows is as late for a name that is here as for one that
- * is not. */
-void op_password_forgot(struct admin *ad)
-{
-	struct person p;
-	struct slice user = admin_get(ad, "user");
-	bool quiet = too_often(ad, user);
-	int r = person_by_name(ad, user, &p);
-	quiet |= r < 0 || !p.reach.n || sent_lately(ad, &p);
-	r = engine_begin(ad->e);
-	if (r == 0 && !quiet && (r = send_link(ad, &p)) < 0) {
-		ev(EV_WARN, "directory.reset.unsent", KS("reason", err_name(r)));
-		admin_rollback(ad);
-		r = engine_begin(ad->e);
-	}
-	if (r == 0)
-		r = admin_commit(ad, user);
-	if (r < 0)
-		admin_refuse(ad, r);
-	else
-		admin_ok(ad, 202, NULL);
-}
+enum { HOUR_MS = 3600 * 1000, VERIFY_MS = 30 * 1000 };
 
 /* --- links ------------------------------------------------------------------------------------------- */
 
@@ -157,7 +25,7 @@ static int find_link(struct admin *ad, struct link *l, struct person *p)
 {
 	int r = link_find(ad->e, admin_get(ad, "token"), ad->now_ms, l);
 	if (r == 0)
-		r = person_by_holder(ad, l->holder, p);
+		r = person_by_holder(ad->e, ad->a, l->holder, p);
 	if (r == ERR_NOT_FOUND)
 		return problem_set(&ad->why, r, "token", "this link is not good any more: it was used, or its time is over");
 	return r;
@@ -199,6 +67,7 @@ struct setting {
 	bool by_link;
 	struct guard_try try;
 	uint64_t version;	/* that was verified */
+	unsigned delay_ms;	/* of a refusal */
 };
 
 static void on_revoked(void *ctx, int err)
@@ -226,7 +95,7 @@ static int still_allowed(struct admin *ad, struct setting *s)
 		int r = find_link(ad, &l, &s->p);
 		return r < 0 ? r : link_spend(ad->e, admin_get(ad, "token"), ad->now_ms);
 	}
-	int r = person_by_holder(ad, s->p.holder, &s->p);
+	int r = person_by_holder(ad->e, ad->a, s->p.holder, &s->p);
 	uint64_t now = s->p.is_staff ? s->p.staff.version : s->p.account.version;
 	return r < 0 ? r : now == s->version ? 0 : ERR_CONFLICT;
 }
@@ -282,9 +151,35 @@ void op_password_reset(struct admin *ad)
 
 /* --- change: with the password that is there ------------------------------------------------------------ */
 
-static int wrong(struct admin *ad)
+static void refuse_wrong(struct admin *ad)
 {
-	return problem_set(&ad->why, ERR_DENIED, "password", "wrong name or password");
+	admin_refuse(ad, problem_set(&ad->why, ERR_DENIED, "password", "wrong name or password"));
+}
+
+static void on_late_closed(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void on_late(uv_timer_t *t)
+{
+	struct admin *ad = t->data;
+	uv_close((uv_handle_t *)t, on_late_closed);
+	refuse_wrong(ad);
+}
+
+/* Held back as the refusal of a login is, a little more each time (limiter.h). */
+static void deny(struct admin *ad)
+{
+	const struct setting *s = ad->ctx;
+	uv_timer_t *t = s->delay_ms ? calloc(1, sizeof(*t)) : NULL;
+	if (!t) {
+		refuse_wrong(ad);
+		return;
+	}
+	bug_if(uv_timer_init(ad->d->room->loop, t) < 0);
+	t->data = ad;
+	bug_if(uv_timer_start(t, on_late, s->delay_ms, 0) < 0);
 }
 
 /* The default password is no password of one's own, and a first one ends. */
@@ -318,7 +213,7 @@ static void on_verified(void *ctx, int err, const ProtobufCMessage *msg, int fd,
 	}
 	if (!reply->right || !s->p.holder) {
 		guard_wrong(ad->d->guard, &s->try, ad->now_ms);
-		admin_refuse(ad, wrong(ad));
+		deny(ad);
 		return;
 	}
 	guard_right(ad->d->guard, ad->e, &s->try, ad->now_ms);
@@ -342,7 +237,7 @@ void op_password_change(struct admin *ad)
 {
 	struct setting *s = ARENA_NEW(ad->a, struct setting);
 	uint8_t *tag = arena_alloc(ad->a, 4);
-	int r = person_by_name(ad, admin_get(ad, "user"), &s->p);
+	int r = person_by_name(ad->e, ad->a, admin_get(ad, "user"), ad->now_ms, &s->p);
 	ad->ctx = s;
 	if (r < 0 && r != ERR_NOT_FOUND) {
 		admin_refuse(ad, r);
@@ -358,8 +253,10 @@ void op_password_change(struct admin *ad)
 	};
 	if (r < 0)
 		s->p = (struct person){ 0 };
-	if (guard_try(ad->d->guard, ad->e, &s->try, ad->now_ms).refused)
-		admin_refuse(ad, wrong(ad));
+	struct limiter_verdict v = guard_try(ad->d->guard, ad->e, &s->try, ad->now_ms);
+	s->delay_ms = v.delay_ms;
+	if (v.refused)
+		deny(ad);
 	else
 		verify(ad, s);
 }

@@ -50,7 +50,7 @@ static struct slice hash_of(struct arena *a, struct slice text)
 	return slice_of(out, HASH_BYTES);
 }
 
-static struct slice fresh_text(struct arena *a)
+struct slice token_draw(struct arena *a)
 {
 	uint8_t random[TOKEN_BYTES];
 	struct buf text = BUF_INIT(TEXT_BYTES);
@@ -67,7 +67,7 @@ static struct slice fresh_text(struct arena *a)
 int token_add(struct engine *e, struct arena *a, struct token *t, struct slice *ret_text, struct problem *why)
 {
 	int64_t count = 0;
-	struct slice text = fresh_text(a);
+	struct slice text = token_draw(a);
 	int r = sql_get(e->db, &count, "SELECT count(*) FROM token WHERE holder = ?1 AND kind = 1", "i", t->holder);
 	if (r < 0)
 		return r;

@@ -36,6 +36,8 @@ struct token {
 	int64_t created_ms, expires_ms, used_ms;
 };
 
+/* The text of a new token, in a: what token_add gives. */
+struct slice token_draw(struct arena *a);
 /* Puts a row; ret_text (in a) is the token itself, to be shown once. */
 NODISCARD int token_add(struct engine *e, struct arena *a, struct token *t, struct slice *ret_text, struct problem *why);
 /* ERR_NOT_FOUND: no such token, or it is over. */
