@@ -10,13 +10,13 @@ PASSWORD = "Correct-horse-1"
 TYPES = ["mailbox", "alias", "list", "redirect", "banished", "candidate"]
 # (before, after) -> what becomes of two messages that are there, or what the refusal says.
 TABLE = {
-    ("mailbox", "mailbox"): "is mailbox already",
+    ("mailbox", "mailbox"): "is a mailbox already",
     ("mailbox", "alias"): "moves",
     ("mailbox", "list"): "holds 2 messages", ("mailbox", "redirect"): "holds 2 messages",
     ("mailbox", "banished"): "holds 2 messages",
     ("candidate", "mailbox"): "moves", ("candidate", "alias"): "moves",
     ("candidate", "list"): "stays", ("candidate", "redirect"): "stays", ("candidate", "banished"): "stays",
-    ("banished", "banished"): "is banished already",
+    ("banished", "banished"): "is a banished address already",
 }
 
 

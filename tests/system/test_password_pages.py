@@ -40,7 +40,7 @@ class Form(html.parser.HTMLParser):
         a = dict(attrs)
         self.tags.append((tag, a))
         self.ids.add(a.get("id"))
-        self.wanted |= {a[k] for k in ("for", "aria-describedby") if k in a}
+        self.wanted |= {x for k in ("for", "aria-describedby") if k in a for x in a[k].split()}
         if tag == "form":
             self.forms.append({})
         if tag == "input" and "name" in a:
@@ -188,3 +188,26 @@ def test_a_link_names_the_configured_host_alone(house):               # H13
     ("GET", "/password/" + 300 * "a", None, 404), ("POST", "/password", {"do": "change", "new": 8192 * "x"}, 413)])
 def test_odd_requests(house, method, path, form, status):
     assert ask(house, method, path, form)[0] == status
+
+
+@pytest.mark.parametrize("language, first, second", [("en", "The password has 4 characters, the policy asks for at least 12.", "Wrong name or password."),
+                                                     ("de", "Das Passwort hat 4 Zeichen, die Richtlinie verlangt mindestens 12.", "Name oder Passwort stimmt nicht.")])
+def test_what_a_page_gives_readers_and_password_managers(house, language, first, second):
+    """Labels, what describes a field, what a password manager fills in; errors are sentences at their field."""
+    user = add(house, f"labels-{language}@example.test")
+    path = link(house, lambda: house.cli("mailbox", "invite", user))
+    page = Form(ask(house, "GET", path, language=language)[2])
+    inputs = [a for tag, a in page.tags if tag == "input" and a.get("type") != "hidden"]
+    assert [(a.get("name"), a["autocomplete"], a["type"]) for a in inputs] == [
+        (None, "username", "text"), ("new", "new-password", "password"), ("again", "new-password", "password")]
+    assert inputs[0]["value"] == user and "hidden" in inputs[0] and inputs[1]["aria-describedby"] == "rule"
+    page = Form(ask(house, "POST", "/password", page.forms[0] | {"new": "weak", "again": "weak"}, language)[2])
+    wrong = next(a for tag, a in page.tags if a.get("aria-invalid"))
+    assert wrong["aria-describedby"].split() == ["new-error", "rule"] and "autofocus" in wrong and first in page.words
+    page = Form(ask(house, "GET", "/password", language=language)[2])
+    form = page.forms[0] | {"user": user, "current": "x", "new": NEW, "again": NEW}
+    page = Form(ask(house, "POST", "/password", form, language)[2])
+    assert page.invalid == ["current"] and second in page.words and page.forms[0]["user"] == user
+    named = {a["name"]: a for tag, a in page.tags if tag == "input" and "name" in a}
+    assert [named[n]["autocomplete"] for n in ("user", "current", "new")] == ["username", "current-password", "new-password"]
+    assert named["user"]["autocapitalize"] == "none" and ("html", {"lang": language}) in page.tags

@@ -89,7 +89,7 @@ class World:
             return "somename"
         return PASSWORD
 
-    def ask(self, rank, name, place, **more):
+    def ask(self, rank, name, place, /, **more):
         """One call with the fields that are required, and for a list the first standard field."""
         method, path, op = self.operations[name]
         fields, body = {}, None

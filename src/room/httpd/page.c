@@ -12,10 +12,10 @@ const char page_policy[] =
 
 static const char style[] =
 	"body{font:1.05rem/1.5 system-ui,sans-serif;max-width:30rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;"
-	"background:#fff}h1{font-size:1.4rem}h2{font-size:1.15rem;margin-top:2.5rem}label{display:block;margin-top:1rem}"
-	"input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #666;border-radius:.25rem}"
+	"background:#fff;overflow-wrap:anywhere}h1{font-size:1.4rem}h2{font-size:1.15rem;margin-top:2.5rem}label{display:block;margin-top:1rem}"
+	"input{font:inherit;width:100%;margin-top:.4rem;box-sizing:border-box;padding:.5rem;border:1px solid #666;border-radius:.25rem}"
 	"button{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem;border:0;border-radius:.25rem;background:#1a4f8b;color:#fff}"
-	"input:focus,button:focus{outline:3px solid #e08a00;outline-offset:2px}.error{color:#a40000;font-weight:600}"
+	"input:focus,button:focus{outline:3px solid #e08a00;outline-offset:2px}.error{color:#a40000;font-weight:600;margin:.6rem 0 0}"
 	".hint{color:#444;margin:.25rem 0 0}"
 	"@media(prefers-color-scheme:dark){body{background:#161616;color:#eee}input{background:#222;color:#eee}"
 	".hint{color:#bbb}.error{color:#ff8a80}}";
@@ -61,6 +61,18 @@ static void escape(struct buf *out, struct slice s)
 	}
 }
 
+/* What directory refused, as a sentence of its own. */
+static void put_sentence(struct buf *out, const char *text)
+{
+	size_t n = strlen(text);
+	if (!n)
+		return;
+	buf_byte(out, ascii_upper((uint8_t)*text));
+	escape(out, slice_of(text + 1, n - 1));
+	if (!strchr(".!?", text[n - 1]))
+		buf_byte(out, '.');
+}
+
 /* --- pieces ----------------------------------------------------------------------------------------- */
 
 static void begin(struct buf *out, const struct page *p, const char *title)
@@ -68,11 +80,12 @@ static void begin(struct buf *out, const struct page *p, const char *title)
 	buf_printf(out,
 		   "<!DOCTYPE html>\n<html lang=\"%s\"><head><meta charset=\"utf-8\"><title>%s</title>"
 		   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+		   "<meta name=\"color-scheme\" content=\"light dark\">"
 		   "<link rel=\"stylesheet\" href=\"/password/style.css\"></head><body><main><h1>%s</h1>\n",
 		   p->language, title, title);
 	if (p->error_field && !*p->error_field) {
 		buf_str(out, "<p class=\"error\" role=\"alert\">");
-		escape(out, slice_str(p->error));
+		put_sentence(out, p->error);
 		buf_str(out, "</p>\n");
 	}
 }
@@ -85,6 +98,7 @@ static void end(struct buf *out)
 struct input {
 	const char *id, *name, *label, *type, *autocomplete;
 	struct slice value;
+	const char *hint;	/* id of what says what it has to be, or NULL */
 };
 
 static void put_input(struct buf *out, const struct page *p, const struct input *in)
@@ -98,12 +112,17 @@ static void put_input(struct buf *out, const struct page *p, const struct input 
 		escape(out, in->value);
 		buf_byte(out, '"');
 	}
+	if (!strcmp(in->type, "text"))
+		buf_str(out, " autocapitalize=\"none\" spellcheck=\"false\"");
 	if (wrong)
-		buf_printf(out, " aria-invalid=\"true\" aria-describedby=\"%s-error\" autofocus", in->id);
+		buf_printf(out, " aria-invalid=\"true\" autofocus");
+	if (wrong || in->hint)
+		buf_printf(out, " aria-describedby=\"%s%s%s%s\"", wrong ? in->id : "", wrong ? "-error" : "",
+			   wrong && in->hint ? " " : "", in->hint ? in->hint : "");
 	buf_str(out, ">");
 	if (wrong) {
 		buf_printf(out, "<p class=\"error\" role=\"alert\" id=\"%s-error\">", in->id);
-		escape(out, slice_str(p->error));
+		put_sentence(out, p->error);
 		buf_str(out, "</p>");
 	}
 	buf_byte(out, '\n');
@@ -114,9 +133,10 @@ static void begin_form(struct buf *out, const char *action)
 	buf_printf(out, "<form method=\"post\" action=\"/password\"><input type=\"hidden\" name=\"do\" value=\"%s\">\n", action);
 }
 
-static void new_twice(struct buf *out, const struct page *p)
+static void new_twice(struct buf *out, const struct page *p, const char *hint)
 {
-	put_input(out, p, &(struct input){ "new", "new", say(p, N_("New password")), "password", "new-password", { 0 } });
+	put_input(out, p, &(struct input){ "new", "new", say(p, N_("New password")), "password", "new-password",
+					   .hint = hint });
 	put_input(out, p, &(struct input){ "again", "again", say(p, N_("New password once more")),
 					   "password", "new-password", { 0 } });
 }
@@ -143,7 +163,7 @@ static void page_forms(struct request *r)
 	put_input(&r->out, p, &(struct input){ "user", "user", say(p, N_("Your address")), "text", "username", user });
 	put_input(&r->out, p, &(struct input){ "current", "current", say(p, N_("Password that you have")),
 					       "password", "current-password", { 0 } });
-	new_twice(&r->out, p);
+	new_twice(&r->out, p, NULL);
 	buf_printf(&r->out, "<button>%s</button></form>\n", say(p, N_("Set the password")));
 	forgot_form(&r->out, p, (struct slice){ 0 });
 	end(&r->out);
@@ -181,7 +201,7 @@ static void put_policy(struct buf *out, const struct page *p, const json_t *look
 	};
 	size_t i;
 	const json_t *class;
-	buf_str(out, "<p class=\"hint\">");
+	buf_str(out, "<p class=\"hint\" id=\"rule\">");
 	buf_printf(out, text_in(p->language, "At least %d characters"),
 		   (int)json_integer_value(json_object_get(look, "length")));
 	json_array_foreach(json_object_get(look, "classes"), i, class)
@@ -205,11 +225,12 @@ static void page_link(struct request *r, const json_t *look)
 	buf_printf(&r->out, "<input type=\"hidden\" name=\"lang\" value=\"%s\">\n", p->language);
 	buf_str(&r->out, "<input type=\"hidden\" name=\"token\" value=\"");
 	escape(&r->out, p->token);
-	buf_str(&r->out, "\">\n<input type=\"hidden\" autocomplete=\"username\" value=\"");
+	/* For password managers: they pass over inputs of type hidden. */
+	buf_str(&r->out, "\">\n<input type=\"text\" hidden autocomplete=\"username\" value=\"");
 	escape(&r->out, slice_str(user ? user : ""));
 	buf_str(&r->out, "\">\n");
 	put_policy(&r->out, p, look);
-	new_twice(&r->out, p);
+	new_twice(&r->out, p, "rule");
 	buf_printf(&r->out, "<button>%s</button></form>\n", say(p, N_("Set the password")));
 	end(&r->out);
 	request_done(r, p->status);
