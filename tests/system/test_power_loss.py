@@ -5,6 +5,7 @@ what was not synced, and mounted again. What was acknowledged is there, once. PO
 import fcntl
 import os
 import random
+import re
 import subprocess
 import tempfile
 import time
@@ -12,7 +13,8 @@ import time
 import pytest
 
 from harness import Instance, wait_until
-from test_durability import JOE, PASSWORD, Load, assert_law, assert_store_is_whole, numbers
+from peers import FakeSmtp
+from test_durability import JOE, PASSWORD, SMTP_WRITERS, Load, assert_law, assert_store_is_whole, message, numbers
 
 ROUNDS = 50 if os.environ.get("POSTERN_LONG") else 4
 FS_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587d, 2
@@ -59,13 +61,26 @@ def disk():
     subprocess.run(["rm", "-r", top], check=False)
 
 
-def test_acknowledged_mail_survives(disk):
-    rng = random.Random(os.environ.get("POSTERN_SEED", "1"))
-    postern = Instance(directory=os.path.join(disk.at, "instance"))
-    # The log is on the other disk: it tells what happened after the power went.
+def instance_on(disk, **more):
+    """Its log is on the other disk: it tells what happened after the power went."""
+    postern = Instance(directory=os.path.join(disk.at, "instance"), **more)
     postern.log_path = os.path.join(os.path.dirname(disk.image), "instance.log")
     open(postern.log_path, "wb").close()
     os.chmod(postern.log_path, 0o666)
+    return postern
+
+
+def power_fails(disk, postern):
+    disk.power_off()
+    postern.kill_all()
+    disk.unmount()
+    assert disk.mount()
+    postern.start()
+
+
+def test_acknowledged_mail_survives(disk):
+    rng = random.Random(os.environ.get("POSTERN_SEED", "1"))
+    postern = instance_on(disk)
     load = None
     try:
         postern.init().start()
@@ -76,11 +91,7 @@ def test_acknowledged_mail_survives(disk):
             before = len(load.acked)
             wait_until(lambda: len(load.acked) > before + 20, 30, "mail to flow")
             time.sleep(rng.uniform(0, 0.7))
-            disk.power_off()
-            postern.kill_all()
-            disk.unmount()
-            assert disk.mount()
-            postern.start()
+            power_fails(disk, postern)
         load.stop()
         assert_law(load, numbers(postern))
         assert_store_is_whole(postern)
@@ -88,6 +99,56 @@ def test_acknowledged_mail_survives(disk):
         done = postern._run(["check", postern.dir, "--json"])
         assert done.returncode == 0, done.stdout + done.stderr
         assert "store.tail.restored" in postern.log(), "what was not synced was lost each time, and came from the index"
+    finally:
+        if load:
+            load.stopping.set()
+        postern.close(check=False)
+
+
+class Forwarded(Load):
+    """Mail for a customer's server, which is away: it stays in the queue."""
+
+    def __init__(self, postern):
+        super().__init__(postern)
+        self.threads = self.threads[:SMTP_WRITERS]
+
+    def smtp_once(self, smtp, number):
+        smtp = smtp or self.postern.smtp(timeout=15)
+        # Every fifth one is larger than what goes along with a commit.
+        smtp.sendmail("a@elsewhere.test", ["ann@gate.test"], message(number, 200_000 if int(number.split("x")[1]) % 5 == 4 else 2000))
+        return smtp
+
+
+def test_queued_mail_survives(disk):
+    rng = random.Random(os.environ.get("POSTERN_SEED", "1"))
+    postern = instance_on(disk, conf={"queue.probe": "1s"})
+    load = None
+    try:
+        with FakeSmtp() as old:
+            postern.init().start()
+            postern.add_domain("gate.test", "gateway", old.address)
+            postern.add_mailbox("ann@gate.test", PASSWORD)
+            old.stop()
+            load = Forwarded(postern).start()
+            for _ in range(ROUNDS):
+                before = len(load.acked)
+                wait_until(lambda: len(load.acked) > before + 20, 30, "mail to flow")
+                time.sleep(rng.uniform(0, 0.7))
+                power_fails(disk, postern)
+            load.stop()
+            old.start()
+            postern.cli("queue", "flush")
+
+            def arrived():
+                return {re.search(rb"^Subject: number (\S+)\r$", m.data, re.M)[1].decode() for m in list(old.messages)}
+            wait_until(lambda: load.acked <= arrived(), 60, "what was acknowledged")
+            wait_until(lambda: not postern.json("queue", "list")["items"], 30, "an empty queue")
+            assert arrived() <= load.tried
+            for m in list(old.messages):
+                number = re.search(rb"^Subject: number (\S+)\r$", m.data, re.M)[1].decode()
+                assert m.data.endswith(message(number, 200_000 if int(number.split("x")[1]) % 5 == 4 else 2000)), number
+            assert "queue.tail.restored" in postern.log(), "what was not synced was lost each time, and came from the database"
+            assert "queue.message.damaged" not in postern.log()
     finally:
         if load:
             load.stopping.set()

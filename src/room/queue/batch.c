@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Group commit. Whatever wants to change the database during a turn of the loop joins a list; when the turn has
- * polled, all of it runs in one transaction, the log is synced once, the transaction committed once, and only then
- * is anybody told. Each change has a savepoint: one that is refused leaves the others alone. A failed sync or
- * commit is never retried: the room ends, and finds at its next start what was durable (D01).
+ * polled, all of it runs in one transaction, the log is synced or lies in the transaction (lib/blob/tail.h), that is
+ * committed once, and only then is anybody told. Each change has a savepoint: one that is refused leaves the others
+ * alone. A failed sync or commit is never retried: the room ends, and finds at its next start what was durable (D01).
  */
 #include "room/queue/queue.h"
 
@@ -30,22 +30,31 @@ static void apply_all(struct queue *q, struct list *now)
 	}
 }
 
+/* What cannot be written is forgotten, in the log as in the database. */
 static int commit(struct queue *q, const struct blob_end *before)
 {
 	struct blob_end end = blob_end_of(q->log);
 	bool wrote = end.segment != before->segment || end.offset != before->offset;
-	int err = wrote ? blob_sync(q->log) : 0;
-	if (err == 0 && wrote)
+	int err = 0;
+	if (wrote)
 		err = sql_run(q->db, "UPDATE log_end SET segment = ?, offset = ?", "ii",
 			      (int64_t)end.segment, (int64_t)end.offset);
+	if (err >= 0)
+		err = tail_promise(&q->tail, q->db, q->log, q->settle);
 	if (err < 0) {
 		sql_rollback(q->db);
+		blob_drop(q->log);
 		return err;
 	}
 	err = sql_commit(q->db);
-	if (err < 0 && wrote)
-		blob_revert(q->log, before);
-	return err;
+	if (err < 0) {
+		if (wrote && !sql_fatal(q->db))
+			blob_revert(q->log, before);
+		return err;
+	}
+	tail_committed(&q->tail);
+	q->settle = false;
+	return 0;
 }
 
 static void take(struct queue *q, struct list *now)

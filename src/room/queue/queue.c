@@ -30,7 +30,13 @@ static int open_log(struct queue *q)
 	if (err < 0)
 		return err;
 	struct blob_end end = { (uint32_t)segment, (uint64_t)offset };
-	return blob_open("log", QUEUE_SEGMENT_BYTES, &end, &q->log);
+	uint32_t missing = 0;
+	q->tail.bytes_max = QUEUE_TAIL_BYTES;
+	q->settle = true;
+	err = tail_put_back(q->db, "log", &q->tail.rows, &missing);
+	if (missing)
+		ev(EV_WARN, "queue.tail.restored", KI("batches", q->tail.rows), KI("missing", missing));
+	return err < 0 ? err : blob_open("log", QUEUE_SEGMENT_BYTES, &end, &q->log);
 }
 
 /* A kick may have been missed while the room was down: who waits for a customer's server is asked about again. */

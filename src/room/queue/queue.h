@@ -14,7 +14,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "ipc/queue.pb-c.h"
-#include "lib/blob/blob.h"
+#include "lib/blob/tail.h"
 #include "lib/delivery/rules.h"
 #include "lib/room/room.h"
 #include "lib/sql/sql.h"
@@ -24,6 +24,7 @@
 enum {
 	QUEUE_MESSAGE_MAX = 1 << 30,
 	QUEUE_SEGMENT_BYTES = 32 << 20,
+	QUEUE_TAIL_BYTES = 4 << 20,	/* of small batches may wait for the log's sync */
 	QUEUE_ACTIVE_MAX = 512,		/* jobs at a time */
 	QUEUE_WINDOW = 64,		/* rows of one destination that are read ahead */
 	QUEUE_RETURN_PATH_MAX = 1200,
@@ -43,6 +44,8 @@ struct queue {
 	struct room *room;
 	struct sql *db;
 	struct blob_log *log;
+	struct tail tail;
+	bool settle;		/* the next batch syncs the log */
 	struct map *dests;	/* by key */
 	struct map *flying;	/* rows that a job holds, by id */
 	struct map *kicked;	/* domain -> struct kick */

@@ -3,6 +3,7 @@
 #include "room/queue/schema.h"
 
 #include "base/compiler.h"
+#include "lib/blob/tail.h"
 
 const char *const queue_migrations[] = {
 	"CREATE TABLE message ("
@@ -47,5 +48,7 @@ const char *const queue_migrations[] = {
 	"ALTER TABLE recipient ADD COLUMN multidrop BLOB NOT NULL DEFAULT x'';",
 	/* What filter said of it when it came in. */
 	"ALTER TABLE message ADD COLUMN junk INTEGER NOT NULL DEFAULT 0;",
+	/* Bytes of small batches that the log is not synced for yet. */
+	TAIL_TABLE,
 };
 const size_t queue_n_migrations = ARRAY_SIZE(queue_migrations);

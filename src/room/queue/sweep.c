@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What happens by the clock alone: mail that nobody could be asked about for its whole lifetime goes back, senders
- * who asked for it are told of delays, old operation ids are forgotten, and segments are emptied: one without
+ * who asked for it are told of delays, old operation ids are forgotten, the log is synced, segments are emptied: one without
  * live records is removed, one that is mostly dead has its live ones copied to the end of the log first.
  */
 #include "room/queue/queue.h"
@@ -237,6 +237,7 @@ static void sweep(void *ctx, int64_t now_ms)
 	struct sweep *w = calloc(1, sizeof(*w));
 	bug_if(!w);
 	q->sweeping = true;
+	q->settle |= q->tail.rows > 0;
 	w->arena = arena_new();
 	w->work.apply = apply;
 	w->work.done = done;

@@ -187,7 +187,7 @@ int shard_commit(struct shard *e)
 	}
 	e->in_batch = e->quiet = false;
 	e->committed = end;
-	e->tail_rows = e->tail_rows_next;
+	tail_committed(&e->tail);
 	for (size_t i = 0; i < e->n_deltas; i++)
 		segment_use(e, e->deltas[i].segment)->live += e->deltas[i].bytes;
 	if (e->state_bytes)

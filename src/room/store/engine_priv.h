@@ -3,6 +3,7 @@
 #ifndef ROOM_STORE_ENGINE_PRIV_H
 #define ROOM_STORE_ENGINE_PRIV_H
 
+#include "lib/blob/tail.h"
 #include "lib/sql/sql.h"
 #include "room/store/engine.h"
 
@@ -35,7 +36,7 @@ struct shard {
 	struct blob_end committed;
 	bool quiet;			/* nothing was committed since shard_idle asked last */
 	bool settle;			/* this batch syncs the segments whatever its size */
-	uint32_t tail_rows, tail_rows_next;	/* batches that the index keeps the bytes of, now and after the commit */
+	struct tail tail;		/* batches that the index keeps the bytes of */
 
 	struct buf journal;		/* objects of the current operation */
 	uint64_t state_bytes;		/* written in this batch to the active segment */
