@@ -171,7 +171,7 @@ void op_address_set(struct admin *ad)
 	if (r == ERR_NOT_FOUND)
 		problem_set(&ad->why, r, "address", "there is no address " SLICE_FMT, SLICE_ARG(admin_get(ad, "address")));
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

@@ -24,25 +24,60 @@ static struct slice noun_of(const struct api_op *op)
 	return slice_of(op->name, strcspn(op->name, "."));
 }
 
+static const char *revised_field(const struct admin *ad)
+{
+	return ad->op->list ? NULL : revision_field(noun_of(ad->op));
+}
+
 int admin_revision(struct admin *ad, struct slice *ret)
 {
-	const char *field = ad->op->list ? NULL : revision_field(noun_of(ad->op));
+	const char *field = revised_field(ad);
 	struct slice value = field ? admin_get(ad, field) : (struct slice){ 0 };
 	return value.p ? revision_of(ad->e, ad->a, noun_of(ad->op), value, ret) : ERR_UNSUPPORTED;
 }
 
-static int check_revision(struct admin *ad)
+static int is_stale(struct admin *ad)
 {
-	struct slice revision;
-	int r = ad->if_match.n ? admin_revision(ad, &revision) : 0;
-	if (r == ERR_NOT_FOUND)
-		return 0; /* the operation says so itself */
-	if (r < 0)
-		return problem_set(&ad->why, r, NULL, "%s is not for If-Match: its object has no revision", ad->op->name);
-	if (!ad->if_match.n || revision_matches(ad->if_match, revision))
-		return 0;
 	ad->stale = true;
 	return problem_set(&ad->why, ERR_CONFLICT, NULL, "somebody else changed it meanwhile: read it again");
+}
+
+static int check_revision_of(struct admin *ad, const char *field, struct slice value)
+{
+	struct slice revision;
+	int r = field && value.p ? revision_of(ad->e, ad->a, noun_of(ad->op), value, &revision) : ERR_UNSUPPORTED;
+	if (r == ERR_UNSUPPORTED)
+		return problem_set(&ad->why, r, NULL, "%s is not for If-Match: its object has no revision", ad->op->name);
+	if (r < 0)
+		return r;
+	return revision_matches(ad->if_match, revision) ? 0 : is_stale(ad);
+}
+
+/* Before anything is done. What is not there the operation says itself; of several objects it tells of each. */
+static int check_early(struct admin *ad)
+{
+	const char *field = revised_field(ad);
+	size_t n = 0;
+	for (size_t i = 0; field && i < ad->n_fields; i++)
+		n += slice_eq(ad->fields[i].name, slice_str(field));
+	if (!ad->if_match.n || n > 1)
+		return 0;
+	int r = check_revision_of(ad, field, field ? admin_get(ad, field) : (struct slice){ 0 });
+	return r == ERR_NOT_FOUND ? 0 : r;
+}
+
+int admin_claim_of(struct admin *ad, struct slice value)
+{
+	int r = ad->if_match.n ? check_revision_of(ad, revised_field(ad), value) : 0;
+	return r == ERR_NOT_FOUND ? is_stale(ad) : r; /* RFC 9110 13.1.1: nothing matches what is not there */
+}
+
+int admin_claim(struct admin *ad)
+{
+	const char *field = revised_field(ad);
+	int r = admin_claim_of(ad, field ? admin_get(ad, field) : (struct slice){ 0 });
+	ad->if_match = (struct slice){ 0 };
+	return r;
 }
 
 /* --- transactions ----------------------------------------------------------------------------------- */
@@ -73,10 +108,20 @@ int admin_begin(struct admin *ad)
 	int r = engine_begin(ad->e);
 	if (r < 0)
 		return r;
-	r = check_revision(ad);
+	r = admin_claim(ad);
 	if (r < 0)
 		engine_rollback(ad->e);
-	ad->if_match = (struct slice){ 0 }; /* behind it the change is one's own */
+	return r;
+}
+
+int admin_begin_of(struct admin *ad, struct slice value)
+{
+	int r = engine_begin(ad->e);
+	if (r < 0)
+		return r;
+	r = admin_claim_of(ad, value);
+	if (r < 0)
+		engine_rollback(ad->e);
 	return r;
 }
 
@@ -260,7 +305,7 @@ void serve_admin(struct ipc_call *call, void *ctx)
 		r = rights_decide(ad->e, ad->a, &ad->who, op, ad->fields, ad->n_fields, &ad->owner, &ad->why);
 	ad->if_match = bytes_of(&req->if_match);
 	if (r == 0)
-		r = check_revision(ad);
+		r = check_early(ad);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else if (req->authorize_only)

@@ -89,8 +89,15 @@ void admin_run(struct admin *ad);
 /* Of the object that the operation names; ERR_UNSUPPORTED where such things have no revisions. */
 NODISCARD int admin_revision(struct admin *ad, struct slice *ret);
 
-/* Opens the transaction of a change. */
+/* Opens the transaction of a change, in which If-Match holds; what follows it is one's own change. Every operation that
+ * changes something begins with it. */
 NODISCARD int admin_begin(struct admin *ad);
+/* The same of one of several objects of the operation's noun. */
+NODISCARD int admin_begin_of(struct admin *ad, struct slice value);
+/* If-Match holds now and is not asked again: before another room is asked to do what cannot be taken back, by those who
+ * have marked the object as theirs by then. */
+NODISCARD int admin_claim(struct admin *ad);
+NODISCARD int admin_claim_of(struct admin *ad, struct slice value);
 /* The change of this operation and its audit row; durable when 0. object: what it was done to. */
 NODISCARD int admin_commit(struct admin *ad, struct slice object);
 void admin_rollback(struct admin *ad);

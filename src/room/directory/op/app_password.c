@@ -32,7 +32,7 @@ void op_app_password_add(struct admin *ad)
 	char text[PASS_RANDOM_TEXT] = "";
 	int r = admin_mailbox(ad, &d, &x);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -90,7 +90,7 @@ void op_app_password_remove(struct admin *ad)
 	struct slice name = admin_get(ad, "name");
 	int r = admin_mailbox(ad, &d, x);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

@@ -24,6 +24,7 @@ struct converting {
 	bool candidates_only;	/* promote, banish */
 	struct convert c;	/* the one under way */
 	uint64_t messages;
+	bool claimed;		/* its revision was right before the shard was asked */
 	bool pending;
 	json_t *items;
 	size_t done, refused;
@@ -201,7 +202,8 @@ static void behind(struct converting *x)
 static void apply(struct converting *x)
 {
 	struct admin *ad = x->ad;
-	int r = engine_begin(ad->e);
+	struct convert *c = &x->c;
+	int r = x->claimed ? engine_begin(ad->e) : admin_begin_of(ad, c->text);
 	if (r < 0) {
 		refuse(x, r);
 		return;
@@ -269,9 +271,14 @@ static void on_synced(void *ctx, int err)
 			: convert_look(ad->e, ad->a, x->addresses[x->at], c, &ad->why);
 	if (r == 0)
 		r = wanted(x);
+	bool closes = r == 0 && c->was == ADDRESS_MAILBOX && !c->discard_mail && !convert_moves_mailbox(c);
+	if (closes) {
+		r = admin_claim_of(ad, c->text);
+		x->claimed = true;
+	}
 	if (r < 0)
 		refuse(x, r);
-	else if (c->was == ADDRESS_MAILBOX && !c->discard_mail && !convert_moves_mailbox(c))
+	else if (closes)
 		account_close_empty(ad->d, &c->account, on_closed, x);
 	else if (c->want == ADDRESS_MAILBOX && admin_has(ad, "password"))
 		admin_hash(ad, admin_get(ad, "password"), on_hashed);
@@ -306,7 +313,7 @@ static void next(struct converting *x)
 	}
 	ad->why = problem_like(&ad->why);
 	x->messages = 0;
-	x->pending = false;
+	x->pending = x->claimed = false;
 	x->c = (struct convert){
 		.discard_mail = admin_flag(ad, "discard_mail", false),
 		.quota = admin_size(ad, "quota", 0),

@@ -56,7 +56,7 @@ void op_customer_add(struct admin *ad)
 		admin_refuse(ad, r);
 		return;
 	}
-	r = engine_begin(ad->e);
+	r = admin_begin(ad);
 	if (r == 0 && ((r = customer_add(ad->e, ad->a, &c, &ad->why)) < 0 || (r = limits_set_customer(ad->e, c.id, &l)) < 0))
 		admin_rollback(ad);
 	if (r == 0)

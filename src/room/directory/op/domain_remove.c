@@ -27,7 +27,7 @@ static void finish(struct removing *x)
 static int remove_rows(struct removing *x)
 {
 	struct admin *ad = x->ad;
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	r = domain_remove(ad->e, x->d.id, &ad->why);
@@ -89,7 +89,7 @@ static int remove_alias(struct removing *x, struct slice given)
 	struct slice name;
 	if (name_domain(ad->a, given, &name) < 0 || slice_eq(name, x->d.name))
 		return 0;
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	r = alias_domain_remove(ad->e, name);
@@ -155,13 +155,16 @@ void op_domain_remove(struct admin *ad)
 		r = check_aliases(x);
 	if (r == 0)
 		r = check(x);
+	bool ask = r == 0 && x->area.id && !admin_flag(ad, "discard_mail", false);
 	if (r == 0 && !x->area.id)
 		r = remove_rows(x);
+	else if (ask)
+		r = admin_claim(ad);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else if (!x->area.id)
 		finish(x);
-	else if (admin_flag(ad, "discard_mail", false))
+	else if (!ask)
 		discard(x);
 	else
 		account_close_empty(ad->d, &x->area, on_closed, x);

@@ -33,7 +33,7 @@ static void cell(struct buf *out, struct slice s)
 
 static void finish(struct admin *ad, const struct domain *d, struct buf *text, size_t lines)
 {
-	int r = buf_ok(text) ? engine_begin(ad->e)
+	int r = buf_ok(text) ? admin_begin(ad)
 			     : problem_set(&ad->why, ERR_TOO_BIG, NULL, "the export would be larger than %d bytes",
 					   EXPORT_MAX);
 	if (r == 0)

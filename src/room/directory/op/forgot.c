@@ -46,7 +46,7 @@ void op_password_forgot(struct admin *ad)
 {
 	struct slice user = admin_get(ad, "user");
 	bool quiet = too_often(ad, user);
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r == 0 && !quiet &&
 	    (r = sql_run(ad->e->db, "INSERT INTO forgot (user, at) VALUES (?1, ?2)", "bi", user, ad->now_ms)) < 0)
 		admin_rollback(ad);

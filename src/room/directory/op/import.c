@@ -99,7 +99,7 @@ static void gather_made(struct importing *m)
 static void apply(struct importing *m)
 {
 	struct admin *ad = m->ad;
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -274,7 +274,7 @@ static int apply_aliases(struct admin *ad, const struct domain *d, struct import
 			 size_t n, bool dry, struct import_result *result,
 			 struct import_errors *errors)
 {
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	r = import_apply_aliases(ad->e, ad->a, d, rows, n, ad->now_ms, result, errors);

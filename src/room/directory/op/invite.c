@@ -64,7 +64,7 @@ void op_mailbox_invite(struct admin *ad)
 	if (r == 0)
 		r = reach(ad, &d, &x, &to);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -114,7 +114,7 @@ static int write_one(struct firsts *f, const struct account *x, struct slice has
 static int write_batch(struct firsts *f, const Postern__HashReply *hashes)
 {
 	struct admin *ad = f->ad;
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	for (size_t i = 0; r == 0 && i < f->batch; i++) {
 		struct account now;
 		r = account_by_id(ad->e, ad->a, f->rows[f->at + i].id, &now);

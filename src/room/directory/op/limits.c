@@ -71,7 +71,7 @@ void op_customer_set(struct admin *ad)
 	if (admin_has(ad, "contact"))
 		c->contact = admin_get(ad, "contact");
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

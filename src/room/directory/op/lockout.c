@@ -35,7 +35,7 @@ void op_lockout_clear(struct admin *ad)
 					     SLICE_ARG(network)));
 		return;
 	}
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r == 0)
 		r = admin_commit(ad, who.n ? who : network);
 	if (r < 0) {

@@ -37,7 +37,7 @@ void op_login_add(struct admin *ad)
 	struct slice name;
 	int r = admin_mailbox(ad, &d, &x);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -101,7 +101,7 @@ void op_login_remove(struct admin *ad)
 	struct account x;
 	int r = admin_mailbox(ad, &d, &x);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

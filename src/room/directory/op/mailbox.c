@@ -28,6 +28,7 @@ struct mailbox {
 	uint64_t quota; /* asked for */
 	int retention;
 	struct slice recovery, language;
+	uint64_t change;	/* of the customer's limits: what the shard has to hear of; 0: others have to be told, too */
 };
 
 static const char *state_of(const struct admin *ad, const struct account *x)
@@ -281,10 +282,18 @@ static int set_rows(struct admin *ad, const struct mailbox *m)
 
 static int change(struct admin *ad, struct mailbox *m)
 {
+	bool told = m->quota != m->x.quota || admin_has(ad, "retention");
+	uint64_t before = 0;
 	int r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	r = set_rows(ad, m);
+	if (r == 0 && told)
+		r = limits_pending_change(ad->e, m->d.customer, &before);
+	if (r == 0 && told)
+		r = limits_pending_add(ad->e, m->d.customer);
+	if (r == 0 && told && !before)
+		r = limits_pending_change(ad->e, m->d.customer, &m->change);
 	if (r < 0) {
 		admin_rollback(ad);
 		return r;
@@ -311,31 +320,16 @@ static int take_retention(struct admin *ad, struct mailbox *m)
 			   "0: the mailbox has a retention of its own, which needs a quota; set that to default first");
 }
 
-/* The store hears of the retention when the row has it. */
-static void on_retention_stored(void *ctx, int err)
-{
-	struct admin *ad = ctx;
-	if (err < 0)
-		admin_refuse(ad, limits_late(ad));
-	else
-		show(ad);
-}
-
-/* The store has the quota before it is acknowledged; the rows follow. */
-static void on_quota_stored(void *ctx, int err)
+/* The shard hears of it when the rows have it: of two changes the later one stays in both. The mark that the customer's
+ * mailboxes have to be told goes again where it is of this change alone; else a later tick tells them all. */
+static void on_limits_stored(void *ctx, int err)
 {
 	struct admin *ad = ctx;
 	struct mailbox *m = ad->ctx;
-	if (err < 0) {
-		admin_refuse(ad, problem_set(&ad->why, ERR_UNAVAILABLE, NULL,
-					     "the store does not answer, nothing was changed"));
-		return;
-	}
-	int r = change(ad, m);
-	if (r < 0)
-		admin_refuse(ad, r);
-	else if (admin_has(ad, "retention"))
-		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, &m->x, 1, NULL, on_retention_stored, ad);
+	if (err == 0 && m->change)
+		err = limits_pending_done(ad->e, m->d.customer, m->change);
+	if (err < 0)
+		admin_refuse(ad, limits_late(ad));
 	else
 		show(ad);
 }
@@ -343,7 +337,6 @@ static void on_quota_stored(void *ctx, int err)
 void op_mailbox_set(struct admin *ad)
 {
 	struct mailbox *m = mailbox_of(ad);
-	struct account with;
 	int r = admin_mailbox(ad, &m->d, &m->x);
 	if (r == 0)
 		r = admin_address(ad, &m->d, &m->local);
@@ -361,13 +354,14 @@ void op_mailbox_set(struct admin *ad)
 		admin_refuse(ad, r);
 		return;
 	}
-	with = m->x;
-	with.quota = m->quota;
-	if (m->quota != m->x.quota)
-		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, &with, 1, NULL,
-			    on_quota_stored, ad);
+	bool tell = m->quota != m->x.quota || admin_has(ad, "retention");
+	r = change(ad, m);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else if (tell)
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_PUT, &m->x, 1, NULL, on_limits_stored, ad);
 	else
-		on_quota_stored(ad, 0);
+		show(ad);
 }
 
 /* --- password --------------------------------------------------------------------------------------- */
@@ -486,7 +480,10 @@ void op_mailbox_remove(struct admin *ad)
 	int r = admin_mailbox(ad, &m->d, &m->x);
 	if (r == 0)
 		r = check_removal(ad, m);
-	if (r == 0 && !admin_flag(ad, "discard_mail", false)) {
+	bool ask = r == 0 && !admin_flag(ad, "discard_mail", false);
+	if (ask)
+		r = admin_claim(ad);
+	if (r == 0 && ask) {
 		account_close_empty(ad->d, &m->x, on_closed, ad);
 		return;
 	}

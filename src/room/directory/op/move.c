@@ -229,7 +229,7 @@ static void write_plan(struct starting *s)
 	struct admin *ad = s->ad;
 	int r = nothing_runs(s); /* somebody may have been quicker */
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

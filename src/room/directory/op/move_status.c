@@ -157,7 +157,7 @@ void op_move_stop(struct admin *ad)
 	struct plan p;
 	int r = find_plan(ad, &d, &p);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
@@ -288,7 +288,7 @@ static int start_proof(struct admin *ad, const struct domain *d, const struct pl
 	if (r == 0)
 		r = task_list(ad->e, ad->a, p->id, false, &tasks, &n);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < n; i++) {

@@ -164,7 +164,7 @@ void op_notice_set_sender(struct admin *ad)
 	struct domain d = { 0 };
 	int r = find_owner(ad, &customer, &d);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

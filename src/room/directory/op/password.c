@@ -116,7 +116,7 @@ static int put(struct admin *ad, struct setting *s, struct slice hash)
 static void on_hash(struct admin *ad, struct slice hash)
 {
 	struct setting *s = ad->ctx;
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

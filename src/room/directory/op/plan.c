@@ -104,7 +104,7 @@ static int take(struct admin *ad, struct planned *p)
 
 static int save(struct admin *ad, const struct planned *p)
 {
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r < 0)
 		return r;
 	r = schedule_put(ad->e, p->d.id, &p->x, ad->now_ms);

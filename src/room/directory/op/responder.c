@@ -77,7 +77,7 @@ static int tell(struct admin *ad, const struct domain *d, const struct account *
 static void save(struct admin *ad, const struct domain *d, const struct account *x, const struct responder *r,
 		 bool told, answer_fn *fn)
 {
-	int err = engine_begin(ad->e);
+	int err = admin_begin(ad);
 	if (err < 0) {
 		admin_refuse(ad, err);
 		return;

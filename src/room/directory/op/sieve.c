@@ -88,7 +88,7 @@ void op_sieve_put(struct admin *ad)
 	if (r == 0 && dry)
 		r = script_put(ad->e, ad->a, x.id, name, ad->file, true, ad->now_ms, &ad->why);
 	else if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0 || dry) {
 		if (r < 0)
 			admin_refuse(ad, r);
@@ -117,7 +117,7 @@ void op_sieve_check(struct admin *ad)
 static int open_change(struct admin *ad, struct account *ret)
 {
 	int r = mailbox_of(ad, ret);
-	return r < 0 ? r : engine_begin(ad->e);
+	return r < 0 ? r : admin_begin(ad);
 }
 
 void op_sieve_activate(struct admin *ad)

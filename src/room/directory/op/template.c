@@ -160,7 +160,7 @@ static int drop(struct admin *ad, const struct target *t)
 
 static void change(struct admin *ad, const struct target *t, const struct notice_template *x)
 {
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r == 0) {
 		r = x ? store(ad, t, x) : drop(ad, t);
 		if (r < 0)
@@ -243,7 +243,7 @@ void op_template_test(struct admin *ad)
 		n.customer = t.customer.id;
 		n.language = t.language;
 		fill_samples(&n);
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	}
 	if (r < 0) {
 		admin_refuse(ad, r);

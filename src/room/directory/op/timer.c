@@ -130,7 +130,7 @@ void op_timer_list(struct admin *ad)
 
 void op_timer_run(struct admin *ad)
 {
-	int r = engine_begin(ad->e);
+	int r = admin_begin(ad);
 	if (r == 0)
 		r = admin_commit(ad, admin_get(ad, "name"));
 	if (r < 0)

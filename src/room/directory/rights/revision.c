@@ -70,7 +70,20 @@ static const struct {
 	{ "customer", "customer", find_customer, { "SELECT * FROM customer WHERE id = ?1", "SELECT fixed, retention FROM customer_limits WHERE customer = ?1" } },
 	{ "policy", "customer", find_customer, { "SELECT * FROM policy WHERE customer = ?1" } },
 	{ "domain", "domain", find_domain, { "SELECT * FROM domain WHERE id = ?1", "SELECT * FROM addressing WHERE domain = ?1",
-	    "SELECT * FROM domain_limits WHERE domain = ?1" } },
+	    "SELECT * FROM domain_limits WHERE domain = ?1", "SELECT name FROM other_name WHERE domain = ?1 ORDER BY name" } },
+	{ "plan", "domain", find_domain, { "SELECT id, phase FROM domain WHERE id = ?1", "SELECT * FROM schedule WHERE domain = ?1" } },
+	{ "forward",
+	  "address",
+	  find_address,
+	  { "SELECT id FROM address WHERE id = ?1",
+	    "SELECT zone, targets, keep, forward_start, forward_end FROM responder"
+	    " JOIN address ON address.account = responder.account WHERE address.id = ?1" } },
+	{ "autoreply",
+	  "address",
+	  find_address,
+	  { "SELECT id FROM address WHERE id = ?1",
+	    "SELECT zone, subject, text, days, reply_start, reply_end FROM responder"
+	    " JOIN address ON address.account = responder.account WHERE address.id = ?1" } },
 	{ "mailbox",
 	  "address",
 	  find_address,
@@ -88,7 +101,7 @@ static const struct {
 	{ "admin",
 	  "login",
 	  find_login,
-	  { "SELECT id, login, person, version, recovery FROM staff WHERE id = ?1",
+	  { "SELECT id, login, person, version, recovery, language FROM staff WHERE id = ?1",
 	    "SELECT * FROM office WHERE holder = ?1 ORDER BY id" } },
 };
 
