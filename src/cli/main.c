@@ -44,6 +44,7 @@ const struct cli_noun *const cli_nouns[] = {
 	&noun_forward,
 	&noun_autoreply,
 	&noun_sieve,
+	&noun_globalscript,
 	&noun_password,
 	&noun_apppassword,
 	&noun_login,

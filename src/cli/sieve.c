@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* postern sieve: `get` prints the script as it is, so that it can go into a file and come back. */
+/* postern sieve, postern globalscript: `get` prints the script as it is, so that it can go into a file and come back. */
 #include "cli/cli.h"
 
 static bool show(struct cli *c, const struct api_op *op, const json_t *result)
@@ -12,3 +12,6 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 }
 
 const struct cli_noun noun_sieve = { .name = "sieve", .help = "Sieve scripts of mailboxes", .show = show };
+const struct cli_noun noun_globalscript = { .name = "globalscript",
+					    .help = "Sieve scripts of domains, which their mailboxes' scripts may include",
+					    .show = show };

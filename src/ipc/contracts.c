@@ -60,6 +60,7 @@ static const struct ipc_op directory_ops_table[] = {
 	[POSTERN__DIRECTORY_OP__DIRECTORY_USAGE] = { "directory.usage", REQ(usage_notice), NULL, IPC_NOTIFY, 0 },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_RULES] = { "directory.rules", REQ(rules_request), REQ(rules_reply), IPC_RETRY, SMTPD | QUEUE },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_HOST] = { "directory.host", REQ(host_request), REQ(host_reply), IPC_RETRY, HTTPD },
+	[POSTERN__DIRECTORY_OP__DIRECTORY_RULES_FAILED] = { "directory.rules-failed", REQ(rules_failed), REQ(nothing), IPC_RETRY, SMTPD | QUEUE },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_SESSION] = { "directory.session", REQ(session_request), REQ(session_reply), 0, AUTH },
 };
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ManageSieve (RFC 5804) as clients speak it, on a running instance."""
+import contextlib
 import itertools
 import os
 import shutil
@@ -207,7 +208,7 @@ def test_what_the_login_gave_is_given_back(postern, end):
         assert client.do(end).ok
     wait_until(lambda: postern.room("sieved")["counters"]["logouts"] == 1, 10, "the session's end")
     postern.stop()
-    with sqlite3.connect(os.path.join(postern.dir, "data", "directory", "directory.db")) as db:
+    with contextlib.closing(sqlite3.connect(os.path.join(postern.dir, "data", "directory", "directory.db"))) as db:
         assert db.execute("SELECT count(*) FROM token").fetchone() == (0,)
 
 

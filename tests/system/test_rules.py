@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What rules of a mailbox do to mail on its way in: folders, flags, redirects, refusals, replies; by SMTP and from the queue."""
+import contextlib
+import email
+import email.policy
 import os
 import re
 import signal
+import sqlite3
+import time
 
 import pytest
 
@@ -98,8 +103,116 @@ def test_folders_and_flags(house):
 
 def test_a_script_that_fails_keeps(house):
     to = box(house, "f2", 'redirect "a@far.test"; redirect "b@far.test"; redirect "c@far.test"; redirect "d@far.test"; redirect "e@far.test";')
+    assert send(house, to, subject="kept")[0] == 250
+    assert sum(b"Subject: kept" in m for m in house.mail(to, PASSWORD)) == 1
+
+
+def state(house, to, *words):
+    return {s["name"]: (s["failed_ms"], s["failure"]) for s in house.json("sieve", "list", to, *words)["items"]}
+
+
+def notices(house, to, count=1):
+    wait_until(lambda: sum(b"Subject: A rule of your mailbox" in m for m in house.mail(to, PASSWORD)) >= count, 20, "the notice")
+    return [m for m in house.mail(to, PASSWORD) if b"Subject: A rule of your mailbox" in m]
+
+
+FIVE = "".join(f'redirect "{name}@far.test";\n' for name in "abcde")
+
+
+def test_the_owner_is_told_of_a_script_that_fails(house):
+    """Once a version, in a notice; the last error and its time stand in the list (RFC 5228 2.10.6)."""
+    to = box(house, "f3", FIVE)
+    assert state(house, to) == {"rules": (None, None)}
+    for _ in range(3):
+        assert send(house, to)[0] == 250
+    text = notices(house, to)[0].decode()
+    error = 'line 5, column 1: there are too many redirects: "e@far.test" is one more'
+    assert error in text and '"rules"' in text and "Auto-Submitted: auto-generated" in text
+    failed, said = state(house, to)["rules"]
+    assert said == error and abs(failed / 1000 - time.time()) < 600
+    assert house.cli("sieve", "get", to, "rules").startswith("redirect")
+    # The notice went through the same script; nothing came of that, nor of more mail.
     assert send(house, to)[0] == 250
-    assert len(house.mail(to, PASSWORD)) == 1
+    wait_until(lambda: not house.json("queue", "list")["items"], 15, "an empty queue")
+    assert len(notices(house, to)) == 1 and len(house.mail(to, PASSWORD)) == 5
+    # Mended, it has not failed; broken anew, its owner is told anew.
+    rules(house, to, "keep;")
+    assert state(house, to) == {"rules": (None, None)}
+    rules(house, to, "\n" + FIVE)
+    assert send(house, to)[0] == 250
+    assert b"line 6, column 1" in notices(house, to, 2)[-1]
+
+
+def test_a_script_that_no_longer_compiles_is_told(postern):
+    """What was taken once may be no script for a later version."""
+    postern.add_domain("example.test")
+    postern.add_mailbox("joe@example.test", PASSWORD)
+    rules(postern, "joe@example.test", "discard;")
+    postern.stop()
+    with contextlib.closing(sqlite3.connect(os.path.join(postern.dir, "data", "directory", "directory.db"))) as db:
+        db.execute("UPDATE script SET text = ?", (b'require "of-the-past";',))
+        db.commit()
+    postern.start()
+    assert send(postern, "joe@example.test", subject="kept")[0] == 250
+    text = notices(postern, "joe@example.test")[0]
+    assert b"of-the-past" in text
+    assert "of-the-past" in state(postern, "joe@example.test")["rules"][1]
+    assert any(b"Subject: kept" in m for m in postern.mail("joe@example.test", PASSWORD))
+
+
+def test_in_the_owners_language(house):
+    house.cli("customer", "add", "deutsch", "--language", "de")
+    house.cli("domain", "add", "deutsch.test", "--customer", "deutsch", "--mode", "hosted")
+    house.add_mailbox("jo@deutsch.test", PASSWORD)
+    path = house.write_file("sub.sieve", 'require ["variables", "fileinto"];\nset "x" "a//b";\nfileinto "${x}";')
+    house.cli("sieve", "put", "jo@deutsch.test", "sub", path)
+    path = house.write_file("main.sieve", 'require "include";\ninclude "sub";')
+    house.cli("sieve", "put", "jo@deutsch.test", "main", path, "--active")
+    assert send(house, "jo@deutsch.test")[0] == 250
+    wait_until(lambda: len(house.mail("jo@deutsch.test", PASSWORD)) == 2, 20, "the notice")
+    text = email.message_from_bytes(house.mail("jo@deutsch.test", PASSWORD)[1], policy=email.policy.default)
+    assert text["Subject"] == "Eine Regel Ihres Postfachs ist gescheitert: main"
+    assert 'im eingeschlossenen Skript "sub": Zeile 3, Spalte 1: "a//b"' in " ".join(text.get_body(("plain",)).get_content().split())
+    failures = state(house, "jo@deutsch.test")
+    assert failures["sub"] == (None, None) and 'in the included script "sub": line 3' in failures["main"][1]
+
+
+def test_scripts_of_the_domain(house):
+    """include :global (RFC 6609)."""
+    def put(name, text, *more, domain="example.test"):
+        return house.cli("globalscript", "put", domain, name, house.write_file("global.sieve", text), *more)
+
+    put("bills", 'require ["fileinto", "mailbox"];\nif header :contains "subject" "bill" { fileinto :create "Bills"; }')
+    put("both", 'require "include"; include :personal "mine"; include :global "bills"; include :once :global "bills";')
+    assert house.cli("globalscript", "get", "example.test", "bills").startswith("require")
+    assert [s["name"] for s in house.json("globalscript", "list", "example.test")["items"]] == ["bills", "both"]
+    to = box(house, "g1")
+    house.cli("sieve", "put", to, "mine", house.write_file("m.sieve", 'require "imap4flags"; addflag "Mine";'))
+    house.cli("sieve", "put", to, "rules", house.write_file("r.sieve", 'require "include"; include :global :optional "gone"; include :global "both";'),
+              "--active")
+    assert send(house, to, subject="bill-1")[0] == 250
+    assert send(house, to, subject="other")[0] == 250
+    assert len(house.mail(to, PASSWORD, "Bills")) == 1 and len(house.mail(to, PASSWORD)) == 1
+    assert flags(house, to, "Bills") == [{"Mine"}] and flags(house, to, "INBOX") == [{"Mine"}]
+    # In force at once, for everybody who includes it; a mailbox of another domain does not see it.
+    put("bills", "discard;")
+    assert send(house, to, subject="bill-2")[0] == 250
+    assert len(house.mail(to, PASSWORD)) == 1 and len(house.mail(to, PASSWORD, "Bills")) == 1
+    house.add_domain("apart.test")
+    house.add_mailbox("joe@apart.test", PASSWORD)
+    house.cli("sieve", "put", "joe@apart.test", "rules", house.write_file("r.sieve", 'require "include"; include :global "bills";'), "--active")
+    assert send(house, "joe@apart.test")[0] == 250
+    assert b'there is no script "bills" to include' in notices(house, "joe@apart.test")[0]
+    # Refusals
+    assert "line 1, column 1: there is no command" in house.refused("globalscript", "put", "example.test", "x", house.write_file("b.sieve", "kep;"))
+    assert 'there is no script "gone"' in house.refused("globalscript", "get", "example.test", "gone")
+    house.cli("globalscript", "remove", "example.test", "both")
+    assert send(house, to, subject="bill-3")[0] == 250
+    assert b"Subject: bill-3" in b"".join(house.mail(to, PASSWORD))
+    # A domain that goes takes its scripts along.
+    put("left", "keep;", domain="apart.test")
+    house.cli("mailbox", "remove", "joe@apart.test", "--discard-mail")
+    house.cli("domain", "remove", "apart.test")
 
 
 def test_redirect(house, sink):

@@ -18,6 +18,8 @@ struct run {
 	struct list redirects;
 	unsigned waiting;
 	size_t letters_room;
+	Postern__RulesFailed *scripts;	/* those that run by themselves, by name and version */
+	size_t n_scripts;
 };
 
 struct redirect {
@@ -232,6 +234,27 @@ static void act(struct run *r, const Postern__SieveAction *a)
 	}
 }
 
+static void on_told(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* For the owner (RFC 5228 2.10.6). Nobody waits for it: a failure that gets lost is told with the next message. */
+static void tell_failure(struct run *r, const Postern__SieveFailure *f)
+{
+	if (!f || f->script >= r->n_scripts || !r->scripts[f->script].version)
+		return;
+	Postern__RulesFailed req = r->scripts[f->script];
+	req.within = f->within;
+	req.line = f->line;
+	req.column = f->column;
+	req.what = f->what;
+	req.arg = f->arg;
+	room_call(r->ask.room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_RULES_FAILED, &req.base, NULL, 0,
+		  r->ask.ms, on_told, NULL);
+}
+
 static void on_sieve(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
 {
 	struct run *r = ctx;
@@ -244,6 +267,7 @@ static void on_sieve(void *ctx, int err, const ProtobufCMessage *msg, int fd, co
 		finish(r);
 		return;
 	}
+	tell_failure(r, reply->failure);
 	for (size_t i = 0; i < reply->n_actions && i < ACTIONS_MAX; i++)
 		act(r, reply->actions[i]);
 	if (r->plan.reject.n) {
@@ -267,6 +291,7 @@ static void ask_filter(struct run *r, const Postern__RulesReply *rules)
 		postern__sieve_script__init(&rows[i]);
 		rows[i].name = rules->scripts[i]->name;
 		rows[i].text = rules->scripts[i]->text;
+		rows[i].global = rules->scripts[i]->global;
 		bytes += rows[i].text.len + strlen(rows[i].name) + 16;
 		req.scripts[req.n_scripts++] = &rows[i];
 	}
@@ -291,6 +316,18 @@ static void ask_filter(struct run *r, const Postern__RulesReply *rules)
 		  r->ask.ms, on_sieve, r);
 }
 
+static void keep_names(struct run *r, const Postern__RulesReply *rules)
+{
+	r->scripts = ARENA_ARRAY(r->ask.arena, Postern__RulesFailed, rules->n_scripts + 1);
+	for (size_t i = 0; i < rules->run && i < rules->n_scripts; i++) {
+		Postern__RulesFailed *f = &r->scripts[r->n_scripts++];
+		postern__rules_failed__init(f);
+		f->account_id = r->ask.account;
+		f->script = arena_str(r->ask.arena, slice_str(rules->scripts[i]->name));
+		f->version = rules->scripts[i]->version;
+	}
+}
+
 static void on_rules(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
 {
 	struct run *r = ctx;
@@ -306,6 +343,7 @@ static void on_rules(void *ctx, int err, const ProtobufCMessage *msg, int fd, co
 	}
 	if (rules->n_addresses)
 		r->own = keep_bytes(r, rules->addresses[0]);
+	keep_names(r, rules);
 	ask_filter(r, rules);
 }
 

@@ -4,7 +4,7 @@
  * them, directory says where redirects go. What comes of it is a plan: places in the mailbox, letters for the queue, or
  * a refusal. Both are carried out by who asked, before anybody is told that the message was taken.
  *
- * Trouble of filter or of a script is a message that is kept; trouble of directory is no plan (try again later). A message
+ * Trouble of filter or of a script is a message that is kept, and directory is told of a script's, for its owner; trouble of directory is no plan (try again later). A message
  * that was judged junk is kept in Junk where a rule would pass it on, and answered by no vacation; one that came by
  * the mailbox's own redirect before (Delivered-To) is kept, too.
  */

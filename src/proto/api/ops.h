@@ -95,6 +95,7 @@ extern const struct api_group api_admin_group;
 extern const struct api_group api_token_group;
 extern const struct api_group api_audit_group;
 extern const struct api_group api_sieve_group;
+extern const struct api_group api_globalscript_group;
 extern const struct api_group api_responder_group;
 extern const struct api_group api_session_group;
 extern const struct api_group api_instance_group;

@@ -27,7 +27,9 @@ static const struct api_param sieve_rename[] = {
 	{ "name", API_STR, "the script's name" }, \
 	{ "active", API_BOOL, "whether mail is filtered by it" }, \
 	{ "size_bytes", API_BYTES, "its size" }, \
-	{ "changed_ms", API_TIME, "when it was last changed" }
+	{ "changed_ms", API_TIME, "when it was last changed" }, \
+	{ "failed_ms", API_TIME, "when it last failed over a message, which was kept then" }, \
+	{ "failure", API_STR, "what went wrong" }
 static const struct api_result sieve_is[] = { SCRIPT_IS };
 static const struct api_result sieve_text[] = { SCRIPT_IS, { "text", API_STR, "the script" } };
 

@@ -26,6 +26,7 @@ static const struct api_group *const groups[] = {
 	&api_lockout_group,
 	&api_address_group,
 	&api_sieve_group,
+	&api_globalscript_group,
 	&api_responder_group,
 	&api_candidate_group, &api_export_group,
 	&api_import_group,

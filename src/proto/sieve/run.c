@@ -8,18 +8,24 @@
 
 static const struct slice none = { NULL, 0 };
 
+static void fail(struct sieve_runner *r, struct sieve_pos at, int err, const char *what, struct slice arg)
+{
+	if (r->err < 0)
+		return;
+	r->err = sieve_error_at(&r->why, at, err, what, arg);
+	r->within = r->scope ? r->scope->name : none;
+}
+
 void sieve_fail(struct sieve_runner *r, struct sieve_pos at, const char *what, struct slice arg)
 {
-	if (r->err == 0)
-		r->err = sieve_error_at(&r->why, at, ERR_INVALID, what, arg);
+	fail(r, at, ERR_INVALID, what, arg);
 }
 
 bool sieve_charge(struct sieve_runner *r, uint64_t steps)
 {
 	r->steps += steps;
-	if (r->err == 0 && r->steps > SIEVE_STEPS_MAX)
-		r->err = sieve_error_at(&r->why, (struct sieve_pos){ 0, 0 }, ERR_TOO_BIG,
-					N_("the script takes too much work for this message"), none);
+	if (r->steps > SIEVE_STEPS_MAX)
+		fail(r, (struct sieve_pos){ 0, 0 }, ERR_TOO_BIG, N_("the script takes too much work for this message"), none);
 	return r->err == 0;
 }
 
@@ -34,12 +40,21 @@ static bool was_included(struct sieve_runner *r, struct slice name, bool global)
 	return false;
 }
 
-static enum sieve_flow run_script(struct sieve_runner *r, const struct sieve_script *s)
+static bool runs_already(const struct sieve_runner *r, struct slice name, bool global)
 {
-	struct sieve_scope scope = { .script = s }, *outer = r->scope;
+	for (const struct sieve_scope *s = r->scope; s; s = s->outer) {
+		if (s->name.n && s->global == global && slice_eq(s->name, name))
+			return true;
+	}
+	return false;
+}
+
+static enum sieve_flow run_script(struct sieve_runner *r, const struct sieve_script *s, struct slice name, bool global)
+{
+	struct sieve_scope scope = { .script = s, .outer = r->scope, .name = name, .global = global };
 	r->scope = &scope;
 	enum sieve_flow flow = sieve_run_block(r, s->commands);
-	r->scope = outer;
+	r->scope = scope.outer;
 	return flow == FLOW_RETURN ? FLOW_ON : flow;
 }
 
@@ -51,6 +66,10 @@ static enum sieve_flow do_include(struct sieve_runner *r, const struct sieve_nod
 	struct sieve_error why = { .what = "" };
 	if (sieve_tag(n, TAG_ONCE) && was_included(r, name, global))
 		return FLOW_ON;
+	if (runs_already(r, name, global)) {
+		sieve_fail(r, n->at, N_("the script \"%s\" includes itself"), name);
+		return FLOW_STOP;
+	}
 	if (r->depth >= SIEVE_INCLUDE_DEPTH_MAX || r->includes >= SIEVE_INCLUDES_MAX) {
 		sieve_fail(r, n->at, N_("scripts include each other too often; the last one was \"%s\""), name);
 		return FLOW_STOP;
@@ -66,7 +85,7 @@ static enum sieve_flow do_include(struct sieve_runner *r, const struct sieve_nod
 	r->seen[r->includes].name = name;
 	r->seen[r->includes++].global = global;
 	r->depth++;
-	enum sieve_flow flow = run_script(r, s);
+	enum sieve_flow flow = run_script(r, s, name, global);
 	r->depth--;
 	return flow;
 }
@@ -130,6 +149,7 @@ static void give_up(struct sieve_runner *r, size_t n_actions, size_t script, str
 	r->flags.n = 0;
 	ret->failed = true;
 	ret->why = r->why;
+	ret->failed_within = arena_dup(r->arena, r->within);
 	ret->failed_script = script;
 	r->err = 0;
 }
@@ -161,7 +181,7 @@ void sieve_run(struct arena *a, const struct sieve_script *const *scripts, size_
 	for (size_t i = 0; i < n && flow == FLOW_ON; i++) {
 		size_t before = r.n_actions;
 		r.vacation = false;
-		flow = run_script(&r, scripts[i]);
+		flow = run_script(&r, scripts[i], none, false);
 		if (r.err < 0)
 			give_up(&r, before, i, ret);
 	}
@@ -188,5 +208,6 @@ void sieve_keep_for_error(struct arena *a, struct sieve_result *ret, const struc
 	ret->n_actions = n;
 	ret->failed = true;
 	ret->why = *why;
+	ret->failed_within = none;
 	ret->failed_script = script;
 }

@@ -20,6 +20,9 @@ struct sieve_variables {
 /* One script being run: its variables and what the last :matches gave. */
 struct sieve_scope {
 	const struct sieve_script *script;
+	struct sieve_scope *outer;	/* whose include runs it */
+	struct slice name;		/* by which that named it; empty: nobody did */
+	bool global;
 	struct sieve_variables variables;
 	struct slice captures[SIEVE_CAPTURES_MAX + 1];
 	size_t n_captures;
@@ -53,6 +56,7 @@ struct sieve_runner {
 	uint64_t steps;
 	int err;			/* 0, or < 0: why says */
 	struct sieve_error why;
+	struct slice within;		/* with it: the included script that it is in */
 };
 
 enum sieve_flow { FLOW_ON, FLOW_STOP, FLOW_RETURN };

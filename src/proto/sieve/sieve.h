@@ -26,6 +26,8 @@ enum {
 	SIEVE_NODES_MAX = 4000,		/* commands and tests of a script */
 	SIEVE_REDIRECTS_MAX = 4,	/* of a run */
 	SIEVE_ACTIONS_MAX = 32,		/* of a run */
+	SIEVE_GLOBAL_SCRIPTS_MAX = 16,	/* of a domain, for its mailboxes to include */
+	SIEVE_GLOBAL_BYTES_MAX = 64 * 1024,	/* of all of them */
 	SIEVE_INCLUDE_DEPTH_MAX = 10,
 	SIEVE_INCLUDES_MAX = 32,	/* of a run */
 	SIEVE_STEPS_MAX = 10 * 1000 * 1000,	/* of a run; about a byte looked at each */
@@ -63,7 +65,7 @@ struct sieve_script;
 /* ret lives in the arena and points into text. ERR_SYNTAX: *why tells; ERR_TOO_BIG: so does it, for a limit above. */
 NODISCARD int sieve_compile(struct arena *a, struct slice text, struct sieve_script **ret, struct sieve_error *why);
 
-/* Names of personal scripts that the script includes, in order; NULL at the end. at starts at 0. */
+/* The scripts that this one includes, in order; false at the end. at starts at 0. */
 struct sieve_include {
 	struct slice name;	/* empty where it is made of variables */
 	bool global, optional;
@@ -124,6 +126,7 @@ struct sieve_result {
 	bool failed;			/* the failing script's own actions are gone, and the message is kept */
 	struct sieve_error why;		/* where failed */
 	size_t failed_script;		/* which of the scripts */
+	struct slice failed_within;	/* not empty: in this one, which it includes; why's place is there */
 	uint64_t steps;			/* of SIEVE_STEPS_MAX */
 };
 

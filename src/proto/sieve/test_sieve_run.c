@@ -469,8 +469,21 @@ static void includes(void **state)
 		S("back"), S("require [\"include\",\"fileinto\"]; return; fileinto \"never\";"),
 		S("count"), S("require [\"include\",\"variables\",\"fileinto\"]; global \"n\"; set \"n\" \"${n}x\"; set \"local\" \"seen\"; fileinto \"${n}${other}\";"),
 		S("loop"), S("require \"include\"; include \"loop\";"),
+		S("ring1"), S("require \"include\"; include \"ring2\";"),
+		S("ring2"), S("require \"include\"; include \"ring1\";"),
+		S("fails"), S("require [\"variables\",\"fileinto\"]; set \"x\" \"a//b\";\nfileinto \"${x}\";"),
+		S("cross"), S("require \"fileinto\"; fileinto \"c\";"),
 		S("broken"), S("nonsense"),
 		S("captures"), S("require [\"variables\",\"fileinto\"]; fileinto \"c${1}\";"),
+	};
+	/* The same name may be there twice: once the mailbox's, once its domain's. */
+	static const struct slice global[] = {
+		S("shared"), S("require \"fileinto\"; fileinto \"from-global\";"),
+		S("file"), S("require \"fileinto\"; fileinto \"from-other\";"),
+		S("own"), S("require \"include\"; include :personal \"file\";"),
+		S("only"), S("keep;"),
+		S("loop"), S("require \"include\"; include :global \"loop\";"),
+		S("cross"), S("require \"include\"; include :personal \"cross\";"),
 	};
 	static const struct run cases[] = {
 		{ R("\"include\"") "include \"file\";", "fileinto from-file" },
@@ -479,9 +492,18 @@ static void includes(void **state)
 		{ R("\"include\"") "return; discard;", "keep" },
 		{ R("\"include\"") "include \"nothing\";", "keep failed: line 2, column 1: there is no script \"nothing\" to include" },
 		{ R("\"include\"") "include :optional \"nothing\"; discard;", "discard" },
-		{ R("\"include\"") "include :global \"file\";", "keep failed: line 2, column 1: there is no script \"file\" to include" },
 		{ R("\"include\"") "discard; include :optional \"broken\";", "keep failed: line 2, column 10: the included script \"broken\" has an error" },
-		{ R("\"include\"") "include \"loop\";", "keep failed: line 1, column 20: scripts include each other too often; the last one was \"loop\"" },
+		{ R("\"include\"") "include \"loop\";", "keep failed: in loop: line 1, column 20: the script \"loop\" includes itself" },
+		{ R("\"include\"") "include \"ring1\";", "keep failed: in ring2: line 1, column 20: the script \"ring1\" includes itself" },
+		{ R("\"include\"") "include \"file\"; include :once \"file\"; include \"fails\";", "keep failed: in fails: line 2, column 1: \"a//b\" cannot be the name of a mailbox" },
+		{ R("\"include\"") "include :global \"shared\";", "fileinto from-global" },
+		{ R("\"include\"") "include :global \"own\";", "fileinto from-file" },
+		{ R("\"include\"") "include :global \"only\"; include :personal \"only\";", "keep failed: line 2, column 25: there is no script \"only\" to include" },
+		{ R("\"include\"") "include :global :once \"file\"; include :once :personal \"file\"; include :once :global \"file\";", "fileinto from-other; fileinto from-file" },
+		{ R("\"include\"") "include :global \"file\"; include :personal \"file\";", "fileinto from-other; fileinto from-file" },
+		{ R("\"include\"") "include :global :optional \"gone\"; discard;", "discard" },
+		{ R("\"include\"") "include :global \"loop\";", "keep failed: in loop: line 1, column 20: the script \"loop\" includes itself" },
+		{ R("\"include\"") "include :global \"cross\";", "fileinto c" },
 		{ R("\"include\",\"variables\",\"fileinto\"") "global \"n\"; set \"n\" \"a\"; set \"other\" \"o\"; include \"count\"; include \"count\"; if string \"${local}\" \"\" { fileinto \"${n}|${global.n}\"; }",
 		  "fileinto ax; fileinto axx; fileinto axx|axx" },
 		{ R("\"include\",\"variables\",\"fileinto\"") "include :once \"count\"; include :once \"count\"; include \"count\";", "fileinto x; fileinto xx" },
@@ -493,6 +515,8 @@ static void includes(void **state)
 		fake_init(&f);
 		f.library = library;
 		f.n_library = ARRAY_SIZE(library);
+		f.global = global;
+		f.n_global = ARRAY_SIZE(global);
 		assert_string_equal(fake_run(&f, &script, 1, slice_str(plain)), cases[i].result);
 		fake_fini(&f);
 	}

@@ -14,6 +14,8 @@ struct sieve_fake {
 	struct buf text;
 	const struct slice *library;	/* name, text, name, text, ... of scripts that can be included */
 	size_t n_library;
+	const struct slice *global;	/* those of :global */
+	size_t n_global;
 };
 
 static int fake_include(void *ctx, bool global, struct slice name, const struct sieve_script **ret,
@@ -21,10 +23,11 @@ static int fake_include(void *ctx, bool global, struct slice name, const struct 
 {
 	struct sieve_fake *f = ctx;
 	struct sieve_script *s;
-	for (size_t i = 0; !global && i + 1 < f->n_library; i += 2) {
-		if (!slice_eq(f->library[i], name))
+	const struct slice *library = global ? f->global : f->library;
+	for (size_t i = 0; i + 1 < (global ? f->n_global : f->n_library); i += 2) {
+		if (!slice_eq(library[i], name))
 			continue;
-		int err = sieve_compile(f->arena, f->library[i + 1], &s, why);
+		int err = sieve_compile(f->arena, library[i + 1], &s, why);
 		if (err == 0)
 			*ret = s;
 		return err;
@@ -101,6 +104,8 @@ static const char *fake_run(struct sieve_fake *f, const struct slice *scripts, s
 		fake_put(&f->text, &f->result.actions[i]);
 	if (f->result.failed) {
 		buf_str(&f->text, " failed: ");
+		if (f->result.failed_within.n)
+			buf_printf(&f->text, "in " SLICE_FMT ": ", SLICE_ARG(f->result.failed_within));
 		sieve_error_text(&f->result.why, NULL, &f->text);
 	}
 	return buf_cstr(&f->text);

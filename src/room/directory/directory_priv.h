@@ -61,7 +61,7 @@ static inline ProtobufCBinaryData data_of(struct slice s)
 /* After any change: the room ends where the disk failed, loudly; the next start reads what is there. */
 void directory_check_disk(struct directory *d);
 
-ipc_handler_fn serve_rules;
+ipc_handler_fn serve_rules, serve_rules_failed;
 ipc_handler_fn serve_login_result;
 ipc_handler_fn serve_session;
 ipc_handler_fn serve_route, serve_sender, serve_credential, serve_grant, serve_rehash, serve_admin, serve_move_next,

@@ -51,8 +51,8 @@ static int find_include(void *ctx, bool global, struct slice name, const struct 
 			struct sieve_error *why)
 {
 	struct job *j = ctx;
-	for (size_t i = 0; !global && i < j->req->n_scripts; i++) {
-		if (slice_eq(slice_str(j->req->scripts[i]->name), name))
+	for (size_t i = 0; i < j->req->n_scripts; i++) {
+		if (j->req->scripts[i]->global == global && slice_eq(slice_str(j->req->scripts[i]->name), name))
 			return compile(j, i, ret, why);
 	}
 	return ERR_NOT_FOUND;
@@ -84,10 +84,12 @@ static const struct slice *own_addresses(struct job *j)
 
 /* ---- the answer ---- */
 
-static const char *error_text(struct job *j, size_t script, const struct sieve_error *why)
+static const char *error_text(struct job *j, size_t script, struct slice within, const struct sieve_error *why)
 {
 	struct buf out = BUF_INIT(1024);
 	buf_printf(&out, "%.200s: ", script < j->req->n_scripts ? j->req->scripts[script]->name : "");
+	if (within.n)
+		buf_printf(&out, SLICE_FMT ": ", SLICE_ARG(within));
 	sieve_error_text(why, NULL, &out);
 	const char *text = arena_str(j->arena, buf_view(&out));
 	buf_fini(&out);
@@ -124,6 +126,20 @@ static void fill_action(struct job *j, const struct sieve_env *env, const char *
 		out->text = data_of(a->reason);
 }
 
+static void fill_failure(struct job *j, const struct sieve_result *result, Postern__SieveReply *reply)
+{
+	Postern__SieveFailure *f = ARENA_NEW(j->arena, Postern__SieveFailure);
+	postern__sieve_failure__init(f);
+	f->script = (uint32_t)result->failed_script;
+	f->within = data_of(result->failed_within);
+	f->line = result->why.line;
+	f->column = result->why.column;
+	f->what = (char *)(uintptr_t)result->why.what;
+	f->arg = data_of(arena_dup(j->arena, slice_str(result->why.arg)));
+	reply->failure = f;
+	reply->error = (char *)(uintptr_t)error_text(j, result->failed_script, result->failed_within, &result->why);
+}
+
 static void answer(struct ipc_call *call, struct job *j, const struct sieve_env *env, const char *host,
 		   const struct sieve_result *result)
 {
@@ -137,7 +153,7 @@ static void answer(struct ipc_call *call, struct job *j, const struct sieve_env 
 		fill_action(j, env, host, &result->actions[i], reply.actions[reply.n_actions++]);
 	}
 	if (result->failed)
-		reply.error = (char *)error_text(j, result->failed_script, &result->why);
+		fill_failure(j, result, &reply);
 	ipc_reply(call, &reply.base, -1);
 }
 

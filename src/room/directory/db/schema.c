@@ -434,6 +434,18 @@ static const char staff_languages[] = "ALTER TABLE staff ADD COLUMN language TEX
 /* Requests for a forgotten password's link that were answered and not looked at yet (op/forgot.c). */
 static const char forgots[] = "CREATE TABLE forgot (id INTEGER PRIMARY KEY, user BLOB NOT NULL, at INTEGER NOT NULL) STRICT;";
 
+/* How a script last failed over a message; failed 0: not since it was put. A domain has scripts for include :global. */
+static const char script_failures[] =
+	"ALTER TABLE script ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE script ADD COLUMN fail_within BLOB NOT NULL DEFAULT x'';"
+	"ALTER TABLE script ADD COLUMN fail_line INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE script ADD COLUMN fail_column INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE script ADD COLUMN fail_what BLOB NOT NULL DEFAULT x'';"
+	"ALTER TABLE script ADD COLUMN fail_arg BLOB NOT NULL DEFAULT x'';";
+static const char global_scripts[] =
+	"CREATE TABLE global_script (domain INTEGER NOT NULL REFERENCES domain(id) ON DELETE CASCADE,"
+	" name BLOB NOT NULL, text BLOB NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (domain, name)) STRICT;";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -457,6 +469,8 @@ const char *const directory_migrations[] = {
 	multidrops,
 	staff_languages,
 	forgots,
+	script_failures,
+	global_scripts,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

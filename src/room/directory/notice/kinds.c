@@ -47,6 +47,11 @@ const struct notice_kind_def notice_kinds[NOTICE_KINDS] = {
 				  { "list", NOTICE_WORDS, "the addresses, a line each", "jo@example.org" },
 				  { "days", NOTICE_COUNT, "how long their mail is kept", "30" } } },
 	[NOTICE_ANNOUNCE] = { "announce", "the domain will move here", { MOVE } },
+	[NOTICE_SCRIPT_FAILED] = { "script_failed", "a Sieve script of the mailbox failed over a message",
+				   { { "script", NOTICE_WORDS, "the script's name", "rules" },
+				     { "error", NOTICE_WORDS, "what went wrong, and where",
+				       "line 3, column 1: there are too many redirects: \"joe@example.org\" is one more" },
+				     { "when", NOTICE_TIME, "when it failed", "1767225600000" } } },
 	[NOTICE_WARNING] = { "warning", "what will move, to be looked through before", { MOVE } },
 };
 

@@ -82,6 +82,15 @@ static int complete(struct engine *e, struct arena *a, struct notice *n)
 	return r < 0 ? r : language_of(e, a, n->language, n->customer, &n->language);
 }
 
+int notice_language_of(struct engine *e, struct arena *a, uint64_t account, struct slice *ret)
+{
+	struct notice n = { .account = account };
+	int r = complete(e, a, &n);
+	if (r == 0)
+		*ret = n.language;
+	return r;
+}
+
 static int insert(struct engine *e, const struct notice *n, struct slice operation, struct slice words,
 		  struct slice sealed)
 {

@@ -28,6 +28,7 @@ enum notice_kind {
 	NOTICE_CANDIDATES,
 	NOTICE_ANNOUNCE,
 	NOTICE_WARNING,
+	NOTICE_SCRIPT_FAILED,
 	NOTICE_KINDS,
 };
 
@@ -74,6 +75,9 @@ struct notice {
 	int64_t now_ms;
 	struct notice_var vars[NOTICE_VARS_MAX];
 };
+
+/* In which language a notice about this mailbox is. */
+NODISCARD int notice_language_of(struct engine *e, struct arena *a, uint64_t account, struct slice *ret);
 
 /* Inside a transaction. ERR_INVALID where to is no address. */
 NODISCARD int notice_add(struct engine *e, struct arena *a, const struct notice *n);

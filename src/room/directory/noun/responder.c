@@ -79,7 +79,7 @@ bool day_is(struct slice s)
 	static const unsigned lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	uint64_t year, month, day;
 	if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-' || slice_u64(slice_sub(s, 0, 4), 9999, &year) < 0 ||
-	    slice_u64(slice_sub(s, 5, 7), 12, &month) < 0 || slice_u64(slice_sub(s, 8, 10), 31, &day) < 0 || !month || !day)
+	    slice_u64(slice_sub(s, 5, 7), 12, &month) < 0 || slice_u64(slice_sub(s, 8, 10), 31, &day) < 0 || !year || !month || !day)
 		return false;
 	bool leap = month == 2 && ((year % 4 == 0 && year % 100) || year % 400 == 0);
 	return day <= lengths[month - 1] + leap;

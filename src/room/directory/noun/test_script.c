@@ -153,10 +153,78 @@ static void apart(void **state)
 	assert_true(slice_eq(script.text, T("keep;")));
 }
 
+static bool fails(struct fixture *f, uint64_t id, const char *name, int64_t version, const char *arg, int64_t now_ms)
+{
+	struct sieve_error why = { .line = 3, .column = 7, .what = "there is no script \"%s\" to include" };
+	bool first = false, due = false;
+	snprintf(why.arg, sizeof(why.arg), "%s", arg);
+	assert_int_equal(script_failure_due(f->e, id, T(name), version, now_ms, &due), 0);
+	if (!due)
+		return false;
+	assert_int_equal(engine_begin(f->e), 0);
+	assert_int_equal(script_failed(f->e, id, T(name), version, &why, T(""), now_ms, &first), 0);
+	assert_int_equal(engine_commit(f->e), 0);
+	return first;
+}
+
+static const char *failure_of(struct fixture *f, uint64_t id, const char *name, const char *language, int64_t *ret_at)
+{
+	struct script x;
+	struct buf out = BUF_INIT(1000);
+	assert_int_equal(script_get(f->e, f->a, id, T(name), &x), 0);
+	if (x.failed_ms)
+		script_failure_text(&x.failure, x.failed_within, language, &out);
+	*ret_at = x.failed_ms;
+	const char *text = arena_str(f->a, buf_view(&out));
+	buf_fini(&out);
+	return text;
+}
+
+/* The last one is kept, its owner told once a version, and a flood of mail is no flood of writes. */
+static void failures(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = account(f, "joe");
+	struct sieve_error why = { .what = "x" };
+	bool due = false;
+	int64_t at;
+	assert_int_equal(put(f, id, "a", T("keep;"), NULL), 0);
+	assert_int_equal(put(f, id, "b", T("keep;"), NULL), 0);
+	assert_string_equal(failure_of(f, id, "a", NULL, &at), "");
+	assert_true(fails(f, id, "a", 5, "x", 1000));
+	assert_string_equal(failure_of(f, id, "a", NULL, &at), "line 3, column 7: there is no script \"x\" to include");
+	assert_int_equal(at, 1000);
+	assert_string_equal(failure_of(f, id, "a", "de", &at),
+			    "Zeile 3, Spalte 7: das Skript \"x\", das eingeschlossen werden soll, gibt es nicht");
+	assert_string_equal(failure_of(f, id, "b", NULL, &at), "");
+	assert_false(fails(f, id, "a", 5, "y", 1000 + SCRIPT_FAILED_MS - 1));
+	assert_string_equal(failure_of(f, id, "a", NULL, &at), "line 3, column 7: there is no script \"x\" to include");
+	assert_false(fails(f, id, "a", 5, "y", 1000 + SCRIPT_FAILED_MS));
+	assert_string_equal(failure_of(f, id, "a", NULL, &at), "line 3, column 7: there is no script \"y\" to include");
+	/* of a version that is not there any more */
+	assert_int_equal(script_failure_due(f->e, id, T("a"), 4, 10000000, &due), ERR_NOT_FOUND);
+	assert_int_equal(script_failure_due(f->e, id, T("c"), 5, 10000000, &due), ERR_NOT_FOUND);
+	assert_int_equal(engine_begin(f->e), 0);
+	assert_int_equal(script_failed(f->e, id, T("a"), 4, &why, T(""), 10000000, &due), ERR_NOT_FOUND);
+	engine_rollback(f->e);
+	/* Another script may be what it includes. */
+	assert_int_equal(put(f, id, "b", T("stop;"), NULL), 0);
+	assert_string_equal(failure_of(f, id, "a", NULL, &at), "");
+	assert_true(fails(f, id, "a", 5, "z", 1001 + SCRIPT_FAILED_MS));
+	/* What a format would make of it is text. */
+	assert_int_equal(put(f, id, "a", T("stop;"), NULL), 0);
+	why = (struct sieve_error){ .what = "%n%s%x", .arg = "%s" };
+	assert_int_equal(engine_begin(f->e), 0);
+	assert_int_equal(script_failed(f->e, id, T("a"), 5, &why, T("%s"), 7, &due), 0);
+	assert_int_equal(engine_commit(f->e), 0);
+	assert_string_equal(failure_of(f, id, "a", NULL, &at), "in the included script \"%s\": %n%s%x");
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fixture_up, fixture_down)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(one_active), TEST(refused), TEST(limits), TEST(included), TEST(apart) };
+	const struct CMUnitTest tests[] = { TEST(one_active), TEST(refused), TEST(limits), TEST(included), TEST(apart),
+					    TEST(failures) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,7 @@ admin_fn op_session_show, op_session_remove;
 admin_fn op_token_add, op_token_list, op_token_remove;
 admin_fn op_sieve_list, op_sieve_get, op_sieve_put, op_sieve_check, op_sieve_activate, op_sieve_deactivate,
 	op_sieve_rename, op_sieve_remove;
+admin_fn op_globalscript_list, op_globalscript_get, op_globalscript_put, op_globalscript_remove;
 admin_fn op_forward_show, op_forward_set, op_forward_remove, op_autoreply_show, op_autoreply_set, op_autoreply_remove;
 admin_fn op_notice_log, op_notice_show, op_notice_sender, op_notice_set_sender;
 admin_fn op_template_list, op_template_show, op_template_set, op_template_reset, op_template_preview, op_template_test;

@@ -5,10 +5,19 @@
 #include "base/err.h"
 #include "room/directory/noun/script.h"
 
-static json_t *script_json(const struct script *x)
+static json_t *script_json(const struct admin *ad, const struct script *x)
 {
-	return json_pack("{s:o, s:b, s:I, s:I}", "name", json_text(x->name), "active", (int)x->active, "size_bytes",
-			 (json_int_t)x->size, "changed_ms", (json_int_t)x->changed_ms);
+	json_t *j = json_pack("{s:o, s:b, s:I, s:I, s:n, s:n}", "name", json_text(x->name), "active", (int)x->active,
+			      "size_bytes", (json_int_t)x->size, "changed_ms", (json_int_t)x->changed_ms, "failed_ms",
+			      "failure");
+	if (!x->failed_ms)
+		return j;
+	struct buf text = BUF_INIT(PROBLEM_TEXT_MAX);
+	script_failure_text(&x->failure, x->failed_within, ad->why.language, &text);
+	json_object_set_new(j, "failed_ms", json_integer((json_int_t)x->failed_ms));
+	json_object_set_new(j, "failure", json_text(buf_view(&text)));
+	buf_fini(&text);
+	return j;
 }
 
 static int mailbox_of(struct admin *ad, struct account *ret)
@@ -31,7 +40,7 @@ void op_sieve_list(struct admin *ad)
 	}
 	json_t *items = json_array();
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(items, script_json(&rows[i]));
+		json_array_append_new(items, script_json(ad, &rows[i]));
 	admin_ok(ad, 200, json_pack("{s:o, s:n}", "items", items, "next"));
 }
 
@@ -55,7 +64,7 @@ void op_sieve_get(struct admin *ad)
 		admin_refuse(ad, r);
 		return;
 	}
-	json_t *j = script_json(&script);
+	json_t *j = script_json(ad, &script);
 	json_object_set_new(j, "text", json_text(script.text));
 	admin_ok(ad, 200, j);
 }
@@ -73,7 +82,7 @@ static void close_change(struct admin *ad, const struct account *x, int r, unsig
 	if (r < 0)
 		admin_refuse(ad, r);
 	else
-		admin_ok(ad, status, name.n ? script_json(&script) : NULL);
+		admin_ok(ad, status, name.n ? script_json(ad, &script) : NULL);
 }
 
 void op_sieve_put(struct admin *ad)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What runs over a mailbox's mail: its active script, and those that it includes, however deep. */
+/*
+ * What runs over a mailbox's mail: its active script, and those that it includes, however deep: the mailbox's own, and by
+ * :global those of its domain. All together have SIEVE_BYTES_MAX bytes; one that would be too much is not there.
+ */
 #include "base/err.h"
 #include "room/directory/db/engine_priv.h"
 #include "room/directory/noun/responder.h"
@@ -39,57 +42,72 @@ static int active_name(struct engine *e, struct arena *a, uint64_t account, stru
 	return r == 1 ? 0 : r == 0 ? ERR_NOT_FOUND : r;
 }
 
-static bool has(const struct rules *rules, struct slice name)
+struct collector {
+	struct engine *e;
+	struct arena *a;
+	uint64_t account, domain;
+	size_t bytes;
+	struct rules *rules;
+};
+
+static bool has(const struct rules *rules, struct slice name, bool global)
 {
 	for (size_t i = 0; i < rules->n; i++) {
-		if (slice_eq(rules->scripts[i].name, name))
+		if (rules->scripts[i].global == global && slice_eq(rules->scripts[i].name, name))
 			return true;
 	}
 	return false;
 }
 
 /* One more, where it is there and not among them; a name that leads nowhere is told in the run. */
-static int add(struct engine *e, struct arena *a, uint64_t account, struct slice name, struct rules *rules)
+static int add(struct collector *c, struct slice name, bool global)
 {
 	struct script script;
-	if (has(rules, name))
+	if (has(c->rules, name, global))
 		return 0;
-	int r = script_get(e, a, account, name, &script);
-	if (r == 0)
-		*ROWS_MORE(a, &rules->scripts, &rules->n) = script;
+	int r = global ? global_script_get(c->e, c->a, c->domain, name, &script)
+		       : script_get(c->e, c->a, c->account, name, &script);
+	if (r == 0 && c->bytes + script.size <= SIEVE_BYTES_MAX) {
+		c->bytes += script.size;
+		*ROWS_MORE(c->a, &c->rules->scripts, &c->rules->n) = script;
+	}
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
 
-static int add_included(struct engine *e, struct arena *a, uint64_t account, size_t i, struct rules *rules)
+static int add_included(struct collector *c, size_t i)
 {
+	struct rules *rules = c->rules;
 	struct sieve_script *compiled;
 	struct sieve_error why;
 	struct sieve_include include;
 	size_t at = 0;
-	int r = sieve_compile(a, rules->scripts[i].text, &compiled, &why);
+	int r = sieve_compile(c->a, rules->scripts[i].text, &compiled, &why);
 	if (r < 0)
 		return 0;	/* told in the run, too */
 	rules->mailboxes |= sieve_asks_mailboxes(compiled);
-	while (r == 0 && sieve_next_include(compiled, &at, &include)) {
-		if (!include.global)
-			r = add(e, a, account, include.name, rules);
-	}
+	while (r == 0 && sieve_next_include(compiled, &at, &include))
+		r = add(c, include.name, include.global);
 	return r;
 }
 
 int rules_of(struct engine *e, struct arena *a, uint64_t account, struct rules *ret)
 {
 	struct rules rules = { 0 };
+	struct collector c = { .e = e, .a = a, .account = account, .rules = &rules };
 	struct slice name;
-	int r = add_settings(e, a, account, &rules);
+	int64_t domain = 0;
+	int r = sql_get(e->db, &domain, "SELECT domain FROM account WHERE id = ?1", "i", (int64_t)account);
+	if (r == 0)
+		r = add_settings(e, a, account, &rules);
 	if (r < 0)
 		return r;
+	c.domain = (uint64_t)domain;
 	r = active_name(e, a, account, &name);
 	if (r == 0)
-		r = add(e, a, account, name, &rules);
+		r = add(&c, name, false);
 	rules.run = rules.n;
 	for (size_t i = 0; r == 0 && i < rules.n; i++)
-		r = add_included(e, a, account, i, &rules);
+		r = add_included(&c, i);
 	if (r < 0 && r != ERR_NOT_FOUND)
 		return r;
 	*ret = rules;

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * DIRECTORY_RULES: what runs over a mailbox's mail, for whom it is, and, where a script asks, which mailboxes there
- * are: the shard says that.
+ * are: the shard says that. DIRECTORY_RULES_FAILED: a script failed; its owner sees that in his list of scripts, and gets one
+ * notice for each version of a script (RFC 5228 2.10.6).
  */
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/event.h"
+#include "base/text.h"
 #include "ipc/store.pb-c.h"
 #include "room/directory/noun/addressing.h"
 #include "room/directory/directory_priv.h"
 #include "room/directory/db/engine_priv.h"
 #include "room/directory/db/name.h"
 #include "room/directory/noun/script.h"
+#include "room/directory/notice/notice.h"
 
 /* The mailbox's address, then the aliases that lead to it alone. */
 static int addresses_of(struct engine *e, struct arena *a, const struct account *x, struct slice **ret, size_t *ret_n)
@@ -102,6 +107,8 @@ static void fill_scripts(Postern__RulesReply *reply, const struct rules *rules, 
 		postern__rules_script__init(reply->scripts[i]);
 		reply->scripts[i]->name = arena_str(a, rules->scripts[i].name);
 		reply->scripts[i]->text = data_of(rules->scripts[i].text);
+		reply->scripts[i]->global = rules->scripts[i].global;
+		reply->scripts[i]->version = rules->scripts[i].changed_ms;
 	}
 }
 
@@ -145,4 +152,60 @@ void serve_rules(struct ipc_call *call, void *ctx)
 		ask_mailboxes(q);
 	else
 		ipc_reply(call, &q->reply.base, -1);
+}
+
+/* --- failures --------------------------------------------------------------------------------------- */
+
+static int tell_owner(struct engine *e, struct arena *a, const struct account *x, struct slice script,
+		      const struct sieve_error *why, struct slice within, int64_t now_ms)
+{
+	struct slice language = SLICE("");
+	struct buf text = BUF_INIT(4096);
+	int r = notice_language_of(e, a, x->id, &language);
+	if (r < 0)
+		return r;
+	script_failure_text(why, within, text_language(language), &text);
+	r = notice_add(e, a, &(struct notice){
+		.kind = NOTICE_SCRIPT_FAILED, .account = x->id, .to = x->address, .to_name = x->person, .now_ms = now_ms,
+		.vars = { { .name = "script", .text = script }, { .name = "error", .text = buf_view(&text) },
+			  { .name = "when", .number = now_ms } } });
+	buf_fini(&text);
+	return r;
+}
+
+static int note_failure(struct engine *e, struct arena *a, const Postern__RulesFailed *req, int64_t now_ms)
+{
+	struct sieve_error why = { .line = req->line, .column = req->column, .what = req->what };
+	struct slice script = slice_str(req->script), within = bytes_of(&req->within);
+	struct account x;
+	bool due = false, first = false;
+	snprintf(why.arg, sizeof(why.arg), SLICE_FMT, SLICE_ARG(bytes_of(&req->arg)));
+	int r = script_failure_due(e, req->account_id, script, req->version, now_ms, &due);
+	if (r == 0 && due)
+		r = account_by_id(e, a, req->account_id, &x);
+	if (r < 0 || !due)
+		return r;
+	r = engine_begin(e);
+	if (r < 0)
+		return r;
+	r = script_failed(e, x.id, script, req->version, &why, within, now_ms, &first);
+	if (r == 0 && first)
+		r = tell_owner(e, a, &x, script, &why, within, now_ms);
+	if (r == 0)
+		return engine_commit(e);
+	engine_rollback(e);
+	return r;
+}
+
+void serve_rules_failed(struct ipc_call *call, void *ctx)
+{
+	struct room *room = ctx;
+	struct directory *d = room->state;
+	const Postern__RulesFailed *req = (const Postern__RulesFailed *)call->req;
+	Postern__Nothing reply = POSTERN__NOTHING__INIT;
+	int r = note_failure(d->e, call->arena, req, clock_wall_ms());
+	if (r < 0 && r != ERR_NOT_FOUND)	/* changed or gone since: nobody needs to know */
+		ev(EV_WARN, "rules.failure.unnoted", KI("account", (int64_t)req->account_id), KS("reason", err_name(r)));
+	directory_check_disk(d);
+	ipc_reply(call, &reply.base, -1);
 }
