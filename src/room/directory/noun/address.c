@@ -15,18 +15,24 @@
 
 static const char one[] = COLUMNS "WHERE address.domain = ?1 AND address.local = ?2";
 
-/* Of address, or of candidate. Who may ask for a domain sees all of it. */
-#define WANTED(table) \
-	"(domain.name, " table ".local) > (?1, ?2) AND (?5 = 0 OR domain.id = ?5) AND (?6 = 0 OR domain.customer = ?6)" \
-	" AND (?5 <> 0 OR " SEEN("?4", "domain.id", "domain.customer") ")" \
-	" AND " HOLDS("?7", "CAST(" table ".local AS TEXT) || '@' || domain.name") \
-	" ORDER BY domain.name, " table ".local LIMIT ?3"
-static const char all_types[] =
-	COLUMNS "WHERE address.type <> 0 AND (?8 < 0 OR address.type = ?8) AND " WANTED("address");
-static const char of_candidates[] =
-	"SELECT 0, candidate.domain, candidate.local, 5, 0, 0, candidate.first, domain.name FROM candidate"
-	" JOIN domain ON domain.id = candidate.domain WHERE candidate.messages > 0 AND ?8 = 5 AND NOT EXISTS (SELECT 1"
-	" FROM address WHERE address.domain = candidate.domain AND address.local = candidate.local) AND " WANTED("candidate");
+/* Of address, or of candidate; of one domain, whose index gives the order, or of every one that the viewer sees: who may
+ * ask for a domain sees all of it. */
+#define CALLED(table) HOLDS("?7", "CAST(" table ".local AS TEXT) || '@' || domain.name")
+#define IN_DOMAIN(table) \
+	table ".domain = ?5 AND " table ".local > ?2 AND (?6 = 0 OR domain.customer = ?6) AND " CALLED(table) \
+	" ORDER BY " table ".local LIMIT ?3"
+#define ANYWHERE(table) \
+	"(domain.name, " table ".local) > (?1, ?2) AND (?6 = 0 OR domain.customer = ?6) AND " \
+	SEEN("?4", "domain.id", "domain.customer") " AND " CALLED(table) " ORDER BY domain.name, " table ".local LIMIT ?3"
+#define OF_ADDRESS COLUMNS "WHERE address.type <> 0 AND (?8 < 0 OR address.type = ?8) AND "
+#define OF_CANDIDATE \
+	"SELECT 0, candidate.domain, candidate.local, 5, 0, 0, candidate.first, domain.name FROM candidate" \
+	" JOIN domain ON domain.id = candidate.domain WHERE candidate.messages > 0 AND ?8 = 5 AND NOT EXISTS (SELECT 1" \
+	" FROM address WHERE address.domain = candidate.domain AND address.local = candidate.local) AND "
+static const char *const lists[2][2] = {	/* [candidates][of one domain] */
+	{ OF_ADDRESS ANYWHERE("address"), OF_ADDRESS IN_DOMAIN("address") },
+	{ OF_CANDIDATE ANYWHERE("candidate"), OF_CANDIDATE IN_DOMAIN("candidate") },
+};
 static const char targets_of[] = "SELECT name FROM target WHERE address = ?1 ORDER BY place";
 
 static const char *const type_names[] = {
@@ -120,7 +126,7 @@ static struct sql_stmt *list_stmt(struct engine *e, struct arena *a, const struc
 	struct name after = { 0 };
 	if (page->after.n && name_parse(a, page->after, &after) < 0)
 		after = (struct name){ 0 };
-	struct sql_stmt *s = sql_prepare(e->db, f->type == ADDRESS_CANDIDATE ? of_candidates : all_types);
+	struct sql_stmt *s = sql_prepare(e->db, lists[f->type == ADDRESS_CANDIDATE][f->domain != 0]);
 	sql_bind_text(s, 1, after.domain);
 	sql_bind_blob(s, 2, after.local);
 	sql_bind_int(s, 3, page_limit(page));
