@@ -199,12 +199,12 @@ static int prompt(const char *text, struct buf *out)
 	return err;
 }
 
-/* A new password is asked for twice, a master user's once. */
-static int ask_secret(bool is_new, struct buf *secret)
+/* A new password is asked for twice, one that is there once. */
+static int ask_secret(const struct api_param *param, bool is_new, struct buf *secret)
 {
 	struct buf again = BUF_INIT(SECRET_MAX);
 	int code = CLI_DONE;
-	if (prompt("Password", secret) < 0)
+	if (prompt(strcmp(param->name, "password") ? param->name : "Password", secret) < 0)
 		code = cli_refuse("the password could not be read");
 	if (!code && is_new &&
 	    (prompt("Once more", &again) < 0 || !slice_eq(buf_view(secret), buf_view(&again))))
@@ -215,14 +215,14 @@ static int ask_secret(bool is_new, struct buf *secret)
 	return code;
 }
 
-/* Several secrets: a line of stdin each, in the order of the table, or a prompt each. */
+/* Several secrets: a line of stdin each, in the order of the table, or a prompt each; an optional one where it is named. */
 static int take_secrets(struct parse *p)
 {
 	struct buf secret = BUF_INIT(SECRET_MAX);
 	int code = CLI_DONE;
 	for (size_t i = 0; i < p->op->n_params && !code; i++) {
 		const struct api_param *param = &p->op->params[i];
-		if (param->type != API_SECRET || !param->required)
+		if (param->type != API_SECRET || !(param->required || param == p->secret))
 			continue;
 		buf_clear(&secret);
 		int err = p->secret ? read_line(STDIN_FILENO, &secret) : prompt(param->name, &secret);
@@ -265,7 +265,7 @@ static int take_secret(struct parse *p)
 					: "expected a password on stdin, but there is none");
 	} else if (isatty(STDIN_FILENO) &&
 		   (!master || api_get(p->args->fields.v, p->args->fields.n, "master_user").p)) {
-		code = ask_secret(!master, &secret);
+		code = ask_secret(param, !master && strncmp(p->op->name, "totp.", 5), &secret);
 	} else if (param->required) {
 		code = cli_usage("no terminal to ask for the password: use --password-stdin");
 	}

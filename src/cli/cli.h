@@ -66,7 +66,7 @@ struct cli_noun {
 extern const struct cli_noun *const cli_nouns[];
 extern const size_t cli_n_nouns;
 extern const struct cli_noun noun_customer, noun_domain, noun_mailbox, noun_address, noun_import,
-	noun_policy, noun_password, noun_apppassword, noun_login, noun_lockout,
+	noun_policy, noun_password, noun_apppassword, noun_totp, noun_login, noun_lockout,
 	noun_move, noun_queue, noun_store;
 extern const struct cli_noun noun_sieve, noun_globalscript;
 extern const struct cli_noun noun_forward, noun_autoreply;

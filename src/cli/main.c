@@ -47,6 +47,7 @@ const struct cli_noun *const cli_nouns[] = {
 	&noun_globalscript,
 	&noun_password,
 	&noun_apppassword,
+	&noun_totp,
 	&noun_login,
 	&noun_lockout,
 	&noun_admin,

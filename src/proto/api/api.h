@@ -45,6 +45,11 @@ enum api_by { API_BY_ALL, API_BY_ADMIN, API_BY_CUSTOMER, API_BY_PROVIDER };
 
 enum api_owner { API_DIRECTORY, API_QUEUE, API_SUPERVISOR, API_AUTH };
 
+/* Types of problems (RFC 9457 3.1.1): the password was right, and a code of the second factor is missing or wrong; anything
+ * else. */
+#define API_SECOND_FACTOR "urn:postern:second-factor"
+#define API_PROBLEM "about:blank"
+
 struct api_param {
 	const char *name;	/* "dry_run"; the option is --dry-run */
 	enum api_type type;

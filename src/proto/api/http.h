@@ -69,6 +69,8 @@ bool api_in_path(const struct api_op *op, struct slice field);
 
 /* In the language of text_current(). {"type": "about:blank", "title", "status", "detail", "field"}; detail and field may be NULL or
  * "". */
+/* The password was right, and a code of the second factor is missing or wrong. */
+void api_problem_second(unsigned status, const char *detail, const char *field, struct buf *out);
 void api_problem(unsigned status, const char *title, const char *detail, const char *field,
 		 struct buf *out);
 

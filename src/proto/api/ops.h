@@ -78,6 +78,7 @@ extern const struct api_group api_domain_group;
 extern const struct api_group api_policy_group;
 extern const struct api_group api_password_group;
 extern const struct api_group api_app_password_group;
+extern const struct api_group api_totp_group;
 extern const struct api_group api_mailbox_group;
 extern const struct api_group api_login_group;
 extern const struct api_group api_lockout_group;

@@ -13,6 +13,7 @@ static const struct api_param password_change[] = {
 	P_USER,
 	P_PASSWORD(.required = true, .help = "the password that is there: one's own, the default one or the first one"),
 	{ "new_password", API_SECRET, .required = true, .min = 1, .max = 1024, .help = "the new password" },
+	{ "totp", API_SECRET, .min = 1, .max = 64, .help = "a code or a recovery code, where the login has a second factor" },
 };
 static const struct api_result link_is[] = {
 	{ "user", API_STR, "whose password it sets" },

@@ -13,6 +13,7 @@ static const struct api_param policy_set[] = {
 	{ "old_login_days", API_U64, .min = 0, .max = 365, .help = "how many days an old user name still works once its account was changed (5)" },
 	{ "invitation_hours", API_U64, .min = 1, .max = 8760, .help = "how many hours an invitation is good (168)" },
 	{ "reset_minutes", API_U64, .min = 5, .max = 10080, .help = "how many minutes the link of \"forgot password\" is good (60)" },
+	{ "app_passwords_with_totp", API_CHOICE, .choices = api_switch, .help = "on: whoever has a second factor needs app passwords for mail programs (on)" },
 };
 static const struct api_result policy_is[] = {
 	{ "customer", API_NAME, "whose it is" },
@@ -21,6 +22,7 @@ static const struct api_result policy_is[] = {
 	{ "old_login_days", API_U64, "days that an old user name still works once its account was changed" },
 	{ "invitation_hours", API_U64, "hours that an invitation is good" },
 	{ "reset_minutes", API_U64, "minutes that the link of \"forgot password\" is good" },
+	{ "app_passwords_with_totp", API_BOOL, "whoever has a second factor needs app passwords for mail programs" },
 };
 
 static const struct api_op ops[] = {

@@ -34,6 +34,7 @@ static const struct api_op ops[] = {
 static const struct api_param session_add[] = {
 	P_LOGIN(.required = true),
 	P_PASSWORD(.required = true, .help = "the login's password"),
+	{ "totp", API_SECRET, .min = 1, .max = 64, .help = "a code or a recovery code, where the login has a second factor: asked for by a problem of type " API_SECOND_FACTOR },
 };
 static const struct api_result session_new[] = {
 	{ "token", API_STR, "for Authorization: Bearer; it is told this once" },

@@ -15,6 +15,7 @@ static const struct {
 	{ 200, N_("OK") },
 	{ 201, N_("Created") },
 	{ 400, N_("Bad request") },
+	{ 401, N_("Not logged in") },
 	{ 403, N_("Not allowed") },
 	{ 404, N_("Not found") },
 	{ 405, N_("Method not allowed") },
@@ -74,7 +75,7 @@ unsigned api_status_of(int err)
 static json_t *problem(unsigned status, const char *title, const char *detail, const char *field)
 {
 	json_t *o = json_object();
-	json_object_set_new(o, "type", json_string("about:blank"));
+	json_object_set_new(o, "type", json_string(API_PROBLEM));
 	json_object_set_new(o, "title", json_string(text_in(text_current(), title ? title : api_status_title(status))));
 	json_object_set_new(o, "status", json_integer(status));
 	if (detail && *detail)
@@ -96,6 +97,13 @@ static void put(json_t *o, struct buf *out)
 void api_problem(unsigned status, const char *title, const char *detail, const char *field, struct buf *out)
 {
 	put(problem(status, title, detail, field), out);
+}
+
+void api_problem_second(unsigned status, const char *detail, const char *field, struct buf *out)
+{
+	json_t *o = problem(status, NULL, detail, field);
+	json_object_set_new(o, "type", json_string(API_SECOND_FACTOR));
+	put(o, out);
 }
 
 void api_problem_error(unsigned status, const struct api_error *e, struct buf *out)

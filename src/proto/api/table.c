@@ -21,6 +21,7 @@ static const struct api_group *const groups[] = {
 	&api_policy_group,
 	&api_password_group,
 	&api_app_password_group,
+	&api_totp_group,
 	&api_mailbox_group,
 	&api_login_group,
 	&api_lockout_group,

@@ -33,6 +33,7 @@ enum {
 	TRIES_MAX = 3, /* the credential may change between check and grant */
 	MALFORMED_DELAY_MS = 1000,
 	TAG_BYTES = 4,
+	CODE_MAX = 64,
 };
 
 struct auth {
@@ -40,7 +41,7 @@ struct auth {
 	struct cache *cache;
 	struct hash_cost cost;
 	struct buf dummy; /* a hash that no password fits, at today's cost */
-	int64_t right, wrong, limited, cached, rehashed;
+	int64_t right, wrong, second, limited, cached, rehashed;
 };
 
 struct login {
@@ -79,6 +80,7 @@ static void on_timer_closed(uv_handle_t *h)
 static void finish(struct login *l)
 {
 	wipe(&l->req->password);
+	wipe(&l->req->code);
 	uv_close((uv_handle_t *)&l->timer, on_timer_closed);
 }
 
@@ -169,6 +171,30 @@ static void on_grant(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 	succeed(l, fd);
 }
 
+/* The password was right, so it is said what is missing. Nothing is told to directory: it has counted the code, and the
+ * password alone forgives nothing. */
+static void on_code_delay(uv_timer_t *t)
+{
+	struct login *l = t->data;
+	struct ipc_call *call = l->call;
+	Postern__LoginReply reply = POSTERN__LOGIN_REPLY__INIT;
+	reply.code_wanted = l->reply.code_wanted;
+	reply.code_wrong = l->reply.code_wrong;
+	finish(l);
+	ipc_reply(call, &reply.base, -1);
+}
+
+static void want_code(struct login *l, const Postern__SessionReply *reply)
+{
+	l->auth->second += reply->code_wrong;
+	l->reply.code_wanted = reply->code_wanted;
+	l->reply.code_wrong = reply->code_wrong;
+	ev(EV_INFO, reply->code_wrong ? "auth.code.denied" : "auth.code.wanted", KSL("login", l->name),
+	   KSL("remote", l->remote));
+	if (!reply->delay_ms || uv_timer_start(&l->timer, on_code_delay, reply->delay_ms, 0) < 0)
+		on_code_delay(&l->timer);
+}
+
 static void on_session(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
 {
 	struct login *l = ctx;
@@ -180,6 +206,8 @@ static void on_session(void *ctx, int err, const ProtobufCMessage *msg, int fd, 
 	} else if (err < 0) {
 		fail(l, err == ERR_CONFLICT ? ERR_DENIED : ERR_UNAVAILABLE,
 		     err == ERR_CONFLICT ? denied_text : "No session can be begun just now");
+	} else if (reply->code_wanted || reply->code_wrong) {
+		want_code(l, reply);
 	} else {
 		l->reply.token = reply->token;
 		l->reply.expires_ms = reply->expires_ms;
@@ -194,6 +222,7 @@ static void ask_session(struct login *l)
 	req.holder = l->holder;
 	req.credential_version = l->version;
 	req.remote = l->req->remote;
+	req.code = l->req->code;
 	room_call(l->auth->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_SESSION,
 		  &req.base, NULL, 0, DIRECTORY_MS, on_session, l);
 }
@@ -347,7 +376,7 @@ static bool well_formed(const struct login *l)
 {
 	struct slice authzid = bytes_of(&l->req->authzid);
 	return l->name.n && l->name.n <= LOGIN_MAX && l->password.n &&
-	       l->password.n <= PASSWORD_MAX && (!authzid.n || slice_eq_ci(authzid, l->name));
+	       l->password.n <= PASSWORD_MAX && l->req->code.len <= CODE_MAX && (!authzid.n || slice_eq_ci(authzid, l->name));
 }
 
 /* Enough to see that the same password comes again, too little to tell it. */
@@ -481,6 +510,7 @@ static void on_stats(struct room *room, struct stats *stats)
 	const struct auth *auth = room->state;
 	stats_add(stats, "logins_right", auth->right);
 	stats_add(stats, "logins_wrong", auth->wrong);
+	stats_add(stats, "codes_wrong", auth->second);
 	stats_add(stats, "logins_limited", auth->limited);
 	stats_add(stats, "logins_cached", auth->cached);
 	stats_add(stats, "rehashed", auth->rehashed);

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "ipc/auth.pb-c.h"
 #include "ipc/control.pb-c.h"
 #include "lib/ipc/memfd.h"
@@ -181,6 +182,15 @@ static void give_session(struct request *r, const Postern__LoginReply *reply)
 	request_done(r, 201);
 }
 
+static void want_code(struct request *r, const Postern__LoginReply *reply)
+{
+	text_use(r->language);
+	api_problem_second(401, reply->code_wrong ? N_("this code is not good (any more)") :
+						    N_("this login has a second factor: send a code beside the password"),
+			   "totp", &r->out);
+	request_done(r, 401);
+}
+
 static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct request *r = ctx;
@@ -188,12 +198,15 @@ static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 		close(fd);
 	if (!request_call_end(r))
 		return;
+	const Postern__LoginReply *answer = (const Postern__LoginReply *)reply;
 	if (err == ERR_DENIED)
 		request_fail(r, 401, text && *text ? text : "Wrong name or password", NULL);
 	else if (err < 0)
 		request_fail_err(r, err, text);
+	else if (answer->code_wanted || answer->code_wrong)
+		want_code(r, answer);
 	else
-		give_session(r, (const Postern__LoginReply *)reply);
+		give_session(r, answer);
 }
 
 /* A login like that of any protocol: auth verifies and counts, directory makes the session. */
@@ -202,12 +215,14 @@ static void login(struct request *r)
 	Postern__LoginRequest m = POSTERN__LOGIN_REQUEST__INIT;
 	struct slice name = api_get(r->fields.v, r->fields.n, "login");
 	struct slice password = api_get(r->fields.v, r->fields.n, "password");
+	struct slice code = api_get(r->fields.v, r->fields.n, "totp");
 	if (!r->httpd->web) {
 		request_fail(r, 501, "the admin socket needs no session", NULL);
 		return;
 	}
 	m.login = (ProtobufCBinaryData){ name.n, (uint8_t *)(uintptr_t)name.p };
 	m.password = (ProtobufCBinaryData){ password.n, (uint8_t *)(uintptr_t)password.p };
+	m.code = (ProtobufCBinaryData){ code.n, (uint8_t *)(uintptr_t)code.p };
 	m.remote = (ProtobufCBinaryData){ r->remote.n, (uint8_t *)(uintptr_t)r->remote.p };
 	m.protocol = (char *)(uintptr_t)"web";
 	request_call_begin(r);

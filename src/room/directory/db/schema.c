@@ -430,6 +430,30 @@ static const char multidrops[] = "ALTER TABLE addressing ADD COLUMN multidrop IN
 
 /* Of people without a mailbox; a mailbox has its own. */
 static const char staff_languages[] = "ALTER TABLE staff ADD COLUMN language TEXT NOT NULL DEFAULT '';";
+/*
+ * The second factor (totp.h): since 0 waits to be confirmed; holder as in office. It goes with its holder; a new password
+ * forgives wrong codes.
+ */
+static const char second_factors[] =
+	"CREATE TABLE totp ("
+	" holder INTEGER PRIMARY KEY,"
+	" secret BLOB NOT NULL,"
+	" made INTEGER NOT NULL,"
+	" since INTEGER NOT NULL,"
+	" step INTEGER NOT NULL,"
+	" wrong INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE totp_recovery ("
+	" holder INTEGER NOT NULL REFERENCES totp(holder) ON DELETE CASCADE,"
+	" hash BLOB NOT NULL,"
+	" PRIMARY KEY (holder, hash)) STRICT, WITHOUT ROWID;"
+	"CREATE TRIGGER totp_leaves AFTER UPDATE OF state ON account WHEN new.state = 2 BEGIN"
+	" DELETE FROM totp WHERE holder = -new.id; END;"
+	"CREATE TRIGGER totp_staff_gone AFTER DELETE ON staff BEGIN DELETE FROM totp WHERE holder = old.id; END;"
+	"CREATE TRIGGER totp_forgiven AFTER UPDATE OF version ON credential"
+	" WHEN new.kind = 0 AND new.version <> old.version BEGIN UPDATE totp SET wrong = 0 WHERE holder = -new.account; END;"
+	"CREATE TRIGGER totp_staff_forgiven AFTER UPDATE OF version ON staff WHEN new.version <> old.version BEGIN"
+	" UPDATE totp SET wrong = 0 WHERE holder = new.id; END;"
+	"ALTER TABLE policy ADD COLUMN app_passwords INTEGER NOT NULL DEFAULT 1;";
 
 /* Requests for a forgotten password's link that were answered and not looked at yet (op/forgot.c). */
 static const char forgots[] = "CREATE TABLE forgot (id INTEGER PRIMARY KEY, user BLOB NOT NULL, at INTEGER NOT NULL) STRICT;";
@@ -471,6 +495,7 @@ const char *const directory_migrations[] = {
 	forgots,
 	script_failures,
 	global_scripts,
+	second_factors,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

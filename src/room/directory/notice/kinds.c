@@ -7,6 +7,7 @@
 #define LINK { "link", NOTICE_SECRET, "where to go", "https://mail.example.org/password/0123456789" }
 #define EXPIRES { "expires", NOTICE_TIME, "until when that works", "1767225600000" }
 #define WHEN { "when", NOTICE_TIME, "when it was changed", "1767225600000" }
+#define WHOSE { "login", NOTICE_WORDS, "whose it is", "joe@example.org" }
 #define REMOTE { "remote", NOTICE_WORDS, "from which network address", "192.0.2.1" }
 #define USE                                                                                        \
 	{ "used", NOTICE_BYTES, "storage in use", "1825361101" },                                  \
@@ -53,6 +54,11 @@ const struct notice_kind_def notice_kinds[NOTICE_KINDS] = {
 				       "line 3, column 1: there are too many redirects: \"joe@example.org\" is one more" },
 				     { "when", NOTICE_TIME, "when it failed", "1767225600000" } } },
 	[NOTICE_WARNING] = { "warning", "what will move, to be looked through before", { MOVE } },
+	[NOTICE_TOTP_ON] = { "totp_on", "the second factor was turned on", { WHOSE, WHEN, REMOTE } },
+	[NOTICE_TOTP_OFF] = { "totp_off", "the second factor was turned off", { WHOSE, WHEN, REMOTE } },
+	[NOTICE_TOTP_RECOVERY] = { "totp_recovery", "a recovery code was used",
+				   { WHOSE, WHEN, REMOTE, { "left", NOTICE_COUNT, "recovery codes that are left", "9" } } },
+	[NOTICE_TOTP_GUESSED] = { "totp_guessed", "somebody with the password has guessed codes", { WHOSE, WHEN, REMOTE } },
 };
 
 int notice_kind_by_name(struct slice name)

@@ -21,9 +21,10 @@ int policy_get(struct engine *e, uint64_t customer, struct policy *ret)
 		.old_login_days = POLICY_OLD_LOGIN_DAYS,
 		.invitation_hours = POLICY_INVITATION_HOURS,
 		.reset_minutes = POLICY_RESET_MINUTES,
+		.app_passwords = true,
 	};
-	struct sql_stmt *s = sql_prepare(e->db, "SELECT length, classes, old_login_days, invitation_hours, reset_minutes"
-						" FROM policy WHERE customer = ?1");
+	struct sql_stmt *s = sql_prepare(e->db, "SELECT length, classes, old_login_days, invitation_hours, reset_minutes,"
+						" app_passwords FROM policy WHERE customer = ?1");
 	sql_bind_int(s, 1, (int64_t)customer);
 	int r = sql_step(s);
 	if (r == 1)
@@ -33,6 +34,7 @@ int policy_get(struct engine *e, uint64_t customer, struct policy *ret)
 			.old_login_days = (unsigned)sql_int(s, 2),
 			.invitation_hours = (unsigned)sql_int(s, 3),
 			.reset_minutes = (unsigned)sql_int(s, 4),
+			.app_passwords = sql_int(s, 5),
 		};
 	sql_done(s);
 	if (r < 0)
@@ -45,9 +47,10 @@ int policy_put(struct engine *e, uint64_t customer, const struct policy *p)
 {
 	int r = sql_run(e->db,
 			"INSERT OR REPLACE INTO policy (customer, length, classes, old_login_days, invitation_hours,"
-			" reset_minutes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-			"iiiiii", (int64_t)customer, (int64_t)p->length, (int64_t)p->classes,
-			(int64_t)p->old_login_days, (int64_t)p->invitation_hours, (int64_t)p->reset_minutes);
+			" reset_minutes, app_passwords) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+			"iiiiiii", (int64_t)customer, (int64_t)p->length, (int64_t)p->classes,
+			(int64_t)p->old_login_days, (int64_t)p->invitation_hours, (int64_t)p->reset_minutes,
+			(int64_t)p->app_passwords);
 	return r < 0 ? r : 0;
 }
 

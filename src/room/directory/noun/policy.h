@@ -27,6 +27,7 @@ struct policy {
 	unsigned old_login_days;	/* grace of old user names */
 	unsigned invitation_hours;	/* how long an invitation is good */
 	unsigned reset_minutes;		/* how long a "forgot password" link is good */
+	bool app_passwords;		/* who has a second factor needs app passwords for mail programs */
 };
 
 NODISCARD int policy_get(struct engine *e, uint64_t customer, struct policy *ret);

@@ -25,6 +25,7 @@ struct admin {
 	struct slice if_match;	/* revisions that the change is for; empty: any */
 	bool stale;		/* the object has another revision */
 	bool unknown;		/* with a token that is nobody's */
+	bool second;		/* refused for want of a second factor */
 	struct object owner;	/* whose object it is, as far as its fields say */
 	struct api_field *fields;
 	size_t n_fields;
@@ -40,6 +41,7 @@ admin_fn op_customer_set, op_customer_add, op_customer_list, op_customer_show, o
 admin_fn op_domain_add, op_domain_list, op_domain_show, op_domain_set, op_domain_switch, op_domain_remove;
 admin_fn op_mailbox_invite, op_mailbox_first_password;
 admin_fn op_app_password_add, op_app_password_list, op_app_password_remove;
+admin_fn op_totp_show, op_totp_start, op_totp_confirm, op_totp_codes, op_totp_remove;
 admin_fn op_password_forgot, op_password_look, op_password_reset, op_password_change;
 admin_fn op_policy_show, op_policy_set;
 admin_fn op_mailbox_add, op_mailbox_list, op_mailbox_show, op_mailbox_set, op_mailbox_password, op_mailbox_remove;

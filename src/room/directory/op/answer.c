@@ -116,10 +116,10 @@ static const char *title_of(unsigned status)
 	}
 }
 
-static json_t *problem_json(const char *language, unsigned status, const char *field, struct slice detail)
+static json_t *problem_json(const char *language, const char *type, unsigned status, const char *field, struct slice detail)
 {
 	json_t *j = json_object();
-	json_object_set_new(j, "type", json_string("about:blank"));
+	json_object_set_new(j, "type", json_string(type));
 	json_object_set_new(j, "title", json_string(text_in(language, title_of(status))));
 	json_object_set_new(j, "status", json_integer(status));
 	json_object_set_new(j, "detail", json_text(detail));
@@ -137,7 +137,8 @@ void admin_refuse(struct admin *ad, int err)
 	if (status >= 500)
 		ev(EV_WARN, "directory.admin.failed", KS("operation", ad->op->name),
 		   KS("reason", err_name(e)));
-	respond(ad, status, problem_json(ad->why.language, status, ad->why.err ? ad->why.field : NULL, detail));
+	respond(ad, status, problem_json(ad->why.language, ad->second ? API_SECOND_FACTOR : API_PROBLEM, status,
+						 ad->why.err ? ad->why.field : NULL, detail));
 }
 
 void admin_refuse_lines(struct admin *ad, const char *field, const struct import_errors *errors)
@@ -159,7 +160,7 @@ void admin_refuse_lines(struct admin *ad, const char *field, const struct import
 		json_array_append_new(list, json_pack("{s:I, s:o}", "line", (json_int_t)x->line,
 						      "text", json_text(x->text)));
 	}
-	json_t *j = problem_json(ad->why.language, 422, field, buf_view(&detail));
+	json_t *j = problem_json(ad->why.language, API_PROBLEM, 422, field, buf_view(&detail));
 	json_object_set_new(j, "errors", list);
 	json_object_set_new(j, "errors_total", json_number(errors->total));
 	buf_fini(&detail);

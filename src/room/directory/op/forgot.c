@@ -16,7 +16,8 @@
 #include "room/directory/login/link.h"
 #include "room/directory/noun/policy.h"
 #include "room/directory/notice/notice.h"
-#include "room/directory/op/person.h"
+#include "room/directory/login/person.h"
+#include "room/directory/op/recovery.h"
 
 enum { MINUTE_MS = 60 * 1000, WHO_MAX = 320 };
 
@@ -104,7 +105,7 @@ static int send_link(struct directory *d, struct arena *a, const struct person *
 	const char *path = arena_printf(a, "/password/" SLICE_FMT, SLICE_ARG(token));
 	return notice_add(d->e, a, &(struct notice){
 		.kind = NOTICE_RESET, .customer = p->customer, .domain = p->domain.id, .account = p->account.id,
-		.to = p->reach, .language = p->is_staff ? p->staff.language : (struct slice){ 0 }, .now_ms = now_ms,
+		.to = person_reach(p), .language = p->is_staff ? p->staff.language : (struct slice){ 0 }, .now_ms = now_ms,
 		.vars = { { .name = "link", .text = slice_str(web_link(d, a, path)) },
 			  { .name = "expires", .number = l.expires_ms } } });
 }
@@ -117,7 +118,7 @@ static int settle(struct directory *d, struct arena *a, const struct asked *x, b
 	int r = engine_begin(d->e);
 	if (r < 0)
 		return r;
-	if (send && person_by_name(d->e, a, x->user, now_ms, &p) == 0 && p.reach.n && !sent_lately(d->e, &p, now_ms))
+	if (send && person_by_name(d->e, a, x->user, now_ms, &p) == 0 && person_reach(&p).n && !sent_lately(d->e, &p, now_ms))
 		r = send_link(d, a, &p, now_ms);
 	if (r == 0)
 		r = sql_run(d->e->db, "DELETE FROM forgot WHERE id = ?1", "i", x->id);

@@ -5,19 +5,20 @@
  * Threats: guessing (every check goes through guard.h, and a refusal is held back as at any login), spending a link twice at
  * once (link_spend is part of the transaction that sets the password).
  */
-#include "room/directory/op/person.h"
+#include "room/directory/op/admin.h"
 
 #include "base/err.h"
-#include "ipc/auth.pb-c.h"
 #include "ipc/store.pb-c.h"
 #include "room/directory/login/guard.h"
 #include "room/directory/login/link.h"
+#include "room/directory/login/person.h"
+#include "room/directory/login/second.h"
 #include "room/directory/notice/language.h"
 #include "room/directory/notice/notice.h"
 #include "room/directory/noun/policy.h"
-#include "room/directory/noun/staff.h"
+#include "room/directory/op/verify.h"
 
-enum { HOUR_MS = 3600 * 1000, VERIFY_MS = 30 * 1000 };
+enum { HOUR_MS = 3600 * 1000 };
 
 /* --- links ------------------------------------------------------------------------------------------- */
 
@@ -65,9 +66,8 @@ void op_password_look(struct admin *ad)
 struct setting {
 	struct person p;
 	bool by_link;
-	struct guard_try try;
+	bool second;		/* a code is wanted beside the password */
 	uint64_t version;	/* that was verified */
-	unsigned delay_ms;	/* of a refusal */
 };
 
 static void on_revoked(void *ctx, int err)
@@ -96,8 +96,7 @@ static int still_allowed(struct admin *ad, struct setting *s)
 		return r < 0 ? r : link_spend(ad->e, admin_get(ad, "token"), ad->now_ms);
 	}
 	int r = person_by_holder(ad->e, ad->a, s->p.holder, &s->p);
-	uint64_t now = s->p.is_staff ? s->p.staff.version : s->p.account.version;
-	return r < 0 ? r : now == s->version ? 0 : ERR_CONFLICT;
+	return r < 0 ? r : person_version(&s->p) == s->version ? 0 : ERR_CONFLICT;
 }
 
 static int put(struct admin *ad, struct setting *s, struct slice hash)
@@ -113,19 +112,36 @@ static int put(struct admin *ad, struct setting *s, struct slice hash)
 	return r < 0 ? r : tell_changed(ad, &s->p);
 }
 
+/* Whose password a link sets needs no code for that: a login still does. */
+static int check_second(struct admin *ad, struct setting *s, struct second *x)
+{
+	int r = s->by_link ? 0 : second_is_on(ad->e, ad->a, s->p.holder, &s->second);
+	return r == 0 && s->second ? second_spend(ad->d, ad->a, x, admin_get(ad, "totp")) : r;
+}
+
 static void on_hash(struct admin *ad, struct slice hash)
 {
 	struct setting *s = ad->ctx;
-	int r = admin_begin(ad);
+	struct second x = { .who = &s->p, .remote = bytes_of(&ad->req->remote), .now_ms = ad->now_ms };
+	int r = admin_begin(ad), code = 0;
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
 	}
-	r = put(ad, s, hash);
+	r = code = check_second(ad, s, &x);
+	if (r == 0)
+		r = put(ad, s, hash);
 	if (r < 0)
 		admin_rollback(ad);
 	else
 		r = admin_commit(ad, s->p.name);
+	if (code == ERR_DENIED) {
+		second_wrong(ad->d, ad->a, &x);
+		admin_refuse_late(ad, admin_second_wrong(ad, "totp"), x.delay_ms);
+		return;
+	}
+	if (r == 0 && s->second)
+		second_right(ad->d, ad->a, &x);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else if (s->p.is_staff)
@@ -151,43 +167,12 @@ void op_password_reset(struct admin *ad)
 
 /* --- change: with the password that is there ------------------------------------------------------------ */
 
-static void refuse_wrong(struct admin *ad)
-{
-	admin_refuse(ad, problem_set(&ad->why, ERR_DENIED, "password", "wrong name or password"));
-}
-
-static void on_late_closed(uv_handle_t *h)
-{
-	free(h);
-}
-
-static void on_late(uv_timer_t *t)
-{
-	struct admin *ad = t->data;
-	uv_close((uv_handle_t *)t, on_late_closed);
-	refuse_wrong(ad);
-}
-
-/* Held back as the refusal of a login is, a little more each time (limiter.h). */
-static void deny(struct admin *ad)
-{
-	const struct setting *s = ad->ctx;
-	uv_timer_t *t = s->delay_ms ? calloc(1, sizeof(*t)) : NULL;
-	if (!t) {
-		refuse_wrong(ad);
-		return;
-	}
-	bug_if(uv_timer_init(ad->d->room->loop, t) < 0);
-	t->data = ad;
-	bug_if(uv_timer_start(t, on_late, s->delay_ms, 0) < 0);
-}
-
 /* The default password is no password of one's own, and a first one ends. */
 static int check_change(struct admin *ad, const struct setting *s)
 {
 	struct policy p;
 	const struct account *x = &s->p.account;
-	bool given = s->p.is_staff ? s->p.staff.must_change : x->must_change;
+	bool given = person_must_change(&s->p);
 	int r = policy_get(ad->e, s->p.customer, &p);
 	if (r < 0)
 		return r;
@@ -200,63 +185,32 @@ static int check_change(struct admin *ad, const struct setting *s)
 	return password_check(ad->e, s->p.customer, "new_password", admin_get(ad, "new_password"), &ad->why);
 }
 
-static void on_verified(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+static void on_verified(struct admin *ad)
 {
-	struct admin *ad = ctx;
 	struct setting *s = ad->ctx;
-	const Postern__VerifyReply *reply = (const Postern__VerifyReply *)msg;
-	if (fd >= 0)
-		close(fd);
-	if (err < 0) {
-		admin_refuse(ad, problem_set(&ad->why, ERR_UNAVAILABLE, NULL, "passwords cannot be checked just now"));
-		return;
-	}
-	if (!reply->right || !s->p.holder) {
-		guard_wrong(ad->d->guard, &s->try, ad->now_ms);
-		deny(ad);
-		return;
-	}
-	guard_right(ad->d->guard, ad->e, &s->try, ad->now_ms);
 	int r = check_change(ad, s);
+	if (r == 0)
+		r = second_is_on(ad->e, ad->a, s->p.holder, &s->second);
+	if (r == 0 && s->second && !admin_has(ad, "totp"))
+		r = admin_second_wanted(ad, "totp");
 	if (r < 0)
 		admin_refuse(ad, r);
 	else
 		admin_hash(ad, admin_get(ad, "new_password"), on_hash);
 }
 
-static void verify(struct admin *ad, const struct setting *s)
-{
-	Postern__VerifyRequest req = POSTERN__VERIFY_REQUEST__INIT;
-	req.hash = data_of(s->p.is_staff ? s->p.staff.hash : s->p.account.hash);
-	req.password = data_of(admin_get(ad, "password"));
-	room_call(ad->d->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_VERIFY, &req.base, NULL, 0, VERIFY_MS, on_verified,
-		  ad);
-}
-
 void op_password_change(struct admin *ad)
 {
 	struct setting *s = ARENA_NEW(ad->a, struct setting);
-	uint8_t *tag = arena_alloc(ad->a, 4);
-	int r = person_by_name(ad->e, ad->a, admin_get(ad, "user"), ad->now_ms, &s->p);
+	struct slice user = admin_get(ad, "user");
+	int r = person_by_name(ad->e, ad->a, user, ad->now_ms, &s->p);
 	ad->ctx = s;
 	if (r < 0 && r != ERR_NOT_FOUND) {
 		admin_refuse(ad, r);
 		return;
 	}
-	guard_tag(admin_get(ad, "password"), tag);
-	s->version = s->p.is_staff ? s->p.staff.version : s->p.account.version;
-	s->try = (struct guard_try){
-		.account = r == 0 && !s->p.is_staff ? s->p.account.id : 0,
-		.who = r == 0 ? s->p.name : admin_get(ad, "user"),
-		.remote = bytes_of(&ad->req->remote),
-		.tag = slice_of(tag, 4),
-	};
 	if (r < 0)
 		s->p = (struct person){ 0 };
-	struct limiter_verdict v = guard_try(ad->d->guard, ad->e, &s->try, ad->now_ms);
-	s->delay_ms = v.delay_ms;
-	if (v.refused)
-		deny(ad);
-	else
-		verify(ad, s);
+	s->version = person_version(&s->p);
+	admin_verify(ad, &s->p, user, on_verified);
 }

@@ -11,10 +11,10 @@ static json_t *policy_json(const struct customer *c, const struct policy *p)
 	for (size_t i = 0; policy_class_name(i); i++)
 		if (p->classes & (1u << i))
 			json_array_append_new(classes, json_string(policy_class_name(i)));
-	return json_pack("{s:o, s:i, s:o, s:i, s:i, s:i}", "customer", json_text(c->name), "length",
+	return json_pack("{s:o, s:i, s:o, s:i, s:i, s:i, s:b}", "customer", json_text(c->name), "length",
 			 (int)p->length, "classes", classes, "old_login_days", (int)p->old_login_days,
 			 "invitation_hours", (int)p->invitation_hours, "reset_minutes",
-			 (int)p->reset_minutes);
+			 (int)p->reset_minutes, "app_passwords_with_totp", p->app_passwords);
 }
 
 static int find(struct admin *ad, struct customer *ret, struct policy *ret_policy)
@@ -60,6 +60,7 @@ void op_policy_show(struct admin *ad)
 
 void op_policy_set(struct admin *ad)
 {
+	static const char *const off_on[] = { "off", "on", NULL };
 	struct customer c;
 	struct policy p;
 	int r = find(ad, &c, &p);
@@ -74,6 +75,7 @@ void op_policy_set(struct admin *ad)
 	p.old_login_days = take_number(ad, "old_login_days", p.old_login_days);
 	p.invitation_hours = take_number(ad, "invitation_hours", p.invitation_hours);
 	p.reset_minutes = take_number(ad, "reset_minutes", p.reset_minutes);
+	p.app_passwords = admin_choice(ad, "app_passwords_with_totp", off_on, p.app_passwords);
 	r = policy_put(ad->e, c.id, &p);
 	if (r < 0)
 		admin_rollback(ad);

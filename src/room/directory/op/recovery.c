@@ -43,3 +43,8 @@ struct slice recovery_reach(const struct domain *d, const struct account *x)
 {
 	return d->hosted || x->hosted ? x->recovery : x->address;
 }
+
+struct slice person_reach(const struct person *p)
+{
+	return p->is_staff ? p->staff.recovery : recovery_reach(&p->domain, &p->account);
+}

@@ -142,6 +142,13 @@ int token_remove(struct engine *e, uint64_t id)
 	return r < 0 ? r : r == 0 ? ERR_NOT_FOUND : 0;
 }
 
+int token_end_sessions(struct engine *e, int64_t holder, uint64_t but, bool of_mail)
+{
+	int r = sql_run(e->db, "DELETE FROM token WHERE kind = 0 AND holder = ?1 AND id <> ?2 AND (scopes = '' OR ?3)", "iii",
+			holder, (int64_t)but, (int64_t)of_mail);
+	return r < 0 ? r : 0;
+}
+
 void token_touch(struct engine *e, const struct token *t, int64_t now_ms)
 {
 	int64_t expires = t->expires_ms;

@@ -15,6 +15,8 @@
 #include "room/directory/login/app_password.h"
 #include "room/directory/login/guard.h"
 #include "room/directory/notice/language.h"
+#include "room/directory/login/person.h"
+#include "room/directory/login/second.h"
 #include "room/directory/noun/staff.h"
 #include "room/directory/rights/token.h"
 
@@ -70,11 +72,30 @@ static bool staff_credential(struct directory *d, struct ipc_call *call, Postern
 	return true;
 }
 
+/* The second factor, where there is one. ERR_DENIED: the reply says why. */
+static int check_code(struct directory *d, struct ipc_call *call, struct second *s, Postern__SessionReply *reply)
+{
+	const Postern__SessionRequest *req = (const Postern__SessionRequest *)call->req;
+	bool on = false;
+	int r = second_is_on(d->e, call->arena, req->holder, &on);
+	if (r < 0 || !on)
+		return r;
+	reply->code_wanted = !req->code.len;
+	if (reply->code_wanted)
+		return ERR_DENIED;
+	r = second_spend(d, call->arena, s, bytes_of(&req->code));
+	reply->code_wrong = r == ERR_DENIED;
+	reply->delay_ms = s->delay_ms;
+	return r;
+}
+
 /* The password that auth saw must still be the one. */
-static int session_add(struct directory *d, struct ipc_call *call, struct token *t, struct slice *ret_text)
+static int session_add(struct directory *d, struct ipc_call *call, struct token *t, struct slice *ret_text,
+		       Postern__SessionReply *reply)
 {
 	const Postern__SessionRequest *req = (const Postern__SessionRequest *)call->req;
 	struct principal p;
+	struct person person;
 	uint64_t version = 0;
 	int r = principal_hats(d->e, call->arena, req->holder, &p);
 	if (r == 0)
@@ -83,6 +104,10 @@ static int session_add(struct directory *d, struct ipc_call *call, struct token 
 		return r == ERR_NOT_FOUND ? ERR_CONFLICT : r;
 	if (version != req->credential_version)
 		return ERR_CONFLICT;
+	r = person_by_holder(d->e, call->arena, req->holder, &person);
+	if (r < 0)
+		return r;
+	struct second second = { .who = &person, .remote = bytes_of(&req->remote), .now_ms = clock_wall_ms() };
 	*t = (struct token){
 		.kind = TOKEN_SESSION,
 		.holder = req->holder,
@@ -104,12 +129,20 @@ static int session_add(struct directory *d, struct ipc_call *call, struct token 
 	r = engine_begin(d->e);
 	if (r < 0)
 		return r;
-	r = token_add(d->e, call->arena, t, ret_text, NULL);
+	r = check_code(d, call, &second, reply);
+	row.detail = second.recovery ? SLICE("with a recovery code") : (struct slice){ 0 };
+	if (r == 0)
+		r = token_add(d->e, call->arena, t, ret_text, NULL);
 	if (r == 0)
 		r = audit_add(d->e, &row);
-	if (r == 0)
-		return engine_commit(d->e);
-	engine_rollback(d->e);
+	if (r < 0)
+		engine_rollback(d->e);
+	else
+		r = engine_commit(d->e);
+	if (reply->code_wrong)
+		second_wrong(d, call->arena, &second);
+	else if (r == 0 && req->code.len)
+		second_right(d, call->arena, &second);
 	return r;
 }
 
@@ -119,8 +152,12 @@ void serve_session(struct ipc_call *call, void *ctx)
 	Postern__SessionReply reply = POSTERN__SESSION_REPLY__INIT;
 	struct token t;
 	struct slice text;
-	int r = session_add(room->state, call, &t, &text);
+	int r = session_add(room->state, call, &t, &text, &reply);
 	directory_check_disk(room->state);
+	if (reply.code_wanted || reply.code_wrong) {
+		ipc_reply(call, &reply.base, -1);
+		return;
+	}
 	if (r < 0) {
 		ipc_fail(call, r == ERR_CONFLICT ? r : ERR_UNAVAILABLE, NULL);
 		return;
