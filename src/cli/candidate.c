@@ -4,21 +4,13 @@
 
 static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 {
-	struct buf text = BUF_INIT(8 << 20);
+	const json_t *source = json_object_get(result, "source");
 	if (!strcmp(op->name, "candidate.promote") || !strcmp(op->name, "candidate.banish"))
 		return show_converted(c, op, result);
 	if (strcmp(op->name, "candidate.message"))
 		return false;
-	const char *rest = json_string_value(json_object_get(result, "source"));
-	/* Line by line: a mail must not write to the terminal what it likes. */
-	while (rest && *rest) {
-		size_t n = strcspn(rest, "\n");
-		show_safe(slice_trim(slice_of(rest, n)), &text);
-		puts(buf_cstr(&text));
-		buf_clear(&text);
-		rest += rest[n] ? n + 1 : n;
-	}
-	buf_fini(&text);
+	/* A mail must not write to the terminal what it likes. */
+	show_text(slice_of(json_string_value(source), json_string_length(source)));
 	return true;
 }
 

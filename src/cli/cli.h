@@ -106,6 +106,10 @@ void show_value(enum api_type type, const json_t *v, struct buf *out);
 void show_bytes(uint64_t bytes, struct buf *out); /* "1.5G" */
 void show_duration(int64_t ms, struct buf *out);  /* "3d 4h", "12s" */
 void show_safe(struct slice text, struct buf *out);
+/* With its lines and TABs, and nothing else that a terminal would do. */
+void show_text(struct slice text);
+/* A file's bytes, as they are; on a terminal as show_text. */
+void show_file(const json_t *text);
 bool show_converted(struct cli *c, const struct api_op *op, const json_t *result);	/* address.c */
 
 /* table.c */

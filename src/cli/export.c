@@ -4,9 +4,7 @@
 
 static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 {
-	const char *text = json_string_value(json_object_get(result, "text"));
-	if (text)
-		fputs(text, stdout);
+	show_file(json_object_get(result, "text"));
 	return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What comes back, for people: sizes and times in words, lists as tables, objects as lines. Texts
- * may come out of mail (senders, other servers' replies), so control characters are shown, never
- * sent to the terminal.
+ * What comes back, for people: sizes and times in words, lists as tables, objects as lines with their longer texts below.
+ * Texts may come out of mail (senders, other servers' replies) or from another customer's user (scripts, replies), so control
+ * characters are shown, never sent to the terminal: not even in JSON.
  */
 #include "cli/cli.h"
 
@@ -12,22 +12,57 @@
 
 enum { CELL_MAX = 4096 };
 
-void show_safe(struct slice s, struct buf *out)
+/* C0, DEL and C1 move cursors and start sequences; line separators and turns of direction show what is not there. */
+static bool is_control(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
+}
+
+/* blank: these are written as one; keep: this goes out as it is. */
+static void put_safe(struct slice s, const char *blank, uint32_t keep, struct buf *out)
 {
 	while (s.n) {
-		uint32_t cp;
+		uint32_t cp = 0;
 		size_t n = utf8_decode(s, &cp);
-		bool control =
-			n && (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) ||
-			      (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069));
-		if (n && !control)
+		if (n && (!is_control(cp) || cp == keep))
 			buf_append(out, s.p, n);
-		else if (n && cp == '\n')
+		else if (n && cp && cp < 0x80 && strchr(blank, (int)cp))
 			buf_byte(out, ' ');
 		else
-			buf_printf(out, "\\x%02x", s.p[0]);
+			for (size_t i = 0; i < (n ? n : 1); i++)
+				buf_printf(out, "\\x%02x", s.p[i]);
 		s = slice_sub(s, n ? n : 1, s.n);
 	}
+}
+
+void show_safe(struct slice s, struct buf *out)
+{
+	put_safe(s, "\n\t", 0, out);
+}
+
+/* The buffer is emptied line by line: a text may be longer than any. */
+void show_text(struct slice text)
+{
+	while (text.n) {
+		struct buf line = BUF_INIT(4 * text.n + 1);
+		ptrdiff_t end = slice_find_byte(text, '\n', 0);
+		struct slice one = slice_sub(text, 0, end < 0 ? text.n : (size_t)end);
+		if (one.n && one.p[one.n - 1] == '\r')
+			one.n--;
+		put_safe(one, "", '\t', &line);
+		puts(buf_cstr(&line));
+		buf_fini(&line);
+		text = slice_sub(text, end < 0 ? text.n : (size_t)end + 1, text.n);
+	}
+}
+
+void show_file(const json_t *text)
+{
+	struct slice s = slice_of(json_string_value(text), json_string_length(text));
+	if (isatty(STDOUT_FILENO))
+		show_text(s);
+	else
+		fwrite(s.p, 1, s.n, stdout);
 }
 
 void show_bytes(uint64_t bytes, struct buf *out)
@@ -106,7 +141,23 @@ void show_value(enum api_type type, const json_t *v, struct buf *out)
 void show_json(const json_t *v)
 {
 	char *text = json_dumps(v, JSON_INDENT(2) | JSON_ENCODE_ANY);
-	puts(text ? text : "null");
+	struct slice s = slice_str(text ? text : "null");
+	while (s.n) {
+		uint32_t cp = 0;
+		size_t n = utf8_decode(s, &cp), plain = n ? n : 1;
+		if (n > 1 || cp == 0x7f) {	/* jansson escapes what is below the blank; the line ends are its own */
+			if (is_control(cp))
+				printf("\\u%04x", cp);
+			else
+				fwrite(s.p, 1, n, stdout);
+		} else {
+			while (plain < s.n && s.p[plain] < 0x7f)
+				plain++;
+			fwrite(s.p, 1, plain, stdout);
+		}
+		s = slice_sub(s, n > 1 || cp == 0x7f ? n : plain, s.n);
+	}
+	putchar('\n');
 	free(text);
 }
 
@@ -130,7 +181,18 @@ static bool is_number(enum api_type type)
 	return type == API_U64 || type == API_BYTES || type == API_LIMIT;
 }
 
-/* Of this very object, the members that the table names and that are there. */
+static void show_texts_below(const struct api_op *op, const json_t *object)
+{
+	for (size_t i = 0; i < op->n_results; i++) {
+		const json_t *v = json_object_get(object, op->results[i].name);
+		if (op->results[i].type != API_TEXT || !json_string_length(v))
+			continue;
+		printf("\n%s:\n\n", op->results[i].name);
+		show_text(slice_of(json_string_value(v), json_string_length(v)));
+	}
+}
+
+/* Of this very object, the members that the table names and that are there; what has lines comes below. */
 void show_object(const struct api_op *op, const json_t *object)
 {
 	struct table *t = table_new(2);
@@ -138,7 +200,7 @@ void show_object(const struct api_op *op, const json_t *object)
 	for (size_t i = 0; i < op->n_results; i++) {
 		const struct api_result *r = &op->results[i];
 		json_t *v = json_object_get(object, r->name);
-		if (!v || json_is_null(v) || r->type == API_OBJECTS ||
+		if (!v || json_is_null(v) || r->type == API_OBJECTS || r->type == API_TEXT ||
 		    (json_is_array(v) && !json_array_size(v)))
 			continue;
 		buf_clear(&text);
@@ -152,6 +214,7 @@ void show_object(const struct api_op *op, const json_t *object)
 	table_print(t);
 	buf_fini(&text);
 	table_free(&t);
+	show_texts_below(op, object);
 }
 
 /* Wanted, and at least one item has it. */

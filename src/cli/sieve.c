@@ -7,7 +7,7 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	const json_t *text = json_object_get(result, "text");
 	if (!text)
 		return false;
-	fwrite(json_string_value(text), 1, json_string_length(text), stdout);
+	show_file(text);
 	return true;
 }
 

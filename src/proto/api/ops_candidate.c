@@ -47,7 +47,7 @@ static const struct api_result source_is[] = {
 	{ "subject", API_STR, "its subject" },
 	{ "size_bytes", API_BYTES, "its size" },
 	{ "complete", API_BOOL, "source is all of it: it is cut at 1 MB" },
-	{ "source", API_STR, "header and body as they came; what is no UTF-8 is replaced" },
+	{ "source", API_TEXT, "header and body as they came; what is no UTF-8 is replaced" },
 };
 static const struct api_result removed_is[] = {
 	{ "address", API_ADDRESS, "the address" },

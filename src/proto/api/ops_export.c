@@ -11,7 +11,7 @@ static const struct api_param export_aliases[] = { P_DOMAIN(.required = true, .p
 static const struct api_result export_is[] = {
 	{ "domain", API_DOMAIN, "the domain" },
 	{ "lines", API_U64, "how many rows" },
-	{ "text", API_STR, "the file: CSV with a header" },
+	{ "text", API_TEXT, "the file: CSV with a header" },
 };
 
 static const struct api_op ops[] = {

@@ -42,7 +42,7 @@ static const struct api_param notice_show[] = {
 static const struct api_result notice_is[] = { NOTICE_IS };
 static const struct api_result notice_whole[] = {
 	NOTICE_IS,
-	{ "text", API_STR, "as today's template gives it; links and passwords are masked" },
+	{ "text", API_TEXT, "as today's template gives it; links and passwords are masked" },
 };
 static const struct api_param sender_show[] = {
 	P_CUSTOMER(.required = true, .positional = true),
@@ -115,15 +115,15 @@ static const struct api_result template_is[] = {
 	{ "source", API_CHOICE, "whose text is in force: built-in, provider or customer" },
 	{ "changed_ms", API_TIME, "when it was changed" },
 	{ "subject", API_STR, "its subject" },
-	{ "text", API_STR, "its text" },
-	{ "html", API_STR, "its HTML; empty: made of the text" },
+	{ "text", API_TEXT, "its text" },
+	{ "html", API_TEXT, "its HTML; empty: made of the text" },
 	{ "variables", API_OBJECTS, "each variable that it may use: name, help, secret" },
 };
 static const struct api_result preview_is[] = {
 	{ "from", API_ADDRESS, "from whom" },
 	{ "subject", API_STR, "the subject with sample values" },
-	{ "text", API_STR, "the text with sample values" },
-	{ "html", API_STR, "the HTML with sample values" },
+	{ "text", API_TEXT, "the text with sample values" },
+	{ "html", API_TEXT, "the HTML with sample values" },
 };
 static const struct api_result test_is[] = {
 	{ "to", API_ADDRESS, "to whom" },

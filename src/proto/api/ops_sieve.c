@@ -31,7 +31,7 @@ static const struct api_param sieve_rename[] = {
 	{ "failed_ms", API_TIME, "when it last failed over a message, which was kept then" }, \
 	{ "failure", API_STR, "what went wrong" }
 static const struct api_result sieve_is[] = { SCRIPT_IS };
-static const struct api_result sieve_text[] = { SCRIPT_IS, { "text", API_STR, "the script" } };
+static const struct api_result sieve_text[] = { SCRIPT_IS, { "text", API_TEXT, "the script" } };
 
 static const struct api_op ops[] = {
 	{ "sieve.list", "GET", ROOT "/mailboxes/{address}/scripts", API_DIRECTORY, .help = "lists a mailbox's scripts", IN(sieve_of), PAGE(sieve_is) },
