@@ -7,6 +7,7 @@ import email.policy
 import pytest
 
 from harness import wait_until
+from harness.api import WebApi
 from harness.doors import EVERY, NONE, logs_in
 
 PASSWORD = "Correct-horse-1"
@@ -87,6 +88,68 @@ def test_every_modification_starts_the_grace(house, change):
     house.cli(*change)
     assert state(house, "custo1")["state"] == "grace"
     assert state(house, "custo2")["state"] == "waiting"
+
+
+def test_whatever_is_set_for_an_account_is_a_modification(house):
+    """Recovery address, language, retention, rules, forwards, replies and app passwords; doing the same again is none."""
+    joe = "joe@example.test"
+    rules = house.write_file("a.sieve", 'keep;\n')
+    other = house.write_file("b.sieve", 'discard;\n')
+    changes = [
+        ("mailbox", "set", joe, "--recovery", "joe@elsewhere.test"),
+        ("mailbox", "set", joe, "--language", "de"),
+        ("mailbox", "set", joe, "--quota", "1G"),
+        ("mailbox", "set", joe, "--retention", "30"),
+        ("mailbox", "set", joe, "--retention", "off"),
+        ("sieve", "put", joe, "rules", rules),
+        ("sieve", "put", joe, "rules", other),
+        ("sieve", "activate", joe, "rules"),
+        ("sieve", "deactivate", joe),
+        ("sieve", "rename", joe, "rules", "others"),
+        ("sieve", "remove", joe, "others"),
+        ("forward", "set", joe, "--to", "dan@elsewhere.test", "--keep"),
+        ("forward", "set", joe, "--to", "eve@elsewhere.test", "--keep"),
+        ("autoreply", "set", joe, "--text", "away"),
+        ("autoreply", "set", joe, "--text", "away again"),
+        ("autoreply", "remove", joe),
+        ("forward", "remove", joe),
+        ("apppassword", "add", joe, "telephone"),
+        ("apppassword", "remove", joe, "telephone"),
+    ]
+    once = {"rename", "remove", "add"}                      # there is nothing to do again
+    for change in changes:
+        house.cli("login", "remove", joe, "custo1")
+        house.cli("login", "add", joe, "custo1")
+        assert state(house, "custo1")["state"] == "waiting"
+        house.cli(*change)
+        assert state(house, "custo1")["state"] == "grace", change
+        house.cli("login", "remove", joe, "custo1")
+        house.cli("login", "add", joe, "custo1")
+        if change[1] not in once:
+            house.cli(*change)
+            assert state(house, "custo1")["state"] == "waiting", change
+    assert state(house, "custo2")["state"] == "waiting"
+    # A user's own change over the API is one, under the old name too; using an app password is none.
+    made = house.json("apppassword", "add", "mary@example.test", "telephone", "--protocol", "imap")["password"]
+    house.cli("login", "remove", "mary@example.test", "custo2")
+    house.cli("login", "add", "mary@example.test", "custo2")
+    house.imap("custo2", made).logout()
+    house.cli("timer", "run")
+    assert state(house, "custo2")["state"] == "waiting"
+    api = WebApi(house).login("custo2", PASSWORD)
+    assert api.ask("PUT", "/mailboxes/mary@example.test/autoreply", {"text": "away"})[0] == 200
+    assert state(house, "custo2")["state"] == "grace"
+
+
+def test_a_crossed_quota_is_no_modification(house):
+    house.cli("mailbox", "set", "joe@example.test", "--quota", "200K")
+    for name in ("custo1", "joe.example.test"):
+        house.cli("login", "remove", "joe@example.test", name)
+    house.cli("login", "add", "joe@example.test", "custo1")
+    with house.smtp() as smtp:
+        smtp.sendmail("a@elsewhere.test", ["joe@example.test"], "Subject: x\r\n\r\n" + "line\r\n" * 28000)
+    wait_until(lambda: "quota_80" in str(house.json("notice", "log")["items"]), 20, "the notice")
+    assert state(house, "custo1")["state"] == "waiting"
 
 
 def test_a_login_is_no_modification(house):

@@ -470,6 +470,30 @@ static const char global_scripts[] =
 	"CREATE TABLE global_script (domain INTEGER NOT NULL REFERENCES domain(id) ON DELETE CASCADE,"
 	" name BLOB NOT NULL, text BLOB NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (domain, name)) STRICT;";
 
+/*
+ * Everything that is set for an account is a modification of it, for old user names: what `logins` left out. What comes by
+ * itself is none: a quota's crossing (level of account_limits), an app password's last use, passwords that a new one voids.
+ */
+static const char login_touches[] =
+	"CREATE TRIGGER login_person_set AFTER UPDATE OF recovery, language ON account"
+	" WHEN new.recovery <> old.recovery OR new.language <> old.language BEGIN " TOUCH "= new.id; END;"
+	"CREATE TRIGGER login_retention_new AFTER INSERT ON account_limits WHEN new.retention <> -1 BEGIN " TOUCH
+	"= new.account; END;"
+	"CREATE TRIGGER login_retention_set AFTER UPDATE OF retention ON account_limits WHEN new.retention <> old.retention BEGIN "
+	TOUCH "= new.account; END;"
+	"CREATE TRIGGER login_script_new AFTER INSERT ON script BEGIN " TOUCH "= new.account; END;"
+	"CREATE TRIGGER login_script_set AFTER UPDATE OF name, text, active ON script"
+	" WHEN new.name <> old.name OR new.text <> old.text OR new.active <> old.active BEGIN " TOUCH "= new.account; END;"
+	"CREATE TRIGGER login_script_gone AFTER DELETE ON script BEGIN " TOUCH "= old.account; END;"
+	"CREATE TRIGGER login_responder_new AFTER INSERT ON responder BEGIN " TOUCH "= new.account; END;"
+	"CREATE TRIGGER login_responder_set AFTER UPDATE ON responder WHEN"
+	" (new.zone, new.targets, new.keep, new.forward_start, new.forward_end, new.subject, new.text, new.days,"
+	" new.reply_start, new.reply_end) IS NOT (old.zone, old.targets, old.keep, old.forward_start, old.forward_end,"
+	" old.subject, old.text, old.days, old.reply_start, old.reply_end) BEGIN " TOUCH "= new.account; END;"
+	"CREATE TRIGGER login_responder_gone AFTER DELETE ON responder BEGIN " TOUCH "= old.account; END;"
+	"CREATE TRIGGER login_app_new AFTER INSERT ON app_password BEGIN " TOUCH "= new.account; END;"
+	"CREATE TRIGGER login_app_gone AFTER DELETE ON app_password BEGIN " TOUCH "= old.account; END;";
+
 /* clang-format off */
 const char *const directory_migrations[] = {
 	first,
@@ -496,6 +520,7 @@ const char *const directory_migrations[] = {
 	script_failures,
 	global_scripts,
 	second_factors,
+	login_touches,
 };
 /* clang-format on */
 const size_t directory_n_migrations = ARRAY_SIZE(directory_migrations);

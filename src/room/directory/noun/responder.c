@@ -54,8 +54,10 @@ int responder_put(struct engine *e, uint64_t account, const struct responder *x,
 	for (size_t i = 0; i < x->n_targets; i++)
 		buf_printf(&targets, "%s" SLICE_FMT, i ? "\n" : "", SLICE_ARG(x->targets[i]));
 	r = sql_run(e->db,
-		    "INSERT OR REPLACE INTO responder (account, zone, targets, keep, forward_start, forward_end, subject,"
-		    " text, days, reply_start, reply_end, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+		    "INSERT INTO responder (account, zone, targets, keep, forward_start, forward_end, subject,"
+		    " text, days, reply_start, reply_end, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+		    " ON CONFLICT (account) DO UPDATE SET (zone, targets, keep, forward_start, forward_end, subject, text, days,"
+		    " reply_start, reply_end, changed) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 		    "ibbibbbbibbi", (int64_t)account, x->zone, buf_view(&targets), (int64_t)x->keep, x->forward.start,
 		    x->forward.end, x->subject, x->text, (int64_t)x->days, x->reply.start, x->reply.end, now_ms);
 	buf_fini(&targets);

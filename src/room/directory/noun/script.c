@@ -122,7 +122,8 @@ int script_put(struct engine *e, struct arena *a, uint64_t account, struct slice
 
 int script_activate(struct engine *e, uint64_t account, struct slice name, struct problem *why)
 {
-	int r = sql_run(e->db, "UPDATE script SET active = 0 WHERE account = ?1 AND active = 1", "i", (int64_t)account);
+	int r = sql_run(e->db, "UPDATE script SET active = 0 WHERE account = ?1 AND active = 1 AND name <> ?2", "ib",
+			(int64_t)account, name.n ? name : SLICE(""));
 	if (r < 0 || !name.n)
 		return r < 0 ? r : 0;
 	r = sql_run(e->db, "UPDATE script SET active = 1 WHERE account = ?1 AND name = ?2", "ib", (int64_t)account, name);
