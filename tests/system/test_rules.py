@@ -51,6 +51,7 @@ def box(house, name, script=None):
 
 
 WORDS = {"fileinto": r"\bfileinto\b", "copy": ":copy", "imap4flags": ":flags", "mailbox": ":create", "reject": r"\breject\b",
+         "ereject": r"\bereject\b",
          "vacation": r"\bvacation\b"}
 
 
@@ -267,6 +268,45 @@ def test_reject(house, sink):
                            for m in house.mail("joe@example.test", PASSWORD)), 15, "the report")
     assert not any(b"known-1" in m for m in house.mail(to, PASSWORD))
     assert any(b"known-1" in m for m in house.mail("mary@example.test", PASSWORD))
+
+
+def test_ereject_is_said_in_the_session(house, sink):
+    """RFC 5429 2.1: whoever refuses so gets mail from strangers by itself, so that no report is needed (S36)."""
+    to = box(house, "e1", 'if header :contains "subject" "no" { ereject "Not this"; }')
+    before = house.room("queue")["counters"]["notifications"]
+    for rcpts, codes in (((to, "mary@example.test"), (250, 452)), (("mary@example.test", to, "olaf@example.test"), (250, 452, 250))):
+        with RawSmtp(house) as raw:
+            raw.ehlo()
+            raw.cmd("MAIL FROM:<ann@a.test>")
+            answers = [raw.cmd(f"RCPT TO:<{rcpt}>") for rcpt in rcpts]
+            assert tuple(code for code, _ in answers) == codes
+            assert all("4.5.3" in text[0] for code, text in answers if code == 452)
+    code, text = send(house, to, subject="no-1")
+    assert code == 550 and "5.7.1 Not this" in text
+    assert send(house, to, subject="yes-1")[0] == 250
+    assert send(house, to, subject="no-2", sender="")[0] == 550             # a bounce, too
+    # Who logged in writes to all at once, and gets a report.
+    assert send(house, to, "mary@example.test", subject="no-3", user="joe@example.test", sender="joe@example.test")[0] == 250
+    wait_until(lambda: any(b"5.7.1" in m and b"Not this" in m and b"rfc822; e1@example.test" in m
+                           for m in house.mail("joe@example.test", PASSWORD)), 15, "the report")
+    assert [re.search(rb"Subject: (\S+)", m)[1] for m in house.mail(to, PASSWORD)] == [b"yes-1"]
+    assert house.room("queue")["counters"]["notifications"] == before + 1
+    # Behind a list it cannot be said to one alone: kept, and nobody is told.
+    house.cli("address", "add", "crew@example.test", "--type", "list", "--to", to, "--to", "olaf@example.test")
+    assert send(house, "crew@example.test", subject="no-4")[0] == 250
+    assert b"Subject: no-4" in house.mail(to, PASSWORD)[-1]
+    assert house.room("queue")["counters"]["notifications"] == before + 1
+    # The word stands in a script that is not active, or nowhere: several at once.
+    house.cli("sieve", "deactivate", to)
+    assert send(house, to, "mary@example.test", subject="no-5")[0] == 250
+    # ... and in the domain's, where a script of the mailbox includes some.
+    house.cli("globalscript", "put", "example.test", "refuses", house.write_file("g.sieve", 'require "ereject"; ereject "No";'))
+    house.cli("sieve", "put", to, "rules", house.write_file("r.sieve", 'require "include"; include :global "refuses";'), "--active")
+    with RawSmtp(house) as raw:
+        raw.ehlo()
+        raw.cmd("MAIL FROM:<ann@a.test>")
+        assert [raw.cmd(f"RCPT TO:<{rcpt}>")[0] for rcpt in (to, "mary@example.test")] == [250, 452]
+    assert send(house, to)[0] == 550
 
 
 def test_vacation_once_a_sender_and_period(house, sink):

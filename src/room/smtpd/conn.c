@@ -102,6 +102,12 @@ static void op_close(void *ctx)
 
 /* ---- the engine's questions ---- */
 
+static void begin_mail(struct conn *c, const struct smtp_mail *m)
+{
+	envelope_begin(&c->envelope, m);
+	c->envelope.reports = c->account_id && m->path.address.n;
+}
+
 static void on_sender(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct conn *c = ctx;
@@ -110,7 +116,7 @@ static void on_sender(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	c->question = NULL;
 	bool allowed = err == 0 && ((const Postern__SenderReply *)reply)->allowed;
 	if (allowed)
-		envelope_begin(&c->envelope, m);
+		begin_mail(c, m);
 	else
 		not_yours.text = senders_refusal(smtp_server_arena(c->server), m->path.address);
 	smtp_server_sender(c->server, allowed ? NULL : err == 0 ? &not_yours : &unavailable);
@@ -120,7 +126,7 @@ static void op_check_sender(void *ctx, const struct smtp_mail *m)
 {
 	struct conn *c = ctx;
 	if (!c->submission || !m->path.address.n) {	/* "<>" is nobody: what MDNs are sent with */
-		envelope_begin(&c->envelope, m);
+		begin_mail(c, m);
 		smtp_server_sender(c->server, NULL);
 		return;
 	}

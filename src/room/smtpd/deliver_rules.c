@@ -2,9 +2,10 @@
 /*
  * Rules of the mailboxes that get the message, before any of them has it (lib/delivery/rules.h).
  *
- * A reject (RFC 5429) is a refusal in the session where the mailbox is the only recipient. Where it is one of several
- * the others must not lose their mail: a sender who logged in is told by a report of queue; from anybody else the
- * mailbox keeps the message, since a report would go to whoever was made up (S36).
+ * A reject or ereject (RFC 5429) is a refusal in the session where the mailbox is the only recipient; a mailbox with an
+ * ereject takes care to be that (envelope.c). Where it is one of several the others must not lose their mail: a sender who
+ * logged in is told by a report of queue; from anybody else the mailbox keeps the message, since a report would go to
+ * whoever was made up (S36).
  */
 #include "room/smtpd/delivery_priv.h"
 

@@ -136,14 +136,29 @@ static const struct smtp_status *refusal(const Postern__RouteReply *reply, struc
 	return ret;
 }
 
+/*
+ * A mailbox whose rules may refuse in the session (RFC 5429 2.1) can do so where it is the only recipient; of several the
+ * others come in a transaction of their own (RFC 5321 4.5.3.1.10). Not for who logged in: a report reaches him.
+ */
+static bool wants_to_be_alone(const struct envelope *e, const Postern__RouteReply *reply)
+{
+	const Postern__RouteTarget *t = reply->n_targets == 1 ? reply->targets[0] : NULL;
+	return !e->reports && t && t->alone && t->kind == POSTERN__ROUTE_KIND__ROUTE_MAILBOX && !t->mailbox.len;
+}
+
 const struct smtp_status *envelope_route(struct envelope *e, const struct smtp_rcpt *r,
 					 const Postern__RouteReply *reply, struct smtp_status *ret)
 {
 	static const struct smtp_status full = { 452, "4.5.3", "Too many recipients behind this address" };
+	static const struct smtp_status one = { 452, "4.5.3", "Too many recipients: send it to this one by itself" };
 	if (!reply->n_targets)
 		return refusal(reply, ret);
 	if (reply->n_targets > TARGETS_MAX - e->n_targets)
 		return &full;
+	bool alone = wants_to_be_alone(e, reply);
+	if (e->n_rcpts && (alone || e->alone))
+		return &one;
+	e->alone = alone;
 	struct rcpt *rcpt = ARENA_NEW(e->arena, struct rcpt);
 	rcpt->address = arena_dup(e->arena, r->path.address);
 	rcpt->original = arena_dup(e->arena, r->path.original);

@@ -94,6 +94,8 @@ struct envelope {
 	struct map *keys;		/* of the targets */
 	size_t n_targets, n_rcpts;
 	bool to_store;
+	bool reports;			/* its sender logged in: what is refused behind the data is told by a report */
+	bool alone;			/* the recipient is one that wants to be the only one (RouteTarget.alone) */
 };
 
 void envelope_begin(struct envelope *e, const struct smtp_mail *m);

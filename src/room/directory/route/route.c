@@ -111,7 +111,8 @@ static int to_mailbox(struct walk *w, const struct address *x, struct slice addr
 		.address = address,
 		.multidrop = drop,
 	};
-	if (rules_any(w->e, account.id, &t.rules) < 0)
+	if (rules_any(w->e, account.id, &t.rules) < 0 ||
+	    (t.rules && rules_refuse(w->e, account.id, account.domain, &t.alone) < 0))
 		return refuse_trouble(w);
 	return add_target(w, &t);
 }

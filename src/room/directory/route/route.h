@@ -47,6 +47,7 @@ struct route_target {
 	uint32_t shard;
 	uint64_t quota;
 	bool rules;		/* TO_MAILBOX: there are some (script.h) */
+	bool alone;		/* ... with an ereject: it wants to be the only recipient */
 	struct slice mailbox;		/* of an area; empty: INBOX */
 	unsigned mailboxes_max;
 	bool refuse, near_full;

@@ -19,6 +19,27 @@ int rules_any(struct engine *e, uint64_t account, bool *ret)
 	return there ? 0 : responder_any(e, account, ret);
 }
 
+#define SAYS(word) "instr(text, CAST('" word "' AS BLOB)) > 0"
+
+int rules_refuse(struct engine *e, uint64_t account, uint64_t domain, bool *ret)
+{
+	/* No require without the word as it is, so none is overlooked; the domain's only by an include that needs its word, too. */
+	static const char of_mailbox[] =
+		"SELECT EXISTS (SELECT 1 FROM script WHERE account = ?1 AND active = 1) AND"
+		" EXISTS (SELECT 1 FROM script WHERE account = ?1 AND " SAYS("ereject") ")";
+	static const char of_domain[] =
+		"SELECT EXISTS (SELECT 1 FROM script WHERE account = ?1 AND active = 1) AND"
+		" EXISTS (SELECT 1 FROM script WHERE account = ?1 AND " SAYS("include") ") AND"
+		" EXISTS (SELECT 1 FROM global_script WHERE domain = ?2 AND " SAYS("ereject") ")";
+	int64_t there = 0;
+	int r = sql_get(e->db, &there, of_mailbox, "i", (int64_t)account);
+	if (r == 0 && !there)
+		r = sql_get(e->db, &there, of_domain, "ii", (int64_t)account, (int64_t)domain);
+	if (r == 0)
+		*ret = there;
+	return r;
+}
+
 /* What the settings make runs first. */
 static int add_settings(struct engine *e, struct arena *a, uint64_t account, struct rules *rules)
 {

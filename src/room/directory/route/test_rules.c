@@ -207,11 +207,41 @@ static void global_limits(void **state)
 	assert_int_equal(engine_commit(h.f->e), 0);
 }
 
+/* Who may refuse in the session: true too often rather than too seldom. */
+static void refuses(void **state)
+{
+	static const struct {
+		const char *active, *other, *global;
+		bool want;
+	} cases[] = {
+		{ "keep;", "keep;", NULL, false },
+		{ "require \"ereject\"; if size :over 1M { ereject \"no\"; }", "keep;", NULL, true },
+		{ "require \"reject\"; reject \"no\";", "keep;", NULL, false },
+		{ INCLUDE "include \"other\";", "require \"ereject\"; ereject \"no\";", NULL, true },
+		{ "keep;", "keep;", "require \"ereject\"; ereject \"no\";", false },
+		{ INCLUDE "include :GLOBAL \"g\";", "keep;", "require \"ereject\"; ereject \"no\";", true },
+		{ INCLUDE "include :global \"g\";", "keep;", "keep;", false },
+	};
+	struct house h = house(state);
+	bool yes = true;
+	put(&h, false, "active", cases[1].active);
+	assert_int_equal(rules_refuse(h.f->e, h.joe, h.d.id, &yes), 0);
+	assert_false(yes);	/* none is active */
+	activate(&h, "active");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		put(&h, false, "active", cases[i].active);
+		put(&h, false, "other", cases[i].other);
+		put(&h, true, "g", cases[i].global ? cases[i].global : "keep;");
+		assert_int_equal(rules_refuse(h.f->e, h.joe, h.d.id, &yes), 0);
+		assert_int_equal(yes, cases[i].want);
+	}
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fixture_up, fixture_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(order), TEST(included), TEST(of_his_domain), TEST(asks_mailboxes), TEST(bytes),
-					    TEST(global_limits) };
+					    TEST(global_limits), TEST(refuses) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

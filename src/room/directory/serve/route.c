@@ -69,6 +69,7 @@ static void fill_target(Postern__RouteTarget *m, const struct route_target *t, s
 	m->tls = (Postern__RelayTls)t->tls;
 	m->quota_bytes = t->quota;
 	m->rules = t->rules;
+	m->alone = t->alone;
 	m->mailbox = data_of(t->mailbox);
 	m->mailboxes_max = t->mailboxes_max;
 	m->sender = data_of(t->sender);
