@@ -6,15 +6,17 @@ static void show_mail(const json_t *item, struct buf *line)
 {
 	const char *mail = json_string_value(json_object_get(item, "mail"));
 	json_int_t n = json_integer_value(json_object_get(item, "messages"));
-	const char *s = n == 1 ? "" : "s";
 	if (!mail)
 		return;
 	if (!strcmp(mail, "moves"))
-		buf_printf(line, "; %lld message%s move%s", (long long)n, s, n == 1 ? "s" : "");
+		buf_printf(line, n == 1 ? T_("; %lld message moves") : T_("; %lld messages move"), (long long)n);
 	else if (!strcmp(mail, "stays"))
-		buf_printf(line, "; %lld message%s stay%s in the candidates' area", (long long)n, s, n == 1 ? "s" : "");
+		buf_printf(line,
+			   n == 1 ? T_("; %lld message stays in the candidates' area")
+				  : T_("; %lld messages stay in the candidates' area"),
+			   (long long)n);
 	else if (!strcmp(mail, "discarded"))
-		buf_printf(line, "; %lld message%s discarded", (long long)n, s);
+		buf_printf(line, n == 1 ? T_("; %lld message discarded") : T_("; %lld messages discarded"), (long long)n);
 }
 
 bool show_converted(struct cli *c, const struct api_op *op, const json_t *result)
@@ -26,7 +28,7 @@ bool show_converted(struct cli *c, const struct api_op *op, const json_t *result
 		json_t *error = json_object_get(item, "error");
 		buf_clear(&line);
 		show_value(API_ADDRESS, json_object_get(item, "address"), &line);
-		buf_str(&line, error ? ": refused: " : ": ");
+		buf_str(&line, error ? T_(": refused: ") : ": ");
 		if (error) {
 			show_value(API_STR, error, &line);
 		} else {
@@ -39,7 +41,7 @@ bool show_converted(struct cli *c, const struct api_op *op, const json_t *result
 		json_array_foreach(json_object_get(item, "repointed"), k, who) {
 			buf_clear(&line);
 			show_value(API_ADDRESS, who, &line);
-			printf("  %s leads there too now\n", buf_cstr(&line));
+			printf(T_("  %s leads there too now\n"), buf_cstr(&line));
 		}
 	}
 	buf_fini(&line);
@@ -52,5 +54,5 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 }
 
 const struct cli_noun noun_address = { .name = "address",
-				       .help = "aliases, lists, redirects and banished addresses",
+				       .help = N_("aliases, lists, redirects and banished addresses"),
 				       .show = show };

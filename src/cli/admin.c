@@ -32,7 +32,7 @@ static bool show_admin(struct cli *c, const struct api_op *op, const json_t *res
 	json_array_foreach(ranks, i, rank) {
 		buf_clear(&line);
 		show_rank(rank, &line);
-		printf("%-14s %s\n", i ? "" : "ranks", buf_cstr(&line));
+		printf("%-14s %s\n", i ? "" : T_("ranks:"), buf_cstr(&line));
 	}
 	buf_fini(&line);
 	return true;
@@ -40,19 +40,19 @@ static bool show_admin(struct cli *c, const struct api_op *op, const json_t *res
 
 const struct cli_noun noun_admin = {
 	.name = "admin",
-	.help = "who administers: logins and their ranks",
+	.help = N_("who administers: logins and their ranks"),
 	.show = show_admin,
 	.columns = admin_columns,
 };
 
 const struct cli_noun noun_token = {
 	.name = "token",
-	.help = "tokens for scripts that use the API",
+	.help = N_("tokens for scripts that use the API"),
 	.columns = token_columns,
 };
 
 const struct cli_noun noun_audit = {
 	.name = "audit",
-	.help = "who did what to whom, when, and from where",
+	.help = N_("who did what to whom, when, and from where"),
 	.columns = audit_columns,
 };

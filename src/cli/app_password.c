@@ -3,4 +3,4 @@
 #include "cli/cli.h"
 
 const struct cli_noun noun_apppassword = { .name = "apppassword",
-					   .help = "passwords of single programs, for some protocols alone" };
+					   .help = N_("passwords of single programs, for some protocols alone") };

@@ -105,7 +105,7 @@ int cli_bulk(struct cli *c)
 	if (c->json)
 		show_json(b.all);
 	else if (!code)
-		printf("%zu done, %zu refused\n", b.done, b.failed);
+		printf(T_("%zu done, %zu refused\n"), b.done, b.failed);
 	if (file.p)
 		explicit_bzero(file.p, file.n); /* may hold passwords */
 	if (b.text.p)

@@ -16,6 +16,6 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 
 const struct cli_noun noun_candidate = {
 	.name = "candidate",
-	.help = "addresses that nobody has and that mail came for",
+	.help = N_("addresses that nobody has and that mail came for"),
 	.show = show,
 };

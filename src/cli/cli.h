@@ -31,10 +31,13 @@ struct cli {
 int cli_refuse(const char *fmt, ...) PRINTF_FMT(1, 2);
 int cli_usage(const char *fmt, ...) PRINTF_FMT(1, 2);
 
+/* In the language of whoever calls. */
+#define T_(text) text_in(text_current(), text)
+
 /* err_text in the language of whoever calls. */
 static inline const char *err_said(int err)
 {
-	return text_in(text_current(), err_text(err));
+	return T_(err_text(err));
 }
 
 /* The instance's folder, or NULL with CLI_USAGE said. */

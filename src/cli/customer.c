@@ -3,5 +3,5 @@
 #include "cli/cli.h"
 
 const struct cli_noun noun_customer = {
-	.name = "customer", .help = "customers: who pays, how much storage, which language"
+	.name = "customer", .help = N_("customers: who pays, how much storage, which language")
 };

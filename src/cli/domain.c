@@ -19,7 +19,7 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	json_array_foreach(json_object_get(result, "warnings"), i, warning) {
 		buf_clear(&line);
 		show_value(API_STR, warning, &line);
-		printf("  note: %s\n", buf_cstr(&line));
+		printf(T_("  note: %s\n"), buf_cstr(&line));
 	}
 	buf_fini(&line);
 	return true;
@@ -30,7 +30,7 @@ static const char *const columns[] = { "domain", "customer",  "mode",      "phas
 
 const struct cli_noun noun_domain = {
 	.name = "domain",
-	.help = "mail domains: which server has the mailboxes, and the switch over",
+	.help = N_("mail domains: which server has the mailboxes, and the switch over"),
 	.show = show,
 	.columns = columns,
 };

@@ -9,5 +9,5 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 }
 
 const struct cli_noun noun_export = { .name = "export",
-				      .help = "mailboxes and aliases as files that imports take",
+				      .help = N_("mailboxes and aliases as files that imports take"),
 				      .show = show };

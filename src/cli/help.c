@@ -2,10 +2,15 @@
 /* Help and postern(1), made from the tables of commands, nouns and operations. */
 #include "cli/cli.h"
 
+#include "base/codec.h"
+
+#include <utf8proc.h>
+
 static const char common[] =
-	"  -d DIR            folder of the instance (else: environment variable POSTERN_DIR)\n"
-	"  --json            print JSON\n"
-	"  --help            print this\n";
+	N_("  -d DIR            folder of the instance (else: environment variable POSTERN_DIR)\n"
+	   "  --json            print JSON\n"
+	   "  --lang en|de      language, else that of LC_ALL, LC_MESSAGES or LANG\n"
+	   "  --help            print this\n");
 
 static const char *verb_of(const struct api_op *op)
 {
@@ -88,27 +93,39 @@ static void usage_line(const struct cli_noun *noun, const struct api_op *op, str
 
 void help_all(void)
 {
-	puts("usage: postern [-d DIR] COMMAND ...\n");
+	puts(T_("usage: postern [-d DIR] COMMAND ...\n"));
 	for (size_t i = 0; i < cli_n_commands; i++)
-		printf("  %-17s %s\n", cli_commands[i].name, cli_commands[i].help);
+		printf("  %-17s %s\n", cli_commands[i].name, T_(cli_commands[i].help));
 	puts("");
 	for (size_t i = 0; i < cli_n_nouns; i++)
-		printf("  %-17s %s\n", cli_nouns[i]->name, cli_nouns[i]->help);
-	printf("\nOptions of every command:\n%s\nMore: postern COMMAND --help, postern(1).\n",
-	       common);
+		printf("  %-17s %s\n", cli_nouns[i]->name, T_(cli_nouns[i]->help));
+	printf(T_("\nOptions of every command:\n%s\nMore: postern COMMAND --help, postern(1).\n"), T_(common));
 }
 
 void help_noun(const struct cli_noun *noun)
 {
 	struct buf line = BUF_INIT(4096);
-	printf("usage: postern [-d DIR] %s VERB ...\n\n", noun->name);
+	printf(T_("usage: postern [-d DIR] %s VERB ...\n\n"), noun->name);
 	for (size_t i = 0; api_op_at(i); i++) {
 		if (!is_of(api_op_at(i), noun->name))
 			continue;
 		buf_clear(&line);
 		usage_line(noun, api_op_at(i), &line);
-		printf("  %s\n      %s\n", buf_cstr(&line), api_op_at(i)->help);
+		printf("  %s\n      %s\n", buf_cstr(&line), T_(api_op_at(i)->help));
 	}
+	buf_fini(&line);
+}
+
+/* What it does, in the language of whoever asks, with a capital letter and a full stop. */
+static void put_sentence(const char *help)
+{
+	const char *said = T_(help);
+	struct buf line = BUF_INIT(4096);
+	uint32_t cp = 0;
+	size_t n = utf8_decode(slice_str(said), &cp);
+	if (n)
+		utf8_encode(&line, (uint32_t)utf8proc_toupper((utf8proc_int32_t)cp));
+	printf("\n%s%s.\n\n", buf_cstr(&line), said + n);
 	buf_fini(&line);
 }
 
@@ -125,7 +142,7 @@ static void param_help(const struct api_param *p)
 		buf_str(&line, "; ");
 		api_param_rule(p, &line);
 	}
-	printf(" %s%s%s\n", p->help, p->many ? " (may come several times)" : "", buf_cstr(&line));
+	printf(" %s%s%s\n", T_(p->help), p->many ? T_(" (may come several times)") : "", buf_cstr(&line));
 	buf_fini(&line);
 }
 
@@ -133,20 +150,24 @@ void help_op(const struct cli_noun *noun, const struct api_op *op)
 {
 	struct buf line = BUF_INIT(4096);
 	usage_line(noun, op, &line);
-	printf("usage: postern [-d DIR] %s\n\n%c%s.\n\n", buf_cstr(&line),
-	       ascii_upper((uint8_t)op->help[0]), op->help + 1);
+	printf(T_("usage: postern [-d DIR] %s\n"), buf_cstr(&line));
+	put_sentence(op->help);
 	for (size_t i = 0; i < op->n_params; i++)
 		param_help(&op->params[i]);
 	for (size_t i = 0; noun->extra && noun->extra[2 * i] && !strcmp(verb_of(op), "status"); i++)
-		printf("  %-17s %s\n", noun->extra[2 * i], noun->extra[2 * i + 1]);
-	fputs(common, stdout);
+		printf("  %-17s %s\n", noun->extra[2 * i], T_(noun->extra[2 * i + 1]));
+	fputs(T_(common), stdout);
 	buf_fini(&line);
 }
 
 void help_command(const struct cli_command *command)
 {
-	printf("usage: postern [-d DIR] %s %s\n\n%c%s.\n\n%s", command->name, command->args,
-	       ascii_upper((uint8_t)command->help[0]), command->help + 1, common);
+	struct buf line = BUF_INIT(1024);
+	buf_printf(&line, "%s %s", command->name, command->args);
+	printf(T_("usage: postern [-d DIR] %s\n"), buf_cstr(&line));
+	put_sentence(command->help);
+	fputs(T_(common), stdout);
+	buf_fini(&line);
 }
 
 /* ---- postern(1) ---- */
@@ -212,6 +233,8 @@ void help_man(struct buf *out)
 		out, "-d DIR",
 		"folder of the instance; without it the environment variable POSTERN_DIR names it");
 	man_entry(out, "--json", "print JSON; a refusal is printed as an RFC 9457 problem");
+	man_entry(out, "--lang en|de",
+		  "the language of refusals, headings and help; else that of LC_ALL, LC_MESSAGES or LANG; JSON stays as it is");
 	man_entry(out, "--help", "print how to use the command");
 	buf_str(out, ".SH COMMANDS\n");
 	for (size_t i = 0; i < cli_n_commands; i++) {

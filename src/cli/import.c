@@ -13,19 +13,19 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	size_t i;
 	json_t *warning;
 	bool dry = json_is_true(json_object_get(result, "dry_run"));
-	printf("%lld lines read: %lld %s, %lld %s, %lld unchanged\n",
+	printf(dry ? T_("%lld lines read: %lld would be added, %lld would be changed, %lld unchanged\n")
+		   : T_("%lld lines read: %lld added, %lld changed, %lld unchanged\n"),
 	       (long long)number(result, "lines"), (long long)number(result, "added"),
-	       dry ? "would be added" : "added", (long long)number(result, "changed"),
-	       dry ? "would be changed" : "changed", (long long)number(result, "unchanged"));
+	       (long long)number(result, "changed"), (long long)number(result, "unchanged"));
 	json_array_foreach(json_object_get(result, "warnings"), i, warning) {
 		buf_clear(&line);
 		show_value(API_STR, warning, &line);
-		printf("  note: %s\n", buf_cstr(&line));
+		printf(T_("  note: %s\n"), buf_cstr(&line));
 	}
 	buf_fini(&line);
 	return true;
 }
 
 const struct cli_noun noun_import = { .name = "import",
-				      .help = "mailboxes and aliases from a file",
+				      .help = N_("mailboxes and aliases from a file"),
 				      .show = show };

@@ -217,14 +217,14 @@ static void tell(struct cli *c, const struct init *in, const struct conf *conf,
 		json_decref(o);
 		return;
 	}
-	printf("A new instance is in %s\n\n", in->dir);
+	printf(T_("A new instance is in %s\n\n"), in->dir);
 	printf("  SMTP        %s\n  submission  %s (TLS)\n  IMAP        %s (TLS)\n  POP3        %s "
 	       "(TLS)\n  ManageSieve %s (STARTTLS)\n  HTTPS       %s\n\n",
 	       conf_str(conf, "smtp.listen"), conf_str(conf, "submission.listen"),
 	       conf_str(conf, "imap.listen"), conf_str(conf, "pop3.listen"),
 	       conf_str(conf, "sieve.listen"), conf_str(conf, "https.listen"));
-	printf("  the provider's login: provider\n  its password:         %s\n\n", password);
-	printf("Run it with:  postern run %s\n", in->dir);
+	printf(T_("  the provider's login: provider\n  its password:         %s\n\n"), password);
+	printf(T_("Run it with:  postern run %s\n"), in->dir);
 }
 
 /* Words to settings; DIR may come from -d too. */

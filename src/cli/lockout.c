@@ -3,4 +3,4 @@
 #include "cli/cli.h"
 
 const struct cli_noun noun_lockout = { .name = "lockout",
-				       .help = "logins and networks that are refused because of wrong passwords" };
+				       .help = N_("logins and networks that are refused because of wrong passwords") };

@@ -3,4 +3,4 @@
 #include "cli/cli.h"
 
 const struct cli_noun noun_login = { .name = "login",
-				     .help = "old user names of mailboxes, and until when they work" };
+				     .help = N_("old user names of mailboxes, and until when they work") };

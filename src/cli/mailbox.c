@@ -7,6 +7,6 @@ static const char *const columns[] = { "address",  "name",  "language", "used_by
 
 const struct cli_noun noun_mailbox = {
 	.name = "mailbox",
-	.help = "mailboxes: logins with storage",
+	.help = N_("mailboxes: logins with storage"),
 	.columns = columns,
 };

@@ -52,9 +52,10 @@ static void rate(const json_t *move, const struct sample *first, struct buf *out
 	show_bytes((number(move, "bytes_new") - first->bytes) * 1000 / (uint64_t)ms, out);
 	buf_str(out, "B/s");
 	if (total > done) {
-		buf_str(out, ", about ");
-		show_duration((int64_t)((double)(total - done) * 1000 / per_second), out);
-		buf_str(out, " left");
+		struct buf left = BUF_INIT(64);
+		show_duration((int64_t)((double)(total - done) * 1000 / per_second), &left);
+		buf_printf(out, T_(", about %s left"), buf_cstr(&left));
+		buf_fini(&left);
 	}
 }
 
@@ -64,13 +65,13 @@ static void headline(const json_t *move, const struct sample *first, struct buf 
 	show_safe(slice_str(text(move, "domain")), out);
 	buf_printf(out, ": %s  ", text(move, "state"));
 	bar(number(move, "messages_done"), number(move, "messages_total"), out);
-	buf_printf(out, "  %ju of %ju messages, %ju of %ju mailboxes",
+	buf_printf(out, T_("  %ju of %ju messages, %ju of %ju mailboxes"),
 		   (uintmax_t)number(move, "messages_done"),
 		   (uintmax_t)number(move, "messages_total"),
 		   (uintmax_t)number(move, "mailboxes_done"),
 		   (uintmax_t)number(move, "mailboxes_total"));
 	if (failed)
-		buf_printf(out, ", %ju failed", (uintmax_t)failed);
+		buf_printf(out, T_(", %ju failed"), (uintmax_t)failed);
 	if (first)
 		rate(move, first, out);
 }
@@ -82,10 +83,10 @@ static void mailbox_line(const json_t *m, size_t width, struct buf *out)
 	size_t have = text_width(buf_cstr(&name));
 	buf_printf(out, "  %s%*s  ", buf_cstr(&name), (int)(width > have ? width - have : 0), "");
 	bar(number(m, "messages_done"), number(m, "messages_total"), out);
-	buf_printf(out, "  %-8s %ju of %ju", text(m, "state"),
+	buf_printf(out, T_("  %-8s %ju of %ju"), text(m, "state"),
 		   (uintmax_t)number(m, "messages_done"), (uintmax_t)number(m, "messages_total"));
 	if (number(m, "messages_new"))
-		buf_printf(out, ", %ju new", (uintmax_t)number(m, "messages_new"));
+		buf_printf(out, T_(", %ju new"), (uintmax_t)number(m, "messages_new"));
 	if (*text(m, "error")) {
 		buf_str(out, "  ");
 		show_safe(slice_str(text(m, "error")), out);
@@ -207,7 +208,7 @@ static void show_proof(const json_t *proof)
 {
 	size_t i, k;
 	json_t *m, *f;
-	printf("%s: %s, %ju messages there, %ju of them here, %ju missing\n", text(proof, "domain"),
+	printf(T_("%s: %s, %ju messages there, %ju of them here, %ju missing\n"), text(proof, "domain"),
 	       text(proof, "state"), (uintmax_t)number(proof, "messages_there"),
 	       (uintmax_t)number(proof, "messages_here"),
 	       (uintmax_t)number(proof, "messages_missing"));
@@ -220,7 +221,7 @@ static void show_proof(const json_t *proof)
 		json_array_foreach(json_object_get(m, "folders"), k, f) {
 			buf_clear(&line);
 			show_safe(slice_str(text(f, "name")), &line);
-			printf("    %-32s %ju there, %ju here, %ju missing\n", buf_cstr(&line),
+			printf(T_("    %-32s %ju there, %ju here, %ju missing\n"), buf_cstr(&line),
 			       (uintmax_t)number(f, "there"), (uintmax_t)number(f, "here"),
 			       (uintmax_t)number(f, "missing"));
 		}
@@ -267,11 +268,11 @@ static int run(struct cli *c, const struct api_op *op, struct cli_args *args)
 	return watch(c, op, args);
 }
 
-static const char *const extra[] = { "--watch", "go on showing until the copy ends", NULL, NULL };
+static const char *const extra[] = { "--watch", N_("go on showing until the copy ends"), NULL, NULL };
 
 const struct cli_noun noun_move = {
 	.name = "move",
-	.help = "copying a domain's mail from its old server",
+	.help = N_("copying a domain's mail from its old server"),
 	.show = show,
 	.extra = extra,
 	.run = run,

@@ -15,5 +15,5 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	return true;
 }
 
-const struct cli_noun noun_notice = { .name = "notice", .help = "what people were told by mail", .show = show };
-const struct cli_noun noun_template = { .name = "template", .help = "the texts of notices", .show = show };
+const struct cli_noun noun_notice = { .name = "notice", .help = N_("what people were told by mail"), .show = show };
+const struct cli_noun noun_template = { .name = "template", .help = N_("the texts of notices"), .show = show };

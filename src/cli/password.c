@@ -3,4 +3,4 @@
 #include "cli/cli.h"
 
 const struct cli_noun noun_password = { .name = "password",
-					.help = "links to set a password, and setting one's own" };
+					.help = N_("links to set a password, and setting one's own") };

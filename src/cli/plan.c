@@ -6,6 +6,6 @@ static const char *const columns[] = { "place", "day", "domain", "customer", "ph
 
 const struct cli_noun noun_plan = {
 	.name = "plan",
-	.help = "when each domain moves, and where it stands",
+	.help = N_("when each domain moves, and where it stands"),
 	.columns = columns,
 };

@@ -3,4 +3,4 @@
 #include "cli/cli.h"
 
 const struct cli_noun noun_policy = { .name = "policy",
-				      .help = "what a customer asks of passwords, and how long links are good" };
+				      .help = N_("what a customer asks of passwords, and how long links are good") };

@@ -16,8 +16,8 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 {
 	json_t *count = json_object_get(result, "count");
 	if (json_is_integer(count)) {
-		printf("%lld %s\n", (long long)json_integer_value(count),
-		       strcmp(op->name, "queue.flush") ? "removed" : "will be tried now");
+		printf(strcmp(op->name, "queue.flush") ? T_("%lld removed\n") : T_("%lld will be tried now\n"),
+		       (long long)json_integer_value(count));
 		return true;
 	}
 	if (strcmp(op->name, "queue.show"))
@@ -29,5 +29,5 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 }
 
 const struct cli_noun noun_queue = { .name = "queue",
-				     .help = "mail that waits to go out",
+				     .help = N_("mail that waits to go out"),
 				     .show = show };

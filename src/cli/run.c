@@ -60,6 +60,6 @@ int cli_stop(struct cli *c)
 					  STOP_MS / 1000);
 		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	}
-	puts(c->json ? "{}" : "stopped");
+	puts(c->json ? "{}" : T_("stopped"));
 	return CLI_DONE;
 }

@@ -10,6 +10,8 @@
 #include "base/codec.h"
 #include "base/text.h"
 
+#include <utf8proc.h>
+
 enum { CELL_MAX = 4096 };
 
 /* C0, DEL and C1 move cursors and start sequences; line separators and turns of direction show what is not there. */
@@ -122,11 +124,11 @@ void show_value(enum api_type type, const json_t *v, struct buf *out)
 	if (json_is_string(v)) {
 		show_safe(slice_of(json_string_value(v), json_string_length(v)), out);
 	} else if (json_is_boolean(v)) {
-		buf_str(out, text_in(text_current(), json_is_true(v) ? "yes" : "no"));
+		buf_str(out, T_(json_is_true(v) ? "yes" : "no"));
 	} else if (json_is_integer(v) && type == API_TIME) {
 		show_time(json_integer_value(v), out);
 	} else if (json_is_integer(v) && type == API_LIMIT && json_integer_value(v) == 0) {
-		buf_str(out, text_in(text_current(), "none"));
+		buf_str(out, T_("none"));
 	} else if (json_is_integer(v) && (type == API_BYTES || type == API_LIMIT)) {
 		show_bytes((uint64_t)json_integer_value(v), out);
 	} else if (json_is_integer(v)) {
@@ -161,8 +163,8 @@ void show_json(const json_t *v)
 	free(text);
 }
 
-/* "used_bytes" is "used", "has_password" "has password". */
-static void label(const struct api_result *r, bool upper, struct buf *out)
+/* "used_bytes" is "used:", "has_password" "has password:", and what the catalogue makes of that. */
+static void label(const struct api_result *r, struct buf *out)
 {
 	size_t n = strlen(r->name);
 	if ((r->type == API_BYTES || r->type == API_LIMIT) && n > 6 &&
@@ -170,10 +172,29 @@ static void label(const struct api_result *r, bool upper, struct buf *out)
 		n -= 6;
 	if (r->type == API_TIME && n > 3)
 		n -= 3;
-	for (size_t i = 0; i < n; i++) {
-		uint8_t c = r->name[i] == '_' ? ' ' : (uint8_t)r->name[i];
-		buf_byte(out, upper ? ascii_upper(c) : c);
+	for (size_t i = 0; i < n; i++)
+		buf_byte(out, r->name[i] == '_' ? ' ' : (uint8_t)r->name[i]);
+	buf_byte(out, ':');
+	const char *said = T_(buf_cstr(out));
+	if (said != buf_cstr(out)) {
+		buf_clear(out);
+		buf_str(out, said);
 	}
+}
+
+/* The same above a column: in capitals, without the colon. */
+static void heading(const struct api_result *r, struct buf *out)
+{
+	struct buf name = BUF_INIT(CELL_MAX);
+	label(r, &name);
+	struct slice rest = slice_sub(buf_view(&name), 0, name.n - 1);
+	while (rest.n) {
+		uint32_t cp;
+		size_t n = utf8_decode(rest, &cp);
+		utf8_encode(out, n ? (uint32_t)utf8proc_toupper((utf8proc_int32_t)cp) : rest.p[0]);
+		rest = slice_sub(rest, n ? n : 1, rest.n);
+	}
+	buf_fini(&name);
 }
 
 static bool is_number(enum api_type type)
@@ -204,8 +225,7 @@ void show_object(const struct api_op *op, const json_t *object)
 		    (json_is_array(v) && !json_array_size(v)))
 			continue;
 		buf_clear(&text);
-		label(r, false, &text);
-		buf_byte(&text, ':');
+		label(r, &text);
 		table_cell(t, buf_cstr(&text), false);
 		buf_clear(&text);
 		show_value(r->type, v, &text);
@@ -241,7 +261,7 @@ void show_list(const struct api_op *op, const char *const *wanted, const json_t 
 	json_t *item;
 	struct buf text = BUF_INIT(CELL_MAX * 16);
 	if (json_array_size(items) == 0) {
-		puts(text_in(text_current(), "none"));
+		puts(T_("none"));
 		return;
 	}
 	for (i = 0; i < op->n_results && n < ARRAY_SIZE(columns); i++) {
@@ -251,7 +271,7 @@ void show_list(const struct api_op *op, const char *const *wanted, const json_t 
 	struct table *t = table_new(n ? n : 1);
 	for (i = 0; i < n; i++) {
 		buf_clear(&text);
-		label(columns[i], true, &text);
+		heading(columns[i], &text);
 		table_cell(t, buf_cstr(&text), is_number(columns[i]->type));
 	}
 	json_array_foreach(items, i, item) {

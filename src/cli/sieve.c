@@ -11,7 +11,7 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	return true;
 }
 
-const struct cli_noun noun_sieve = { .name = "sieve", .help = "Sieve scripts of mailboxes", .show = show };
+const struct cli_noun noun_sieve = { .name = "sieve", .help = N_("Sieve scripts of mailboxes"), .show = show };
 const struct cli_noun noun_globalscript = { .name = "globalscript",
-					    .help = "Sieve scripts of domains, which their mailboxes' scripts may include",
+					    .help = N_("Sieve scripts of domains, which their mailboxes' scripts may include"),
 					    .show = show };

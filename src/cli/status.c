@@ -54,13 +54,13 @@ static void rooms_table(const json_t *rooms)
 	static const struct {
 		const char *name;
 		bool right;
-	} heads[] = { { "ROOM", false },  { "PID", true },      { "STATE", false },
-		      { "MEMORY", true }, { "RESTARTS", true }, { "UP", true } };
+	} heads[] = { { N_("ROOM"), false },  { "PID", true },		{ N_("STATE"), false },
+		      { N_("MEMORY"), true }, { N_("RESTARTS"), true }, { N_("UP"), true } };
 	struct table *t = table_new(ARRAY_SIZE(heads));
 	size_t i;
 	json_t *room;
 	for (i = 0; i < ARRAY_SIZE(heads); i++)
-		table_cell(t, heads[i].name, heads[i].right);
+		table_cell(t, T_(heads[i].name), heads[i].right);
 	json_array_foreach(rooms, i, room)
 		room_row(t, room);
 	table_print(t);
@@ -70,11 +70,13 @@ static void rooms_table(const json_t *rooms)
 static void count(const json_t *status, const char *name, struct buf *out)
 {
 	json_t *v = json_object_get(status, name);
-	buf_printf(out, "%s%s: ", out->n ? "   " : "", name);
+	char label[32];
+	snprintf(label, sizeof(label), "%s:", name);
+	buf_printf(out, "%s%s ", out->n ? "   " : "", T_(label));
 	if (json_is_integer(v))
 		buf_printf(out, "%lld", (long long)json_integer_value(v));
 	else
-		buf_str(out, "not known just now");
+		buf_str(out, T_("not known just now"));
 }
 
 static void show(const char *dir, const json_t *status)
@@ -87,7 +89,7 @@ static void show(const char *dir, const json_t *status)
 	json_array_foreach(rooms, i, room)
 		memory += memory_of(room);
 	show_duration(clock_wall_ms() - number(status, "started_ms"), &b);
-	printf("Postern %s in %s, up %s\n", text(status, "version"), dir, buf_cstr(&b));
+	printf(T_("Postern %s in %s, up %s\n"), text(status, "version"), dir, buf_cstr(&b));
 	buf_clear(&b);
 	count(status, "customers", &b);
 	count(status, "domains", &b);
@@ -96,8 +98,9 @@ static void show(const char *dir, const json_t *status)
 	puts(buf_cstr(&b));
 	buf_clear(&b);
 	show_bytes(memory, &b);
-	printf("%zu rooms, %s of memory%s\n\n", json_array_size(rooms), buf_cstr(&b),
-	       shares ? "" : " (what rooms share is counted in each)");
+	printf(shares ? T_("%zu rooms, %s of memory\n\n")
+		      : T_("%zu rooms, %s of memory (what rooms share is counted in each)\n\n"),
+	       json_array_size(rooms), buf_cstr(&b));
 	buf_fini(&b);
 	rooms_table(rooms);
 }
@@ -157,6 +160,6 @@ int cli_reload(struct cli *c)
 	int code = cli_ask(c, "reload", &nothing);
 	json_decref(nothing);
 	if (!code)
-		puts(c->json ? "{}" : "configuration and certificate are in force");
+		puts(c->json ? "{}" : T_("configuration and certificate are in force"));
 	return code;
 }

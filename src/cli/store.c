@@ -35,5 +35,5 @@ static int run(struct cli *c, const struct api_op *op, struct cli_args *args)
 }
 
 const struct cli_noun noun_store = { .name = "store",
-				     .help = "the stored mail itself",
+				     .help = N_("the stored mail itself"),
 				     .run = run };

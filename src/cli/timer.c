@@ -2,4 +2,4 @@
 /* postern timer: jobs as a table. */
 #include "cli/cli.h"
 
-const struct cli_noun noun_timer = { .name = "timer", .help = "what happens by the clock" };
+const struct cli_noun noun_timer = { .name = "timer", .help = N_("what happens by the clock") };

@@ -96,6 +96,30 @@ def test_the_command_line(shared_postern, environment, words, german):
     assert code == 2 and ("den Befehl" if german else "there is no command") in err
 
 
+def test_headings_and_help_of_the_command_line(shared_postern):
+    """In the caller's language; JSON, names of options and postern(1) are the same for everybody."""
+    p, german = shared_postern, {"LANG": "de_DE.UTF-8"}
+    p.add_domain("heads.test", customer="heads")
+    p.add_mailbox("joe@heads.test", None)
+
+    def both(*words):
+        return cli(p, *words)[1], cli(p, *words, **german)[1]
+    english, said = both("mailbox", "list", "--domain", "heads.test")
+    assert english.split()[:3] == ["ADDRESS", "LANGUAGE", "USED"] and said.split()[:3] == ["ADRESSE", "SPRACHE", "BELEGT"]
+    assert "MUSS ÄNDERN" in said.splitlines()[0] and len(said.splitlines()) == len(english.splitlines()) == 2
+    english, said = both("domain", "show", "heads.test")
+    assert english.startswith("domain: ") and said.startswith("Domain: ") and "Empfänger:" in said
+    assert [line.split()[-1] for line in english.splitlines()] == [line.split()[-1] for line in said.splitlines()]
+    english, said = both("status")
+    assert "ROOM " in english and "RAUM " in said and "Postfächer: " in said
+    english, said = both("customer", "set", "--help")
+    assert "Changes a customer." in english and "Ändert einen Kunden." in said and "--pool SIZE" in said
+    assert "Aufruf: postern" in both("mailbox", "--help")[1] and "legt ein Postfach an" in both("mailbox", "--help")[1]
+    assert "Optionen jedes Befehls" in both("help")[1]
+    for words in (("mailbox", "list", "--json"), ("help", "man"), ("help", "words", "mailbox")):
+        assert len(set(both(*words))) == 1, words
+
+
 def test_protocols_stay_english(shared_postern):
     with shared_postern.smtp() as smtp:
         smtp.ehlo()
