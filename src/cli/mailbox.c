@@ -3,7 +3,7 @@
 #include "cli/cli.h"
 
 static const char *const columns[] = { "address",  "name",  "language", "used_bytes", "quota_bytes",
-				       "messages", "has_password", "must_change", "invited_ms", NULL };
+				       "messages", "has_password", "must_change", "invited_ms", "retention", NULL };
 
 const struct cli_noun noun_mailbox = {
 	.name = "mailbox",

@@ -282,6 +282,10 @@ def test_old_mail_goes(postern):
     postern.cli("timer", "run", "candidates.prune")
     wait_until(lambda: {a: c["messages"] for a, c in candidates(postern, "age.test").items()} == {"both@age.test": 1}, 10,
                "old mail to go")
+    # The system did it, and that is written down where its admins see it.
+    row = postern.json("audit", "list", "--domain", "age.test", "--actor", "system")["items"][0]
+    assert (row["operation"], row["object"], row["detail"]) == ("candidate.prune", "age.test", "messages=2 days=10")
+    assert len(postern.json("audit", "list", "--operation", "candidate.prune")["items"]) == 1
 
 
 @pytest.mark.parametrize("role", ["directory", "store"])

@@ -34,7 +34,8 @@ def test_an_export_is_taken_back_to_the_same_state(make_postern):
         p.add_domain("round.test")
     first.add_mailbox("joe@round.test", PASSWORD, "--quota", "2G", "--name", 'Joe "the boss", Dœ; # 1')
     first.add_mailbox("mary@round.test", None, "--hosted", "--send-any")
-    first.add_mailbox('"a, b"@round.test', PASSWORD)
+    first.cli("mailbox", "set", "mary@round.test", "--recovery", "Mary@elsewhere.test")
+    first.add_mailbox('"a, b"@round.test', PASSWORD, "--quota", "1G", "--retention", "7")
     first.add_mailbox('"#x"@round.test', None)
     first.add_mailbox("jürgen@round.test", None)
     first.add_mailbox('"|cmd"@round.test', None)
@@ -60,7 +61,7 @@ def test_an_export_is_taken_back_to_the_same_state(make_postern):
     def state(p):
         boxes = p.json("mailbox", "list", "--domain", "round.test")["items"]
         others = p.json("address", "list", "--domain", "round.test")["items"]
-        return ([{k: b[k] for k in ("address", "name", "quota_bytes", "has_password", "hosted", "send_any")} for b in boxes],
+        return ([{k: b[k] for k in ("address", "name", "quota_bytes", "has_password", "hosted", "send_any", "retention", "recovery")} for b in boxes],
                 [{k: a[k] for k in ("address", "type", "to", "hosted")} for a in others])
     assert state(first) == state(second)
 

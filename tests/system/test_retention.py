@@ -100,3 +100,23 @@ def test_who_may_keep_mail_longer(server):
     assert server.json("mailbox", "show", free)["retention"] == "off"
     assert "default" in server.refused("customer", "set", "acme", "--retention", "default")
     server.cli("customer", "set", "acme", "--retention", "off")
+
+
+def test_a_new_mailbox_has_its_retention(server):
+    """Said when it is made, shown in lists, and in force at its shard: nobody has to set it again."""
+    server.add_domain("new.test")
+    made = server.json("mailbox", "add", "joe@new.test", "--password-stdin", "--quota", "1G", "--retention", "7", stdin=PASSWORD + "\n")
+    assert made["retention"] == "7"
+    server.add_mailbox("mary@new.test", PASSWORD)
+    assert {m["address"]: m["retention"] for m in server.json("mailbox", "list", "--domain", "new.test")["items"]} == {
+        "joe@new.test": "7", "mary@new.test": "off"}
+    assert "RETENTION" in server.cli("mailbox", "list", "--domain", "new.test")
+    assert "only a mailbox with a quota" in server.refused("mailbox", "add", "eve@new.test", "--retention", "7")
+    assert server.try_cli("mailbox", "show", "eve@new.test").returncode == 1
+    with server.smtp() as smtp:
+        smtp.sendmail("a@elsewhere.test", ["joe@new.test", "mary@new.test"], b"From: a@elsewhere.test\r\nSubject: x\r\n\r\nx\r\n")
+    server.wait_mail("joe@new.test", PASSWORD, 1)
+    server.travel(days=8)
+    sweep(server)
+    wait_until(lambda: len(server.mail("joe@new.test", PASSWORD)) == 0, 20, "old mail to go")
+    assert len(server.mail("mary@new.test", PASSWORD)) == 1

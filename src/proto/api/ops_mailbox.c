@@ -11,6 +11,7 @@ static const struct api_param mailbox_add[] = {
 	P_PASSWORD(.help = "the login's password; without one nobody can log in"),
 	P_MUST_CHANGE,
 	P_QUOTA(),
+	P_RETENTION(),
 	{ "name", API_STR, .min = 1, .max = 256, .help = "the person's name" },
 	P_OWN_LANGUAGE,
 	P_HOSTED,

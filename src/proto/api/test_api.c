@@ -185,7 +185,7 @@ static void refusals(void **state)
 	expect_refusal("mailbox.add", box + 2, 1, false,
 		       "password: expected a secret of 1 to 1024 bytes");
 	expect_refusal("mailbox.add", box + 3, 1, false,
-		       "colour: expected one of the fields address, password, must_change, quota, name, language, hosted, "
+		       "colour: expected one of the fields address, password, must_change, quota, retention, name, language, hosted, "
 		       "send_any");
 	expect_refusal("mailbox.add", NULL, 0, false,
 		       "address: expected a mail address such as name@example.org");

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/map.h"
 #include "room/directory/notice/language.h"
+#include "room/directory/noun/limits.h"
 #include "room/directory/noun/list_policy.h"
 #include "room/directory/noun/policy.h"
 
@@ -48,6 +49,35 @@ static bool first_of_name(struct map *names, struct arena *a, struct slice local
 	return true;
 }
 
+static bool check_retention(struct arena *a, struct import_account *row, struct import_errors *errors)
+{
+	row->keep = RETENTION_INHERIT;
+	if (row->retention.n && retention_parse(row->retention, &row->keep) < 0)
+		import_fault(errors, a, row->line, "retention: \"" SLICE_FMT "\" is no number of days from 1 to %d, on, off or default",
+			     SLICE_ARG(row->retention), RETENTION_DAYS_MAX);
+	else if (row->keep != RETENTION_INHERIT && !row->quota)
+		import_fault(errors, a, row->line, "retention: only a mailbox with a quota may have one of its own");
+	else
+		return true;
+	return false;
+}
+
+static bool check_recovery(struct arena *a, const struct domain *d, struct import_account *row, struct import_errors *errors)
+{
+	struct name name;
+	if (!row->recovery.n)
+		return true;
+	if (name_parse(a, row->recovery, &name) < 0 || name.literal) {
+		import_fault(errors, a, row->line, "recovery: \"" SLICE_FMT "\" is not an address", SLICE_ARG(row->recovery));
+		return false;
+	}
+	row->recovery = name_text(a, name.local, name.domain);
+	if (!slice_eq(row->recovery, name_text(a, row->local, d->name)))
+		return true;
+	import_fault(errors, a, row->line, "recovery: " SLICE_FMT " is the mailbox itself", SLICE_ARG(row->recovery));
+	return false;
+}
+
 static int check_account(struct engine *e, struct arena *a, const struct domain *d,
 			 struct import_account *row, struct import_result *result,
 			 struct import_errors *errors)
@@ -59,6 +89,8 @@ static int check_account(struct engine *e, struct arena *a, const struct domain 
 		import_fault(errors, a, row->line, "%s", why.text);
 		return 0;
 	}
+	if (!check_retention(a, row, errors) || !check_recovery(a, d, row, errors))
+		return 0;
 	int r = address_get(e, a, d->id, row->local, &there);
 	if (r == ERR_NOT_FOUND) {
 		result->added++;
@@ -158,6 +190,10 @@ int import_apply_accounts(struct engine *e, struct arena *a, const struct domain
 			continue;
 		}
 		int r = account_add(e, a, d, rows[i].local, &account, now_ms, &why);
+		if (r == 0 && rows[i].keep != RETENTION_INHERIT)
+			r = limits_set_retention(e, account.id, rows[i].keep);
+		if (r == 0 && rows[i].recovery.n)
+			r = account_set_recovery(e, account.id, rows[i].recovery);
 		if (r < 0 && !why.err)
 			return r;
 		if (r < 0)

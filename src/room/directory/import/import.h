@@ -41,12 +41,14 @@ struct import_account {
 	bool hosted, send_any;
 	struct slice person;
 	struct slice language;	/* empty: the customer's */
+	struct slice retention, recovery;	/* as written; empty: none of its own */
 	struct slice old_logins;	/* old user names, blanks between them */
 	uint64_t quota;
 	/* Filled in while it is applied: */
 	struct slice local, address;
 	uint64_t id;
 	uint32_t shard;
+	int keep;		/* retention as a number */
 	bool skip;		/* is here already, the same */
 };
 

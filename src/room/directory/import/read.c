@@ -11,7 +11,7 @@
 #include "proto/pass/scheme.h"
 
 enum { COL_ADDRESS, COL_PASSWORD, COL_QUOTA, COL_PERSON, COL_TO, COL_TYPE, COL_OLD_LOGIN, COL_HOSTED, COL_SEND_ANY,
-       COL_MUST_CHANGE, COL_SENDERS, COL_LANGUAGE };
+       COL_MUST_CHANGE, COL_SENDERS, COL_LANGUAGE, COL_RETENTION, COL_RECOVERY };
 
 static const struct import_column account_columns[] = {
 	{ "address", COL_ADDRESS },   { "email", COL_ADDRESS }, { "user", COL_ADDRESS },
@@ -20,7 +20,7 @@ static const struct import_column account_columns[] = {
 	{ "name", COL_PERSON },       { "old_login", COL_OLD_LOGIN },
 	{ "old_user", COL_OLD_LOGIN }, { "old_username", COL_OLD_LOGIN },
 	{ "hosted", COL_HOSTED },     { "send_any", COL_SEND_ANY }, { "must_change", COL_MUST_CHANGE },
-	{ "language", COL_LANGUAGE },
+	{ "language", COL_LANGUAGE }, { "retention", COL_RETENTION }, { "recovery", COL_RECOVERY },
 };
 
 static const struct import_column alias_columns[] = {
@@ -86,6 +86,8 @@ static bool account_csv(struct import_reader *r, struct slice line, const struct
 	row->name = cell[COL_ADDRESS];
 	row->person = cell[COL_PERSON];
 	row->language = cell[COL_LANGUAGE];
+	row->retention = cell[COL_RETENTION];
+	row->recovery = cell[COL_RECOVERY];
 	row->old_logins = cell[COL_OLD_LOGIN];
 	if (!take_flag(r, "hosted", cell[COL_HOSTED], &row->hosted) ||
 	    !take_flag(r, "send_any", cell[COL_SEND_ANY], &row->send_any) ||

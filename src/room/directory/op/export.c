@@ -6,6 +6,7 @@
 #include "room/directory/op/admin.h"
 
 #include "base/err.h"
+#include "room/directory/noun/limits.h"
 #include "room/directory/noun/list_policy.h"
 #include "room/directory/db/name.h"
 #include "room/directory/login/old_login.h"
@@ -75,8 +76,15 @@ static int account_line(struct admin *ad, const struct account *x, bool password
 	cell(out, x->person);
 	buf_byte(out, ',');
 	int r = old_logins(ad, x, out);
-	buf_printf(out, ",%s,%s,%s," SLICE_FMT "\n", x->hosted ? "yes" : "no", x->send_any ? "yes" : "no",
+	buf_printf(out, ",%s,%s,%s," SLICE_FMT ",", x->hosted ? "yes" : "no", x->send_any ? "yes" : "no",
 		   passwords && x->must_change ? "yes" : "no", SLICE_ARG(x->language));
+	struct limits l = { .own_retention = RETENTION_INHERIT };
+	char days[16];
+	if (r == 0)
+		r = limits_of(ad->e, x->id, &l);
+	buf_printf(out, "%s,", l.own_retention == RETENTION_INHERIT ? "" : retention_text(l.own_retention, days));
+	cell(out, x->recovery);
+	buf_byte(out, '\n');
 	return r;
 }
 
@@ -91,7 +99,7 @@ void op_export_accounts(struct admin *ad)
 	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
 	if (r == 0)
 		r = account_list(ad->e, ad->a, d.id, 0, &all, &rows, &n);
-	buf_str(&text, "address,password,quota,name,old_login,hosted,send_any,must_change,language\n");
+	buf_str(&text, "address,password,quota,name,old_login,hosted,send_any,must_change,language,retention,recovery\n");
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = account_line(ad, &rows[i], passwords, &text);
 	if (r < 0) {

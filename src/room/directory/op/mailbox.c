@@ -78,6 +78,19 @@ static uint32_t shard_for(struct admin *ad)
 	return (uint32_t)(all.mailboxes % shards);
 }
 
+/* M27: days of one's own, and none at all, are for mailboxes whose quota bounds what they keep. */
+static int check_retention(struct admin *ad, int retention, uint64_t quota)
+{
+	if (retention == RETENTION_INHERIT || quota)
+		return 0;
+	if (admin_has(ad, "retention"))
+		return problem_set(&ad->why, ERR_INVALID, "retention",
+				   "\"" SLICE_FMT "\": only a mailbox with a quota may have a retention of its own",
+				   SLICE_ARG(admin_get(ad, "retention")));
+	return problem_set(&ad->why, ERR_CONFLICT, "quota",
+			   "0: the mailbox has a retention of its own, which needs a quota; set that to default first");
+}
+
 /* --- add -------------------------------------------------------------------------------------------- */
 
 /* The store did not take it: nobody has seen the account yet, so it goes again. */
@@ -121,6 +134,8 @@ static void add_row(struct admin *ad, struct slice hash)
 		return;
 	}
 	r = account_add(ad->e, ad->a, &m->d, m->local, &m->x, ad->now_ms, &ad->why);
+	if (r == 0 && m->retention != RETENTION_INHERIT)
+		r = limits_set_retention(ad->e, m->x.id, m->retention);
 	if (r < 0)
 		admin_rollback(ad);
 	else
@@ -167,6 +182,11 @@ void op_mailbox_add(struct admin *ad)
 	if (r == 0 && admin_has(ad, "password"))
 		r = password_check(ad->e, m->d.customer, "password", admin_get(ad, "password"),
 				   &ad->why);
+	m->retention = RETENTION_INHERIT;
+	if (r == 0)
+		r = admin_retention(ad, true, &m->retention);
+	if (r == 0)
+		r = check_retention(ad, m->retention, m->x.quota);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else if (admin_has(ad, "password"))
@@ -302,7 +322,6 @@ static int change(struct admin *ad, struct mailbox *m)
 	return r < 0 ? r : account_by_id(ad->e, ad->a, m->x.id, &m->x);
 }
 
-/* M27: days of one's own, and none at all, are for mailboxes whose quota bounds what they keep. */
 static int take_retention(struct admin *ad, struct mailbox *m)
 {
 	struct limits l;
@@ -310,14 +329,7 @@ static int take_retention(struct admin *ad, struct mailbox *m)
 	m->retention = r == 0 ? l.own_retention : RETENTION_INHERIT;
 	if (r == 0)
 		r = admin_retention(ad, true, &m->retention);
-	if (r < 0 || m->retention == RETENTION_INHERIT || m->quota)
-		return r;
-	if (admin_has(ad, "retention"))
-		return problem_set(&ad->why, ERR_INVALID, "retention",
-				   "\"" SLICE_FMT "\": only a mailbox with a quota may have a retention of its own",
-				   SLICE_ARG(admin_get(ad, "retention")));
-	return problem_set(&ad->why, ERR_CONFLICT, "quota",
-			   "0: the mailbox has a retention of its own, which needs a quota; set that to default first");
+	return r < 0 ? r : check_retention(ad, m->retention, m->quota);
 }
 
 /* The shard hears of it when the rows have it: of two changes the later one stays in both. The mark that the customer's

@@ -186,9 +186,32 @@ struct pruning {
 	uint32_t shard;
 	int64_t before_ms;
 	uint64_t messages;
+	unsigned days;
 };
 
 static void prune(struct pruning *p);
+
+/* Mail that nobody removed is gone: whoever looks for it finds when, and why. */
+static int note_pruned(const struct pruning *p)
+{
+	struct arena *a = arena_new();
+	struct domain d;
+	int r = domain_by_id(p->d->e, a, p->domain, &d);
+	if (r == 0)
+		r = engine_begin(p->d->e);
+	if (r == 0) {
+		r = audit_add(p->d->e, &(struct audit){
+			.at_ms = clock_wall_ms(), .actor = SLICE("system"), .operation = SLICE("candidate.prune"), .object = d.name,
+			.detail = slice_str(arena_printf(a, "messages=%llu days=%u", (unsigned long long)p->messages, p->days)),
+			.status = 200, .customer = d.customer, .domain = d.id });
+		if (r == 0)
+			r = engine_commit(p->d->e);
+		else
+			engine_rollback(p->d->e);
+	}
+	arena_free(&a);
+	return r;
+}
 
 static void on_pruned(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
 {
@@ -206,6 +229,8 @@ static void on_pruned(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 		ev(EV_WARN, "directory.area.unpruned", KI("area", p->area), KS("error", err_name(err)));
 	if (p->messages) {
 		ev(EV_INFO, "directory.area.pruned", KI("area", p->area), KI("messages", p->messages));
+		if (note_pruned(p) < 0)
+			ev(EV_ERROR, "directory.area.unnoted", KI("area", p->area), KI("messages", p->messages));
 		area_sync(p->d, p->domain, NULL, NULL);
 	}
 	free(p);
@@ -232,7 +257,7 @@ void area_prune_all(struct directory *d, int64_t now_ms)
 		struct account area;
 		struct pruning *p = calloc(1, sizeof(*p));
 		bug_if(!p);
-		*p = (struct pruning){ .d = d, .domain = rows[i].domain, .area = rows[i].area };
+		*p = (struct pruning){ .d = d, .domain = rows[i].domain, .area = rows[i].area, .days = (unsigned)rows[i].days };
 		p->before_ms = now_ms - (int64_t)rows[i].days * DAY_MS;
 		if (account_by_id(d->e, a, p->area, &area) < 0) {
 			free(p);
