@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an address is, made into something else (M16 to M21): every type into every other, with what becomes of the mail that
 is there; references; several in one call; and all of it while mail flows in."""
+import itertools
+
 import pytest
 
 from harness import Instance, wait_until
@@ -226,6 +228,64 @@ def test_lists_say_who_may_write(house):
     assert who() == ["o@other.test", "x@elsewhere.test"]
     house.cli("address", "set", "all@list.test", "--senders", "anyone")
     assert who() == senders
+
+
+def test_lists_ask_who_wrote_what_claims_to_come_from_inside(house):
+    """S34, S35: envelope and authors that name one of ours are all held to who may write."""
+    house.add_domain("authors.test")
+    house.add_domain("beside.test")
+    for name in ("a", "b", "c"):
+        house.add_mailbox(f"{name}@authors.test", PASSWORD)
+    house.add_mailbox("o@beside.test", PASSWORD)
+    house.cli("address", "add", "alias@authors.test", "--type", "alias", "--to", "a@authors.test")
+    house.cli("address", "add", "all@authors.test", "--type", "list", "--to", "a@authors.test", "--to", "b@authors.test")
+    house.cli("address", "add", "wide@beside.test", "--type", "redirect", "--to", "all@authors.test", "--to", "o@beside.test")
+    a, c, o, x, y = "a@authors.test", "c@authors.test", "o@beside.test", "x@elsewhere.test", "y@elsewhere.test"
+    count = itertools.count()
+
+    def write(sender, *fields, to=("all@authors.test",), login=None):
+        """What the end of the data is answered; RCPT was taken."""
+        text = "\r\n".join([*fields, f"Subject: author {next(count)}", "", "x", ""]).encode()
+        with house.submission(login, PASSWORD) if login else house.smtp() as smtp:
+            smtp.ehlo()
+            smtp.mail(sender)
+            assert [smtp.rcpt(r)[0] for r in to] == [250] * len(to)
+            code, answer = smtp.data(text)
+            assert code == 250 or answer.startswith(b"5.7.1 "), (code, answer)
+            assert code == 250 or b"may not write to this list" in answer, answer
+            return code
+
+    def check(cases):
+        for sender, fields, code in cases:
+            assert write(sender, *fields) == code, (sender, fields)
+    every = [(a, ["From: " + a], 250), (a, [f"From: A <alias@AUTHORS.test>"], 250), (a, ["From: a+x@authors.test"], 250), (a, [], 250)]
+    forged = [(a, ["From: " + c]), (a, ["From: " + x]), (a, ["From: " + a, "Sender: " + c]), (a, [f"From: {a}, {c}", "Sender: " + a]),
+              (a, [f'From: "{c}" <{a}>']), (a, ["From: " + a, "Resent-From: " + x]), (a, ["From: friends: " + c + ";"])]
+    check([(s, f, 250) for s, f in forged])             # anyone
+    house.cli("address", "set", "all@authors.test", "--senders", "members")
+    before = len(subjects(house, "a@authors.test"))
+    check(every + [(s, f, 550) for s, f in forged])
+    assert write(a, f"From: {a}, b@authors.test", "Sender: " + a) == 250
+    # One reply for all: nobody has what a list refuses, whatever led to it.
+    have = len(subjects(house, o))
+    assert write(a, "From: " + c, to=("all@authors.test", o)) == 550
+    assert write(a, "From: " + c, to=("wide@beside.test",)) == 550
+    assert write(a, "From: " + a, to=("wide@beside.test",)) == 250
+    assert len(subjects(house, o)) == have + 1
+    assert len(subjects(house, a)) == before + len(every) + 2
+    # Who is outside is known by the envelope alone, but may not write as one of ours.
+    house.cli("address", "set", "all@authors.test", "--senders", "named", "--sender", x, "--sender", "@beside.test")
+    check([(x, ["From: " + x], 250), (x, ["From: " + y], 250), (x, ["From: " + o], 250),
+           (x, [f"From: {x}", "Sender: " + o], 250), (x, ["From: " + c], 550), (x, [f'From: "{c}" <{x}>'], 550),
+           (o, ["From: " + o], 250), (o, ["From: " + y], 550)])
+    # Who logged in, and may send as others.
+    house.cli("address", "set", "all@authors.test", "--senders", "named", "--sender", a)
+    house.cli("mailbox", "set", c, "--send-any")
+    assert write(a, "From: " + a, login=c) == 250
+    assert write(a, "From: " + c, login=c) == 550
+    assert write(a, "From: " + a, "Sender: " + c, login=c) == 550
+    house.cli("address", "set", "all@authors.test", "--senders", "anyone")
+    assert write(a, "From: " + c, login=c) == 250
 
 
 def test_a_list_has_so_many_senders_and_no_more(house):

@@ -2,7 +2,7 @@
 /*
  * A message on its way in, behind the end of its data:
  *
- *      JUDGE --verdict--> (SENDERS, who logged in) --> RULES --> FITS (several shards) --> STORE (all at once) --> QUEUE --> told 250
+ *      JUDGE --verdict--> (SENDERS, who logged in) --> (LISTS, that ask who writes) --> RULES --> FITS (several shards) --> STORE (all at once) --> QUEUE --> told 250
  *                                                        ^                                  |
  *                                                        |        +--a mailbox is gone------+
  *                                                        +-- AGAIN (its route), at most AGAIN_MAX times
@@ -103,7 +103,7 @@ void delivery_next(struct delivery *dl)
 		finish(dl);
 		return;
 	}
-	if (deliver_rules(dl) || deliver_fits(dl) || deliver_store(dl) || deliver_again(dl) || deliver_queue(dl))
+	if (deliver_lists(dl) || deliver_rules(dl) || deliver_fits(dl) || deliver_store(dl) || deliver_again(dl) || deliver_queue(dl))
 		return;
 	finish(dl);
 }

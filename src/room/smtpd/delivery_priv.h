@@ -20,6 +20,7 @@ struct delivery {
 	struct slice digest;		/* in the envelope's arena */
 	struct list letters;		/* of rules, for the queue */
 	bool junk;
+	bool listed;			/* lists were asked about the authors */
 	struct smtp_status held;	/* code 0: no shard said no; what it was, else */
 	bool kept;			/* something was committed */
 	bool enqueued;
@@ -60,6 +61,7 @@ void deliver_senders(struct delivery *dl);
 void deliver_check_loop(struct delivery *dl);
 
 /* Each says whether it has something to do, and does it: calls, then delivery_next. */
+bool deliver_lists(struct delivery *dl);
 bool deliver_rules(struct delivery *dl);
 bool deliver_fits(struct delivery *dl);
 bool deliver_store(struct delivery *dl);

@@ -164,6 +164,7 @@ const struct smtp_status *envelope_route(struct envelope *e, const struct smtp_r
 	rcpt->original = arena_dup(e->arena, r->path.original);
 	rcpt->orcpt = arena_dup(e->arena, r->orcpt);
 	rcpt->notify = r->notify;
+	rcpt->authors = reply->authors;
 	list_append(e->rcpts, &rcpt->node);
 	e->n_rcpts++;
 	add_all(e, rcpt, reply);

@@ -43,6 +43,7 @@ struct rcpt {
 	unsigned notify;
 	unsigned n_targets;		/* that it leads to; more than one: it was expanded */
 	bool stored;			/* to a mailbox here */
+	bool authors;			/* a list asks who writes: directory is to be asked with the authors */
 	bool again;			/* directory is to be asked for its route once more */
 	const struct smtp_status *refused;	/* what directory said to that */
 	const char *rejected;		/* a rule of the mailbox, where the sender is told by a report */

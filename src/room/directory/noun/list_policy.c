@@ -159,27 +159,46 @@ static bool is_named(const struct list_policy *p, struct slice text, struct slic
 }
 
 int list_policy_allows(struct engine *e, struct arena *a, const struct domain *d, const struct address *x,
-		       struct slice sender, bool *ret)
+		       const struct list_policy *p, struct slice sender, bool *ret)
 {
-	struct list_policy p;
 	struct name name;
-	bool allowed = false;
-	int r = list_policy_get(e, a, x->id, &p);
-	if (r < 0)
-		return r;
-	if (p.who == LIST_ANYONE) {
-		*ret = true;
-		return 0;
-	}
-	if (sender.n && name_parse(a, sender, &name) == 0 && !name.literal) {
+	bool allowed = p->who == LIST_ANYONE;
+	int r = 0;
+	if (!allowed && sender.n && name_parse(a, sender, &name) == 0 && !name.literal) {
 		r = own_domain(e, a, &name.domain);
-		if (r == 0 && p.who == LIST_MEMBERS)
+		if (r == 0 && p->who == LIST_MEMBERS)
 			r = is_member(e, a, x, &name, &allowed);
-		else if (r == 0 && p.who == LIST_DOMAIN)
+		else if (r == 0 && p->who == LIST_DOMAIN)
 			allowed = slice_eq(name.domain, d->name);
 		else if (r == 0)
-			allowed = is_named(&p, name_text(a, name.local, name.domain), name.domain);
+			allowed = is_named(p, name_text(a, name.local, name.domain), name.domain);
 	}
+	if (r == 0)
+		*ret = allowed;
+	return r;
+}
+
+static int is_inside(struct engine *e, struct arena *a, struct slice address, bool *ret)
+{
+	struct name name;
+	struct domain d;
+	*ret = false;
+	if (!address.n || name_parse(a, address, &name) < 0 || name.literal)
+		return 0;
+	int r = domain_get(e, a, name.domain, &d);
+	*ret = r == 0;
+	return r == ERR_NOT_FOUND ? 0 : r;
+}
+
+int list_policy_authors(struct engine *e, struct arena *a, const struct domain *d, const struct address *x,
+			const struct list_policy *p, struct slice sender, const struct slice *authors, size_t n, bool *ret)
+{
+	bool inside = false, allowed = true;
+	int r = p->who == LIST_ANYONE || !n ? 0 : is_inside(e, a, sender, &inside);
+	for (size_t i = 0; r == 0 && p->who != LIST_ANYONE && !inside && i < n; i++)
+		r = is_inside(e, a, authors[i], &inside);
+	for (size_t i = 0; r == 0 && inside && allowed && i < n; i++)
+		r = list_policy_allows(e, a, d, x, p, authors[i], &allowed);
 	if (r == 0)
 		*ret = allowed;
 	return r;

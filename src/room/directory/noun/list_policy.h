@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who may write to a distribution list. Judged at RCPT by the envelope's sender, like every route. Who logged in can
- * only send as himself, in envelope and author alike, so for him the answer holds; a stranger can forge a sender, and a list
- * that must not be written to by strangers at all wants the members' own server to be the only way in (docs/OPERATING.md).
+ * Who may write to a distribution list. Judged at RCPT by the envelope's sender, like every route; and once more behind the
+ * data where the message claims to come from inside, which is where its envelope or one of its authors has an address in a
+ * domain that is here: then everybody that it names as author or sender has to be one who may write. Who logged in can only
+ * send as himself; a stranger can forge envelope and author alike, and a list that must not be written to by strangers at
+ * all wants the members' own server to be the only way in (docs/OPERATING.md).
  */
 #ifndef ROOM_DIRECTORY_LIST_POLICY_H
 #define ROOM_DIRECTORY_LIST_POLICY_H
@@ -29,8 +31,12 @@ NODISCARD int list_policy_check(struct engine *e, struct arena *a, const struct 
 /* Needs a transaction. */
 NODISCARD int list_policy_put(struct engine *e, uint64_t address, const struct list_policy *p);
 
-/* x: the list, with its targets; d: its domain. sender empty: the null sender, or not known. */
+/* x: the list, with its targets; d: its domain; p: its policy. sender empty: the null sender, or not known. */
 NODISCARD int list_policy_allows(struct engine *e, struct arena *a, const struct domain *d, const struct address *x,
-				 struct slice sender, bool *ret);
+				 const struct list_policy *p, struct slice sender, bool *ret);
+/* Of a message that claims to come from inside: all of them, too. Of others: true. */
+NODISCARD int list_policy_authors(struct engine *e, struct arena *a, const struct domain *d, const struct address *x,
+				  const struct list_policy *p, struct slice sender, const struct slice *authors, size_t n,
+				  bool *ret);
 
 #endif

@@ -29,6 +29,7 @@ struct walk {
 	struct slice by, by_domain; /* the address of ours that is being expanded, and its domain */
 	struct slice drop; /* by which mail came into a domain with multidrop, and the mailbox there that gets a copy for each */
 	uint64_t drop_account, drop_domain;
+	bool foreign_author; /* a list would have had it, but for an author */
 	bool circle; /* an address led back to one that was visited */
 };
 
@@ -155,13 +156,22 @@ static int banished(struct walk *w, const struct domain *d, struct slice address
 static int to_list(struct walk *w, const struct domain *d, const struct address *x, struct slice address,
 		   unsigned depth)
 {
-	bool allowed = false;
-	if (!w->ask->retry && list_policy_allows(w->e, w->a, d, x, w->ask->sender, &allowed) < 0)
-		return refuse_trouble(w);
-	if (w->ask->retry || allowed)
+	const struct route_ask *ask = w->ask;
+	struct list_policy p;
+	bool allowed = false, by_authors = true;
+	if (ask->retry)
 		return expand(w, d, x, address, depth);
-	refuse(w, 550, "5.7.1", "This sender may not write to this list");
-	return ERR_DENIED;
+	if (list_policy_get(w->e, w->a, x->id, &p) < 0 || list_policy_allows(w->e, w->a, d, x, &p, ask->sender, &allowed) < 0)
+		return refuse_trouble(w);
+	if (!allowed) {
+		refuse(w, 550, "5.7.1", "This sender may not write to this list");
+		return ERR_DENIED;
+	}
+	w->route->authors |= p.who != LIST_ANYONE;
+	if (list_policy_authors(w->e, w->a, d, x, &p, ask->sender, ask->authors, ask->n_authors, &by_authors) < 0)
+		return refuse_trouble(w);
+	w->foreign_author |= !by_authors;
+	return expand(w, d, x, address, depth);
 }
 
 static int to_address(struct walk *w, const struct domain *d, const struct address *x,
@@ -550,7 +560,9 @@ void route_resolve(struct engine *e, struct arena *a, const struct route_ask *as
 		begin_by(&w);
 	int r = resolve(&w);
 	map_free(&w.seen);
-	if (r >= 0 && !route.n_targets && !route.probe) {
+	if (w.foreign_author) {
+		refuse(&w, 550, "5.7.1", "The author of this message may not write to this list");
+	} else if (r >= 0 && !route.n_targets && !route.probe) {
 		if (w.circle)
 			refuse(&w, 550, "5.4.6", "Mail for this address goes in a circle");
 		else

@@ -34,6 +34,8 @@ struct route_ask {
 	struct slice sender;	/* of the envelope; empty: null, or not known */
 	bool null_sender;
 	struct slice by;	/* a rule of this address of ours passes it on; empty: a client named the address */
+	const struct slice *authors;	/* behind the data: From, Sender and what else the message says of who wrote it */
+	size_t n_authors;
 	bool local_only;	/* mail to elsewhere is refused whoever asks */
 	bool probed;		/* the old server was asked: answer holds what it said */
 	enum known answer;
@@ -64,6 +66,7 @@ struct route {
 	size_t n_targets;
 	unsigned code;
 	const char *enhanced, *text;	/* literals */
+	bool authors;		/* a list on the way holds authors to who may write to it: to be asked again with them */
 	bool probe;		/* undecided: ask this server whether it takes the address, then call again with probed */
 	uint64_t probe_domain;
 	struct slice probe_local, probe_address;

@@ -91,6 +91,7 @@ static void answer(struct directory *d, struct ipc_call *call, const struct rout
 			area_touch(d, route->targets[i].account);
 	}
 	reply.n_targets = route->n_targets;
+	reply.authors = route->authors;
 	reply.code = route->code;
 	if (route->enhanced)
 		reply.enhanced = (char *)(uintptr_t)route->enhanced;
@@ -181,6 +182,11 @@ void serve_route(struct ipc_call *call, void *ctx)
 		.host_name = slice_str(conf_str(room->conf, "host.name")),
 		.now_ms = clock_wall_ms(),
 	};
+	struct slice *authors = ARENA_ARRAY(call->arena, struct slice, req->n_authors + 1);
+	for (size_t i = 0; i < req->n_authors; i++)
+		authors[i] = bytes_of(&req->authors[i]);
+	ask.authors = authors;
+	ask.n_authors = req->n_authors;
 	struct route route;
 	route_resolve(d->e, call->arena, &ask, &route);
 	if (route.probe)
