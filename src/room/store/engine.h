@@ -304,6 +304,14 @@ struct check_result {
 };
 NODISCARD int shard_check(struct shard *e, bool read_bytes, void (*on_fault)(void *ctx, const char *text), void *ctx,
 			   struct check_result *ret);
+/* The same in pieces, between batches. checker_step: 1 it is over, *ret is set; 0 go on. */
+struct checker;
+struct checker *checker_new(struct shard *e, bool read_bytes, void (*on_fault)(void *ctx, const char *text), void *ctx);
+NODISCARD int checker_step(struct checker *c, struct check_result *ret);
+unsigned checker_percent(const struct checker *c);	/* about */
+void checker_free(struct checker **c);
+/* The database's own structure, in one piece: where it is small, or always. */
+NODISCARD int shard_check_database(struct shard *e, bool always);
 /* What an index of earlier holds for the segments goes into them (after a loss of power); nothing else is changed. */
 NODISCARD int shard_put_back(const char *path, const char *segments);
 /* Makes the index anew from the segments in dir/segments; the old one must not be there. */

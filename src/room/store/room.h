@@ -55,6 +55,13 @@ struct store {
 		struct ipc_call *call;		/* who asked for all of it */
 		struct shard_space before;
 	} compactor;
+	struct checking {		/* checking.c */
+		struct checker *checker;	/* NULL: none is under way */
+		struct ipc_call *call;
+		Postern__StoreCheckReply *r;
+		uv_timer_t timer;
+		uint64_t slices;	/* of all checks */
+	} checking;
 	struct timers *timers;		/* maintain.c */
 	struct retention_cursor retention;
 	bool retaining;			/* a pass over all mailboxes is under way */
@@ -186,6 +193,12 @@ void maintain_tick(struct store *st);
 void maintain_init(struct store *st);
 void maintain_compact(struct store *st, struct ipc_call *call);
 int64_t store_now(void);
+
+/* checking.c */
+void checking_init(struct store *st);
+void checking_fini(struct store *st);
+void checking_start(struct store *st, struct ipc_call *call);
+unsigned checking_percent(const struct store *st);	/* of the check that is under way; 100: none is */
 
 /* area_wire.c */
 int store_folders(struct work *w);

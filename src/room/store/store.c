@@ -12,8 +12,6 @@
 enum {
 	RESERVE_BYTES = 8 << 20,
 	TAIL_BYTES = 4 << 20,
-	FAULT_TEXTS = 50,
-	CHECK_BYTES = 256 << 20,	/* a larger shard checks heads only while it serves; `postern check` reads all */
 };
 
 struct store *store_new(uv_loop_t *loop, struct room *room, struct shard *engine)
@@ -195,40 +193,10 @@ static int do_revoke(struct work *w)
 
 /* ---- maintenance ---- */
 
-struct faults {
-	struct arena *a;
-	Postern__StoreCheckReply *r;
-};
-
-static void on_fault(void *ctx, const char *text)
+static void h_check(struct ipc_call *call, void *ctx)
 {
-	struct faults *f = ctx;
-
-	ev(EV_ERROR, "store.check.fault", KS("text", text));
-	if (f->r->n_texts < FAULT_TEXTS)
-		f->r->texts[f->r->n_texts++] = arena_str(f->a, slice_str(text));
-}
-
-static int do_check(struct work *w)
-{
-	struct faults f = { w->call->arena, ARENA_NEW(w->call->arena, Postern__StoreCheckReply) };
-	struct check_result c;
-
-	postern__store_check_reply__init(f.r);
-	f.r->texts = ARENA_ARRAY(f.a, char *, FAULT_TEXTS);
-	struct shard_space space;
-	shard_space(w->store->engine, &space);
-	int err = shard_check(w->store->engine, space.live_bytes < CHECK_BYTES, on_fault, &f, &c);
-	if (err)
-		return err;
-	f.r->accounts = c.accounts;
-	f.r->mailboxes = c.mailboxes;
-	f.r->messages = c.messages;
-	f.r->blobs = c.blobs;
-	f.r->bytes = c.bytes;
-	f.r->faults = c.faults;
-	w->reply = &f.r->base;
-	return 0;
+	if (!store_of(ctx)->dead)
+		checking_start(store_of(ctx), call);
 }
 
 static void h_compact(struct ipc_call *call, void *ctx)
@@ -261,7 +229,6 @@ static const struct {
 	[POSTERN__STORE_OP__STORE_ACCOUNT_USAGE] = { do_usage, false, false },
 	[POSTERN__STORE_OP__STORE_GRANT] = { do_grant, false, false },
 	[POSTERN__STORE_OP__STORE_REVOKE] = { do_revoke, false, false },
-	[POSTERN__STORE_OP__STORE_CHECK] = { do_check, false, false },
 	[POSTERN__STORE_OP__STORE_FOLDERS] = { store_folders, false, false },
 	[POSTERN__STORE_OP__STORE_CLOSE] = { store_close, true, false },
 	[POSTERN__STORE_OP__STORE_READ] = { store_read, false, false },
@@ -283,8 +250,9 @@ static void h_request(struct ipc_call *call, void *ctx)
 
 #define R(op) [POSTERN__STORE_OP__STORE_##op] = h_request
 ipc_handler_fn *const store_handlers[ARRAY_SIZE(operations)] = {
-	R(DELIVER), R(ACCOUNT_PUT), R(ACCOUNT_REMOVE), R(ACCOUNT_USAGE), R(GRANT), R(REVOKE), R(CHECK), R(FOLDERS), R(CLOSE),
-	R(READ), R(PUT), R(DROP), R(PRUNE), R(POOL_RECALL), R(FITS), [POSTERN__STORE_OP__STORE_COMPACT] = h_compact, [POSTERN__STORE_OP__STORE_TIMER] = h_timer,
+	R(DELIVER), R(ACCOUNT_PUT), R(ACCOUNT_REMOVE), R(ACCOUNT_USAGE), R(GRANT), R(REVOKE), R(FOLDERS), R(CLOSE),
+	R(READ), R(PUT), R(DROP), R(PRUNE), R(POOL_RECALL), R(FITS), [POSTERN__STORE_OP__STORE_CHECK] = h_check,
+	[POSTERN__STORE_OP__STORE_COMPACT] = h_compact, [POSTERN__STORE_OP__STORE_TIMER] = h_timer,
 };
 
 /* ---- the room ---- */
@@ -331,6 +299,8 @@ static void on_stats(struct room *room, struct stats *stats)
 	stats_add(stats, "segments", (int64_t)space.segments);
 	stats_add(stats, "segment_bytes", (int64_t)space.bytes);
 	stats_add(stats, "live_bytes", (int64_t)space.live_bytes);
+	stats_add(stats, "check.percent", checking_percent(st));
+	stats_add(stats, "check.slices", (int64_t)st->checking.slices);
 }
 
 static const struct sandbox_policy policy = { .allow = SANDBOX_DISK, .nofile = 65536 };

@@ -268,6 +268,7 @@ void store_work_init(struct store *st)
 	st->check.data = st->timer.data = st;
 	uv_check_start(&st->check, on_check);
 	uv_timer_start(&st->timer, on_timer, 250, 250);
+	checking_init(st);
 }
 
 void store_work_fini(struct store *st)
@@ -275,4 +276,5 @@ void store_work_fini(struct store *st)
 	uv_close((uv_handle_t *)&st->check, NULL);
 	uv_close((uv_handle_t *)&st->idle, NULL);
 	uv_close((uv_handle_t *)&st->timer, NULL);
+	checking_fini(st);
 }
