@@ -156,6 +156,20 @@ def test_a_default_password_is_changed_in_the_browser(house):         # M8
     assert logs_in(house, "new@example.test", NEW)
 
 
+def test_the_form_asks_for_the_code_of_a_second_factor(house):        # H27
+    from harness.totp import code, turn_on, wrong_code
+    house.add_mailbox("two@example.test", PASSWORD)
+    secret, codes = turn_on(house, "two@example.test", PASSWORD)
+    form = Form(ask(house, "GET", "/password")[2]).forms[0]
+    filled = form | {"user": "two@example.test", "current": PASSWORD, "new": NEW, "again": NEW}
+    for totp in ("", wrong_code(secret, house.now())):
+        status, _, text = ask(house, "POST", "/password", filled | {"totp": totp})
+        assert status in (401, 422) and Form(text).invalid == ["totp"], text
+    assert ask(house, "POST", "/password", filled | {"totp": code(secret, house.now(), 1)})[0] == 200
+    assert ask(house, "POST", "/password", filled | {"current": NEW, "new": PASSWORD, "again": PASSWORD,
+                                                     "totp": codes[0]})[0] == 200
+
+
 def test_a_page_is_closed_to_scripts_frames_and_referers(house):      # H14
     for path in ("/password", "/password/" + 64 * "0", "/password/style.css"):
         _, headers, text = ask(house, "GET", path)

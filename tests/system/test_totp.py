@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The second factor of logins on the web, as one-time codes by the clock (RFC 6238; THREATS H27)."""
+import base64
 import email
 import email.policy
+import imaplib
+import poplib
 import re
+import smtplib
+import socket
 import urllib.parse
 
 import pytest
 
 from harness import wait_until
 from harness.api import SocketApi, WebApi
+from harness.doors import EVERY, NONE, logs_in
+from harness.instance import tls_context
 from harness.totp import STEP, code, turn_on, wrong_code
 
 PASSWORD = "Correct-horse-1"
@@ -252,3 +259,177 @@ def test_a_new_password_leaves_it_on(house, joe):                               
     done = house.try_cli("password", "change", joe, "--totp-stdin", stdin=f"{NEW}\n{PASSWORD}\n{codes[3]}\n")
     assert done.returncode == 0, done.stderr
     assert log_in(house, joe, PASSWORD, codes[4])[0] == 201
+
+# -- mail programs ----------------------------------------------------------------------------------------------------
+
+def sieve_login(house, user, password):
+    """An open ManageSieve connection, and what it answered."""
+    raw = socket.create_connection(("127.0.0.1", house.port("sieve")), timeout=20)
+
+    def answer():
+        text = b""
+        while not re.search(rb"^(OK|NO|BYE)[^\n]*\r\n", text, re.M):
+            more = connection.recv(4096)
+            if not more:
+                break
+            text += more
+        return text.decode()
+    connection = raw
+    answer()
+    raw.sendall(b"STARTTLS\r\n")
+    answer()
+    connection = tls_context().wrap_socket(raw)
+    answer()
+    plain = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    connection.sendall(f'AUTHENTICATE "PLAIN" "{plain}"\r\n'.encode())
+    said = answer()
+
+    def ask_more(command):
+        connection.sendall(command + b"\r\n")
+        return answer()
+    return said, ask_more
+
+
+def refusals(house, user, password):
+    """What each protocol says to this login."""
+    texts = {}
+    with pytest.raises(imaplib.IMAP4.error) as refused:
+        house.imap(user, password)
+    texts["imap"] = str(refused.value)
+    with pytest.raises(poplib.error_proto) as refused:
+        house.pop3(user, password)
+    texts["pop3"] = str(refused.value)
+    with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+        house.submission(user, password)
+    texts["submission"] = str(refused.value)
+    texts["sieve"] = sieve_login(house, user, password)[0]
+    assert not texts["sieve"].startswith("OK")
+    return texts
+
+
+def app(house, user, *protocols):
+    words = [word for p in protocols or ("imap", "pop3", "submission", "sieve") for word in ("--protocol", p)]
+    return house.json("apppassword", "add", user, "all", *words)["password"]
+
+
+@pytest.mark.parametrize("language, words", [("en", "needs an app password"), ("de", "braucht darum ein App-Passwort")])
+def test_mail_programs_want_an_app_password(house, language, words):                # H27: bypass by IMAP
+    house.cli("customer", "add", f"two-{language}", "--language", language)
+    house.customers.add(f"two-{language}")
+    house.add_domain(f"two-{language}.test", customer=f"two-{language}")
+    joe = f"joe@two-{language}.test"
+    house.add_mailbox(joe, PASSWORD)
+    secret, codes = turn_on(house, joe, PASSWORD)
+    where = f"https://mail.example.test:{house.port('https')}/"
+    for said in refusals(house, joe, PASSWORD).values():
+        assert words in said and where in said, said
+    for wrong in (NEW, codes[0], code(secret, house.now(), 1), PASSWORD + code(secret, house.now(), 1)):
+        for said in refusals(house, joe, wrong).values():
+            assert words not in said and where not in said, said
+    password = app(house, joe)
+    assert logs_in(house, joe, password) == EVERY
+    assert sieve_login(house, joe, password)[0].startswith("OK")
+    assert log_in(house, joe, password)[1]["type"] == "about:blank"                 # never on the web
+    # The customer may have it otherwise.
+    house.cli("policy", "set", f"two-{language}", "--app-passwords-with-totp", "off")
+    assert house.json("policy", "show", f"two-{language}")["app_passwords_with_totp"] is False
+    assert logs_in(house, joe, PASSWORD) == EVERY
+    assert sieve_login(house, joe, PASSWORD)[0].startswith("OK")
+    assert log_in(house, joe)[0] == 401
+    house.cli("policy", "set", f"two-{language}", "--app-passwords-with-totp", "on")
+    assert logs_in(house, joe, PASSWORD) == NONE
+    house.cli("totp", "remove", joe)
+    assert logs_in(house, joe, PASSWORD) == EVERY
+
+
+class Connected:
+    """Every mail protocol, logged in."""
+
+    def __init__(self, house, user, password):
+        self.user = user
+        self.imap, self.pop3 = house.imap(user, password), house.pop3(user, password)
+        self.smtp = house.submission(user, password)
+        said, self.sieve = sieve_login(house, user, password)
+        assert said.startswith("OK")
+
+    def send(self):
+        self.smtp.rset()
+        code, said = self.smtp.mail(self.user)
+        return code == 250 or (code, said)
+
+    def alive(self):
+        """{protocol: bool}"""
+        found = {"submission": self.send() is True, "sieve": "OK" in self.sieve(b"LISTSCRIPTS")}
+        for name, act in (("imap", self.imap.noop), ("pop3", self.pop3.noop)):
+            try:
+                act()
+                act()
+                found[name] = True
+            except (imaplib.IMAP4.error, poplib.error_proto, OSError):
+                found[name] = False
+        return found
+
+
+ALIVE = {"imap": True, "pop3": True, "submission": True, "sieve": True}
+DEAD = dict.fromkeys(ALIVE, False)
+
+
+def test_turning_it_on_ends_sessions_of_mail_programs(house, joe):                  # H27: revoke while connected
+    connected = Connected(house, joe, PASSWORD)
+    assert connected.alive() == ALIVE
+    turn_on(house, joe, PASSWORD)
+    assert connected.alive() == DEAD
+    assert connected.send() == (530, b"5.7.0 Your login is not good any more, log in again")
+    # An app password is another matter, until it is taken away.
+    password = app(house, joe)
+    connected = Connected(house, joe, password)
+    assert connected.alive() == ALIVE
+    house.cli("apppassword", "remove", joe, "all")
+    assert connected.alive() == DEAD
+
+
+def test_a_message_that_was_begun_before_is_refused_at_its_end(house, joe):         # H27: revoke while connected
+    smtp = house.submission(joe, PASSWORD)
+    assert smtp.mail(joe)[0] == 250 and smtp.rcpt(joe)[0] == 250
+    turn_on(house, joe, PASSWORD)
+    assert smtp.data(f"From: <{joe}>\r\nSubject: late\r\n\r\nlate\r\n")[0] == 530
+
+
+def test_the_policy_decides_over_sessions_too(house):
+    house.add_domain("policy.test", customer="policy")
+    house.add_mailbox("joe@policy.test", PASSWORD)
+    house.cli("policy", "set", "policy", "--app-passwords-with-totp", "off")
+    connected = Connected(house, "joe@policy.test", PASSWORD)
+    turn_on(house, "joe@policy.test", PASSWORD)
+    assert connected.alive() == ALIVE
+    house.cli("policy", "set", "policy", "--length", "13")
+    assert connected.alive() == ALIVE
+    house.cli("policy", "set", "policy", "--app-passwords-with-totp", "on")
+    assert connected.alive() == DEAD
+
+
+def test_a_new_password_ends_a_connected_submission(house, joe):
+    """Without any second factor, too: it was good for as long as the connection was open."""
+    connected = Connected(house, joe, PASSWORD)
+    house.cli("mailbox", "password", joe, "--password-stdin", stdin=NEW + "\n")
+    assert connected.alive() == DEAD
+
+
+@pytest.mark.parametrize("language, words", [("en", ("is on", "recovery code", "turned off")),
+                                             ("de", ("eingeschaltet", "Wiederherstellungscode", "ausgeschaltet"))])
+def test_its_owner_is_told(house, language, words):
+    domain = f"told-{language}.test"
+    house.cli("customer", "add", f"told-{language}", "--language", language)
+    house.customers.add(f"told-{language}")
+    house.add_domain(domain, customer=f"told-{language}")
+    joe = f"joe@{domain}"
+    house.add_mailbox(joe, PASSWORD)
+    _, codes = turn_on(house, joe, PASSWORD)
+    password = app(house, joe)
+    assert log_in(house, joe, totp=codes[0])[0] == 201
+    house.cli("totp", "remove", joe)
+    found = wait_until(lambda: len(found := letters(house, joe, password)) == 3 and found, 30, "three letters")
+    for (subject, text), word in zip(found, words):
+        assert word in subject and joe in subject, subject
+        assert codes[0] not in text
+    assert ": 9" in found[1][1] and "127.0.0.1" in found[1][1]

@@ -137,6 +137,7 @@ static void succeed(struct login *l, int fd)
 	struct ipc_call *call = l->call;
 	Postern__LoginReply reply = l->reply;
 	l->auth->right++;
+	reply.version = l->version;
 	tell(l, true);
 	ev(EV_INFO, "auth.login.ok", KSL("login", l->name), KSL("remote", l->remote),
 	   KS("protocol", l->req->protocol), KI("account", reply.account_id));
@@ -337,7 +338,8 @@ static void on_credential(void *ctx, int err, const ProtobufCMessage *reply, int
 		return;
 	}
 	if (*c->refuse && !app) {
-		tell(l, true);
+		if (!c->needs_app)
+			tell(l, true);
 		fail(l, ERR_CONFLICT, c->refuse);
 		return;
 	}

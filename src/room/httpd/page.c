@@ -99,14 +99,15 @@ struct input {
 	const char *id, *name, *label, *type, *autocomplete;
 	struct slice value;
 	const char *hint;	/* id of what says what it has to be, or NULL */
+	bool optional;
 };
 
 static void put_input(struct buf *out, const struct page *p, const struct input *in)
 {
 	bool wrong = p->error_field && !strcmp(p->error_field, in->name);
 	buf_printf(out, "<label for=\"%s\">%s</label>", in->id, in->label);
-	buf_printf(out, "<input id=\"%s\" name=\"%s\" type=\"%s\" autocomplete=\"%s\" required", in->id, in->name, in->type,
-		   in->autocomplete);
+	buf_printf(out, "<input id=\"%s\" name=\"%s\" type=\"%s\" autocomplete=\"%s\"%s", in->id, in->name, in->type,
+		   in->autocomplete, in->optional ? "" : " required");
 	if (in->value.n) {
 		buf_str(out, " value=\"");
 		escape(out, in->value);
@@ -163,6 +164,8 @@ static void page_forms(struct request *r)
 	put_input(&r->out, p, &(struct input){ "user", "user", say(p, N_("Your address")), "text", "username", user });
 	put_input(&r->out, p, &(struct input){ "current", "current", say(p, N_("Password that you have")),
 					       "password", "current-password", { 0 } });
+	put_input(&r->out, p, &(struct input){ "totp", "totp", say(p, N_("Code, if you have a second factor")), "text",
+					       "one-time-code", .optional = true });
 	new_twice(&r->out, p, NULL);
 	buf_printf(&r->out, "<button>%s</button></form>\n", say(p, N_("Set the password")));
 	forgot_form(&r->out, p, (struct slice){ 0 });
@@ -311,6 +314,8 @@ static void refused(struct request *r, unsigned status, const json_t *problem)
 	detail = detail ? detail : "";
 	if (status == 404 && !change) {
 		page_void(r, 404);
+	} else if (change && field && !strcmp(field, "totp")) {
+		again(r, status, "totp", detail);
 	} else if (status == 401 || status == 403) {
 		again(r, status, "current", say(p, N_("Wrong name or password.")));
 	} else if (field && !strcmp(field, change ? "new_password" : "password")) {
@@ -366,6 +371,8 @@ static void send_form(struct request *r)
 		set_op(r, "password.change");
 		give(r, "user", of(r, "user"));
 		give(r, "password", of(r, "current"));
+		if (of(r, "totp").n)
+			give(r, "totp", of(r, "totp"));
 		give(r, "new_password", of(r, "new"));
 	} else {
 		set_op(r, "password.forgot");

@@ -33,6 +33,7 @@ struct conn {
 	struct body body;
 	struct delivery *delivery;
 	uint64_t account_id;		/* 0: nobody logged in */
+	uint64_t version;		/* of the credential that it was */
 	char id[ID_SIZE];		/* of the message under way */
 	char tls[64];
 };
@@ -115,11 +116,12 @@ static void on_sender(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	struct smtp_status not_yours = { 550, "5.7.1", "" };
 	c->question = NULL;
 	bool allowed = err == 0 && ((const Postern__SenderReply *)reply)->allowed;
+	bool over = err == 0 && ((const Postern__SenderReply *)reply)->over;
 	if (allowed)
 		begin_mail(c, m);
 	else
 		not_yours.text = senders_refusal(smtp_server_arena(c->server), m->path.address);
-	smtp_server_sender(c->server, allowed ? NULL : err == 0 ? &not_yours : &unavailable);
+	smtp_server_sender(c->server, allowed ? NULL : over ? &login_over : err == 0 ? &not_yours : &unavailable);
 }
 
 static void op_check_sender(void *ctx, const struct smtp_mail *m)
@@ -132,6 +134,7 @@ static void op_check_sender(void *ctx, const struct smtp_mail *m)
 	}
 	Postern__SenderRequest req = POSTERN__SENDER_REQUEST__INIT;
 	req.account_id = c->account_id;
+	req.credential_version = c->version;
 	req.address = bytes_of(m->path.address);
 	c->question = room_call(c->d->room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_SENDER, &req.base,
 				NULL, 0, ASK_MS, on_sender, c);
@@ -217,6 +220,7 @@ static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 		close(fd);
 	if (err == 0) {
 		c->account_id = ((const Postern__LoginReply *)reply)->account_id;
+		c->version = ((const Postern__LoginReply *)reply)->version;
 		c->d->count.logins++;
 		ev(EV_INFO, "smtp.login.done", KI("account", c->account_id), KS("peer", stream_peer(c->stream)));
 		smtp_server_login(c->server, NULL);
@@ -298,7 +302,7 @@ static void op_commit(void *ctx)
 		return;
 	}
 	struct delivery_from from = { c->submission ? "submission" : "smtp", stream_peer(c->stream), c->id,
-				      smtp_server_hello(c->server), c->account_id };
+				      smtp_server_hello(c->server), c->account_id, c->version };
 	c->delivery = delivery_start(c->d, &c->envelope, &c->body, &from, on_delivered, c);
 }
 

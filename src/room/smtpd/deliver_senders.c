@@ -9,6 +9,8 @@
 #include "base/event.h"
 #include "lib/delivery/senders.h"
 
+const struct smtp_status login_over = { 530, "5.7.0", "Your login is not good any more, log in again" };
+
 static void on_sender(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct delivery *dl = ctx;
@@ -16,6 +18,8 @@ static void on_sender(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	dl->waiting--;
 	if (err < 0) {
 		delivery_refuse(dl, &delivery_later);
+	} else if (r->over) {
+		delivery_refuse(dl, &login_over);
 	} else if (!r->allowed) {
 		struct slice who = slice_of(r->refused.data, r->refused.len);
 		ev(EV_INFO, "smtp.sender.refused", KS("id", dl->from.id), KI("account", dl->from.account_id),
@@ -33,5 +37,6 @@ void deliver_senders(struct delivery *dl)
 		delivery_next(dl);
 		return;
 	}
+	req.credential_version = dl->from.version;
 	delivery_call(dl, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_SENDER, &req.base, -1, on_sender, dl);
 }

@@ -163,7 +163,8 @@ struct delivery *delivery_start(struct smtpd *d, struct envelope *e, struct body
 	dl->body = *b;
 	body_init(b, d);
 	dl->from = (struct delivery_from){ from->origin, arena_str(dl->e.arena, slice_str(from->peer)),
-		arena_str(dl->e.arena, slice_str(from->id)), arena_dup(dl->e.arena, from->hello), from->account_id };
+		arena_str(dl->e.arena, slice_str(from->id)), arena_dup(dl->e.arena, from->hello), from->account_id,
+		from->version };
 	dl->began = clock_mono_ms();
 	dl->deadline = dl->began + DELIVERY_MS;
 	dl->done = done;

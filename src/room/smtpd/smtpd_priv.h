@@ -142,6 +142,10 @@ NODISCARD int body_seal(struct body *b);
 NODISCARD int body_for_queue(struct body *b, int *ret_fd);	/* b's, sealed */
 void body_fini(struct body *b);
 
+/* ---- deliver_senders.c ---- */
+
+extern const struct smtp_status login_over;	/* the password that it logged in with is not good any more */
+
 /* ---- delivery.c ---- */
 
 struct delivery;
@@ -150,6 +154,7 @@ struct delivery_from {
 	const char *origin, *peer, *id;
 	struct slice hello;
 	uint64_t account_id;
+	uint64_t version;		/* of the credential that it logged in with */
 };
 /* Takes envelope and body over. done is called once, from the loop, unless delivery_detach came first. */
 struct delivery *delivery_start(struct smtpd *d, struct envelope *e, struct body *b, const struct delivery_from *from,

@@ -3,6 +3,8 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "room/directory/db/engine_priv.h"
+#include "room/directory/login/app_password.h"
 #include "room/directory/login/totp.h"
 #include "room/directory/noun/policy.h"
 
@@ -28,6 +30,44 @@ int second_wants_apps(struct engine *e, struct arena *a, const struct account *x
 	if (r < 0)
 		return r;
 	*ret = on && p.app_passwords;
+	return 0;
+}
+
+int second_holds(struct engine *e, struct arena *a, const struct account *x, uint64_t version, const char *protocol, bool *ret)
+{
+	bool apps = false;
+	*ret = false;
+	if (x->state != ACCOUNT_LIVE || !version)
+		return 0;
+	if (x->version != version)
+		return app_password_is(e, x->id, version, app_protocol(protocol), ret);
+	int r = second_wants_apps(e, a, x, &apps);
+	if (r == 0)
+		*ret = !x->must_change && !apps;
+	return r;
+}
+
+static const char of_customer[] = "SELECT account.id FROM totp JOIN account ON account.id = -totp.holder"
+				  " JOIN domain ON domain.id = account.domain"
+				  " WHERE totp.since > 0 AND account.state = 1 AND domain.customer = ?1";
+
+int second_accounts(struct engine *e, struct arena *a, uint64_t customer, struct account **ret, size_t *ret_n)
+{
+	struct account *rows = NULL;
+	uint64_t *ids = NULL;
+	size_t n = 0, n_rows = 0;
+	int r;
+	struct sql_stmt *s = sql_prepare(e->db, of_customer);
+	sql_bind_int(s, 1, (int64_t)customer);
+	while ((r = sql_step(s)) == 1)
+		*ROWS_MORE(a, &ids, &n) = (uint64_t)sql_int(s, 0);
+	sql_done(s);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = account_by_id(e, a, ids[i], ROWS_MORE(a, &rows, &n_rows));
+	if (r < 0)
+		return r;
+	*ret = rows;
+	*ret_n = n_rows;
 	return 0;
 }
 

@@ -29,6 +29,13 @@ NODISCARD int second_is_on(struct engine *e, struct arena *a, int64_t holder, bo
 /* Is the main password of this mailbox refused by the protocols that take app passwords? */
 NODISCARD int second_wants_apps(struct engine *e, struct arena *a, const struct account *x, bool *ret);
 
+/* Does this version of a credential still open this protocol ("submission")? The main password where it is one's own and
+ * enough, or an app password. */
+NODISCARD int second_holds(struct engine *e, struct arena *a, const struct account *x, uint64_t version, const char *protocol,
+			   bool *ret);
+/* The mailboxes of a customer whose users have one that is in force. */
+NODISCARD int second_accounts(struct engine *e, struct arena *a, uint64_t customer, struct account **ret, size_t *ret_n);
+
 /* Before any check of a code: ERR_DENIED where that is done too often. */
 NODISCARD int second_try(struct directory *d, struct arena *a, struct second *s);
 /* second_try, and the code is spent; he is told of a recovery code. ERR_DENIED: it is none of his. */

@@ -3,6 +3,8 @@
 #include "room/directory/op/admin.h"
 
 #include "base/err.h"
+#include "ipc/store.pb-c.h"
+#include "room/directory/login/second.h"
 #include "room/directory/noun/policy.h"
 
 static json_t *policy_json(const struct customer *c, const struct policy *p)
@@ -58,11 +60,28 @@ void op_policy_show(struct admin *ad)
 		admin_ok(ad, 200, policy_json(&c, &p));
 }
 
+/* From now on the main password of these is not enough for mail programs. */
+static int end_mail(struct admin *ad, uint64_t customer, struct account **ret, size_t *ret_n)
+{
+	int r = second_accounts(ad->e, ad->a, customer, ret, ret_n);
+	for (size_t i = 0; r == 0 && i < *ret_n; i++)
+		r = token_end_mail(ad->e, holder_account((*ret)[i].id), (*ret)[i].version);
+	return r;
+}
+
+static void on_ended(void *ctx, int err)
+{
+	struct admin *ad = ctx;
+	admin_ok(ad, 200, ad->ctx);
+}
+
 void op_policy_set(struct admin *ad)
 {
 	static const char *const off_on[] = { "off", "on", NULL };
 	struct customer c;
 	struct policy p;
+	struct account *ended = NULL;
+	size_t n_ended = 0;
 	int r = find(ad, &c, &p);
 	if (r == 0)
 		r = admin_begin(ad);
@@ -75,14 +94,22 @@ void op_policy_set(struct admin *ad)
 	p.old_login_days = take_number(ad, "old_login_days", p.old_login_days);
 	p.invitation_hours = take_number(ad, "invitation_hours", p.invitation_hours);
 	p.reset_minutes = take_number(ad, "reset_minutes", p.reset_minutes);
+	bool before = p.app_passwords;
 	p.app_passwords = admin_choice(ad, "app_passwords_with_totp", off_on, p.app_passwords);
 	r = policy_put(ad->e, c.id, &p);
+	if (r == 0 && p.app_passwords && !before)
+		r = end_mail(ad, c.id, &ended, &n_ended);
 	if (r < 0)
 		admin_rollback(ad);
 	else
 		r = admin_commit(ad, c.name);
-	if (r < 0)
+	if (r < 0) {
 		admin_refuse(ad, r);
+		return;
+	}
+	ad->ctx = policy_json(&c, &p);
+	if (n_ended)
+		store_batch(ad->d, POSTERN__STORE_OP__STORE_REVOKE, ended, n_ended, NULL, on_ended, ad);
 	else
-		admin_ok(ad, 200, policy_json(&c, &p));
+		on_ended(ad, 0);
 }

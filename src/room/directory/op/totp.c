@@ -266,7 +266,9 @@ static int turn_on(struct admin *ad, struct acting *x, const struct policy *poli
 	if (r == 0)
 		r = totp_make_codes(ad->e, ad->a, x->p.holder, x->codes);
 	if (r == 0)
-		r = token_end_sessions(ad->e, x->p.holder, mine, policy->app_passwords);
+		r = token_end_web(ad->e, x->p.holder, mine);
+	if (r == 0 && policy->app_passwords)
+		r = token_end_mail(ad->e, x->p.holder, person_version(&x->p));
 	return r < 0 ? r : second_tell(ad->d, ad->a, &x->second, NOTICE_TOTP_ON);
 }
 

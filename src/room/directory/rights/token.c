@@ -142,10 +142,17 @@ int token_remove(struct engine *e, uint64_t id)
 	return r < 0 ? r : r == 0 ? ERR_NOT_FOUND : 0;
 }
 
-int token_end_sessions(struct engine *e, int64_t holder, uint64_t but, bool of_mail)
+int token_end_web(struct engine *e, int64_t holder, uint64_t but)
 {
-	int r = sql_run(e->db, "DELETE FROM token WHERE kind = 0 AND holder = ?1 AND id <> ?2 AND (scopes = '' OR ?3)", "iii",
-			holder, (int64_t)but, (int64_t)of_mail);
+	int r = sql_run(e->db, "DELETE FROM token WHERE kind = 0 AND holder = ?1 AND id <> ?2 AND scopes = ''", "ii", holder,
+			(int64_t)but);
+	return r < 0 ? r : 0;
+}
+
+int token_end_mail(struct engine *e, int64_t holder, uint64_t version)
+{
+	int r = sql_run(e->db, "DELETE FROM token WHERE kind = 0 AND holder = ?1 AND version = ?2 AND scopes <> ''", "ii", holder,
+			(int64_t)version);
 	return r < 0 ? r : 0;
 }
 

@@ -47,8 +47,10 @@ NODISCARD int token_by_id(struct engine *e, struct arena *a, uint64_t id, struct
 NODISCARD int token_list(struct engine *e, struct arena *a, int64_t holder, int64_t now_ms, const struct page *page,
 			 struct token **ret, size_t *ret_n);
 NODISCARD int token_remove(struct engine *e, uint64_t id);
-/* All sessions of a holder but this one (0: none); of_mail: those of ManageSieve, too. Inside a transaction. */
-NODISCARD int token_end_sessions(struct engine *e, int64_t holder, uint64_t but, bool of_mail);
+/* Inside a transaction: all sessions of a holder on the web but this one (0: none); those of ManageSieve that this version
+ * of a credential has made. */
+NODISCARD int token_end_web(struct engine *e, int64_t holder, uint64_t but);
+NODISCARD int token_end_mail(struct engine *e, int64_t holder, uint64_t version);
 /* It was used: where that was not noted for a while, in a transaction of its own. */
 void token_touch(struct engine *e, const struct token *t, int64_t now_ms);
 void token_expire(struct engine *e, int64_t now_ms);	/* forgets those that are over */

@@ -20,16 +20,29 @@
 #include "room/directory/noun/staff.h"
 #include "room/directory/rights/token.h"
 
-/* The password is right, but given by somebody else. Protocols want ASCII: a translation that is not falls back. */
+/* Protocols want ASCII: a translation that is not falls back. */
+static char *ascii_or(char *said, char *english)
+{
+	for (const char *p = said; *p; p++)
+		if ((uint8_t)*p >= 0x80)
+			return english;
+	return said;
+}
+
+/* The password is right, but given by somebody else. */
 static char *must_change_text(struct directory *d, struct arena *a, const char *language)
 {
 	static const char text[] = N_("This password is only good for setting one of your own: %s");
 	const char *link = web_link(d, a, "/password");
-	char *said = arena_printf(a, text_in(language, text), link);
-	for (const char *p = said; *p; p++)
-		if ((uint8_t)*p >= 0x80)
-			return arena_printf(a, text, link);
-	return said;
+	return ascii_or(arena_printf(a, text_in(language, text), link), arena_printf(a, text, link));
+}
+
+/* The password is right, but there is a second factor, which mail programs do not know. */
+static char *needs_app_text(struct directory *d, struct arena *a, const char *language)
+{
+	static const char text[] = N_("This login has a second factor, so a mail program needs an app password: %s");
+	const char *link = web_link(d, a, "/");
+	return ascii_or(arena_printf(a, text_in(language, text), link), arena_printf(a, text, link));
 }
 
 static const char *language_in(struct directory *d, struct arena *a, struct slice own, uint64_t customer)
@@ -205,6 +218,7 @@ void serve_credential(struct ipc_call *call, void *ctx)
 	const Postern__CredentialRequest *req = (const Postern__CredentialRequest *)call->req;
 	Postern__CredentialReply reply = POSTERN__CREDENTIAL_REPLY__INIT;
 	struct account account;
+	bool apps = false;
 	int64_t now_ms = clock_wall_ms();
 	if (!strcmp(req->protocol, "web") && staff_credential(d, call, &reply)) {
 		take_verdict(d, req, NULL, now_ms, &reply);
@@ -213,6 +227,10 @@ void serve_credential(struct ipc_call *call, void *ctx)
 	}
 	int r = credential_find(d->e, call->arena, bytes_of(&req->login), now_ms, &account);
 	if (r < 0 && r != ERR_NOT_FOUND) {
+		ipc_fail(call, ERR_UNAVAILABLE, NULL);
+		return;
+	}
+	if (r == 0 && strcmp(req->protocol, "web") && second_wants_apps(d->e, call->arena, &account, &apps) < 0) {
 		ipc_fail(call, ERR_UNAVAILABLE, NULL);
 		return;
 	}
@@ -227,6 +245,9 @@ void serve_credential(struct ipc_call *call, void *ctx)
 		reply.holder = holder_account(account.id);
 		if (account.must_change)
 			reply.refuse = must_change_text(d, call->arena, language_of_account(d, call->arena, &account));
+		else if (apps)
+			reply.refuse = needs_app_text(d, call->arena, language_of_account(d, call->arena, &account));
+		reply.needs_app = apps && !account.must_change;
 		give_apps(d, call->arena, account.id, app_protocol(req->protocol), &reply);
 	}
 	ipc_reply(call, &reply.base, -1);
@@ -361,17 +382,13 @@ static int by_credential(struct directory *d, struct ipc_call *call, struct acco
 	int r = account_by_id(d->e, call->arena, req->account_id, ret);
 	if (r < 0)
 		return r == ERR_NOT_FOUND ? ERR_CONFLICT : ERR_UNAVAILABLE;
-	if (ret->state != ACCOUNT_LIVE || !req->credential_version)
-		return ERR_CONFLICT;
-	if (ret->version == req->credential_version)
-		return ret->must_change ? ERR_CONFLICT : 0;
-	unsigned protocol = req->kind == POSTERN__SESSION_KIND__SESSION_IMAP    ? APP_IMAP
-			    : req->kind == POSTERN__SESSION_KIND__SESSION_POP3  ? APP_POP3
-			    : req->kind == POSTERN__SESSION_KIND__SESSION_SIEVE ? APP_SIEVE
-										: 0;
-	bool app = false;
-	r = app_password_is(d->e, ret->id, req->credential_version, protocol, &app);
-	return r < 0 ? ERR_UNAVAILABLE : app ? 0 : ERR_CONFLICT;
+	const char *protocol = req->kind == POSTERN__SESSION_KIND__SESSION_IMAP    ? "imap"
+			       : req->kind == POSTERN__SESSION_KIND__SESSION_POP3  ? "pop3"
+			       : req->kind == POSTERN__SESSION_KIND__SESSION_SIEVE ? "sieve"
+										   : "";
+	bool holds = false;
+	r = second_holds(d->e, call->arena, ret, req->credential_version, protocol, &holds);
+	return r < 0 ? ERR_UNAVAILABLE : holds ? 0 : ERR_CONFLICT;
 }
 
 /* mover: it must hold a running task of this account. */

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/mover.pb-c.h"
+#include "room/directory/login/second.h"
 #include "room/directory/work/area.h"
 #include "room/directory/route/route.h"
 
@@ -203,13 +204,31 @@ static int may_send(struct directory *d, struct arena *a, uint64_t account, stru
 	return r == ERR_NOT_FOUND ? 0 : r < 0 ? r : allowed;
 }
 
+/* A connection that logged in before: is that password still one that opens submission? */
+static int check_login(struct directory *d, struct arena *a, const Postern__SenderRequest *req, bool *ret_over)
+{
+	struct account x;
+	bool holds = false;
+	int r = account_by_id(d->e, a, req->account_id, &x);
+	if (r == 0)
+		r = second_holds(d->e, a, &x, req->credential_version, "submission", &holds);
+	if (r < 0 && r != ERR_NOT_FOUND)
+		return r;
+	*ret_over = !holds;
+	return 0;
+}
+
 void serve_sender(struct ipc_call *call, void *ctx)
 {
 	struct room *room = ctx;
 	struct directory *d = room->state;
 	const Postern__SenderRequest *req = (const Postern__SenderRequest *)call->req;
 	Postern__SenderReply reply = POSTERN__SENDER_REPLY__INIT;
-	int r = may_send(d, call->arena, req->account_id, bytes_of(&req->address));
+	bool over = false;
+	int r = check_login(d, call->arena, req, &over);
+	reply.over = over;
+	if (r == 0 && !over)
+		r = may_send(d, call->arena, req->account_id, bytes_of(&req->address));
 	reply.refused = req->address;
 	for (size_t i = 0; r == 1 && i < req->n_addresses; i++) {
 		r = req->addresses[i].len ? may_send(d, call->arena, req->account_id, bytes_of(&req->addresses[i])) : 0;
