@@ -153,28 +153,28 @@ static bool from_ok(struct slice s)
 	return ok;
 }
 
-#define NO_HEADER N_("\"%s\" cannot be the name of a header field")
 #define NO_ADDRESS N_("\"%s\" is not a mail address")
 #define NO_FLAG N_("\"%s\" is not a flag that can be set")
 #define NO_MAILBOX N_("\"%s\" cannot be the name of a mailbox")
 #define NO_VARIABLE N_("\"%s\" cannot be the name of a variable")
 
+/* RFC 5228 2.4.2.2: what cannot be the name of a field is no error in a test; no field has it. */
+static bool holds_addresses(struct slice s)
+{
+	return !header_name_ok(s) || sieve_is_address_header(s);
+}
+
 static int check_address(struct sieve_check *c, const struct sieve_node *n)
 {
-	int err = each(c, n->positional[0]->strings, n->positional[0]->n, header_name_ok, NO_HEADER);
-	if (err == 0)
-		err = each(c, n->positional[0]->strings, n->positional[0]->n, sieve_is_address_header,
-			   N_("the field \"%s\" holds no addresses; the test \"header\" looks into any field"));
-	return err;
+	return each(c, n->positional[0]->strings, n->positional[0]->n, holds_addresses,
+		    N_("the field \"%s\" holds no addresses; the test \"header\" looks into any field"));
 }
 
 static int check_date(struct sieve_check *c, const struct sieve_node *n)
 {
 	size_t part = n->spec->op == OP_DATE;
 	const struct sieve_string *s = n->positional[part]->strings;
-	int err = part ? each(c, n->positional[0]->strings, 1, header_name_ok, NO_HEADER) : 0;
-	if (err == 0)
-		err = each(c, s, 1, sieve_date_part_known, N_("\"%s\" is not a part of a date"));
+	int err = each(c, s, 1, sieve_date_part_known, N_("\"%s\" is not a part of a date"));
 	if (err == 0)
 		err = each_tag(c, n, TAG_ZONE, zone_ok, N_("\"%s\" is not a time zone such as \"+0100\""));
 	return err;
@@ -249,8 +249,6 @@ int sieve_check_values(struct sieve_check *c, struct sieve_node *n)
 		return err;
 	switch (n->spec->op) {
 	case OP_ADDRESS: return check_address(c, n);
-	case OP_HEADER:
-	case OP_EXISTS: return each(c, first->strings, first->n, header_name_ok, NO_HEADER);
 	case OP_ENVELOPE:
 		return each(c, first->strings, first->n, envelope_part_ok, N_("an envelope has \"from\" and \"to\", not \"%s\""));
 	case OP_SIZE:

@@ -92,6 +92,7 @@ static void do_redirect(struct sieve_runner *r, const struct sieve_node *n)
 		sieve_fail(r, n->at, N_("\"%s\" is not a mail address"), address);
 		return;
 	}
+	address = sieve_address_spec(address);
 	if (!is_redirected_to(r, address)) {
 		if (r->redirects >= max) {
 			sieve_fail(r, n->at, N_("there are too many redirects: \"%s\" is one more"), address);

@@ -118,6 +118,13 @@ static bool match_around(struct body *b, size_t at)
 	return line >= 0 && match_bytes(b, slice_sub(behind, (size_t)line + 1, behind.n));
 }
 
+/* Its fields, without the empty line behind them. */
+static struct slice header_of(struct slice s)
+{
+	size_t line = slice_ends_ci(s, SLICE("\n\r\n")) ? 2 : slice_ends_ci(s, SLICE("\n\n")) ? 1 : 0;
+	return slice_sub(s, 0, s.n - line);
+}
+
 static bool match_part(struct body *b, size_t at, bool no_tags)
 {
 	const Postern__Digest *d = b->r->env->digest;
@@ -126,8 +133,18 @@ static bool match_part(struct body *b, size_t at, bool no_tags)
 	if (slice_eq_ci(bytes_of(p->type), SLICE("multipart")))
 		return match_around(b, at);
 	if (slice_eq_ci(bytes_of(p->type), SLICE("message")) && at + 1 < d->n_parts && d->parts[at + 1]->parent == at)
-		return match_bytes(b, slice_sub(message, d->parts[at + 1]->header_start, d->parts[at + 1]->body_start));
+		return match_bytes(b, header_of(slice_sub(message, d->parts[at + 1]->header_start, d->parts[at + 1]->body_start)));
 	return match_decoded(b, p, slice_sub(message, p->body_start, p->body_end), no_tags);
+}
+
+/* RFC 5173 3: without an empty line behind the header there is no body, not even an empty one. */
+static bool has_body(const struct sieve_env *env)
+{
+	struct slice head = slice_sub(env->message, 0, env->digest->body_start);
+	if (head.n < env->message.n)
+		return true;
+	return slice_eq(head, SLICE("\r\n")) || slice_eq(head, SLICE("\n")) || slice_ends_ci(head, SLICE("\n\r\n")) ||
+	       slice_ends_ci(head, SLICE("\n\n"));
 }
 
 bool sieve_test_body(struct sieve_runner *r, const struct sieve_node *n)
@@ -138,6 +155,8 @@ bool sieve_test_body(struct sieve_runner *r, const struct sieve_node *n)
 	struct body b = { .r = r, .left = SIEVE_BODY_MAX };
 	sieve_matcher_init(&b.m, r, n, n->positional[0]);
 	b.m.no_captures = true;	/* RFC 5173 4 */
+	if (!has_body(r->env))
+		return sieve_matcher_end(&b.m);
 	if (sieve_tag(n, TAG_RAW))
 		return match_bytes(&b, slice_sub(r->env->message, d->body_start, r->env->message.n)) ||
 		       sieve_matcher_end(&b.m);

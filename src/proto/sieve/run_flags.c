@@ -89,6 +89,24 @@ void sieve_do_flags(struct sieve_runner *r, const struct sieve_node *n)
 		r->flags = now;
 }
 
+/* RFC 5232 2: a string of flags with blanks between is a list of them, among the keys, too. */
+static void split_keys(struct sieve_runner *r, struct sieve_matcher *m)
+{
+	size_t room = 0, n = 0;
+	struct slice word;
+	for (size_t i = 0; i < m->n_keys; i++)
+		room += m->keys[i].n / 2 + 1;
+	if (!sieve_charge(r, room))
+		return;
+	struct slice *keys = ARENA_ARRAY(r->scratch, struct slice, room + 1);
+	for (size_t i = 0; i < m->n_keys; i++) {
+		for (size_t at = 0; next_word(m->keys[i], &at, &word);)
+			keys[n++] = word;
+	}
+	m->keys = keys;
+	m->n_keys = n;
+}
+
 bool sieve_test_hasflag(struct sieve_runner *r, const struct sieve_node *n)
 {
 	struct sieve_flags f = { .n = 0 };
@@ -99,6 +117,7 @@ bool sieve_test_hasflag(struct sieve_runner *r, const struct sieve_node *n)
 	if (!variables)
 		f = r->flags;
 	sieve_matcher_init(&m, r, n, n->positional[1]);
+	split_keys(r, &m);
 	for (size_t i = 0; i < f.n && r->err == 0; i++) {
 		if (sieve_matcher_value(&m, f.v[i]))
 			return true;

@@ -191,7 +191,8 @@ bool sieve_zone_parse(struct slice s, int *ret_minutes);	/* "+0100" */
 bool sieve_is_address_header(struct slice name);
 bool sieve_flag_ok(struct slice flag);
 bool sieve_mailbox_ok(struct slice name);
-bool sieve_address_ok(struct slice text);	/* an address with a domain, as redirect takes it */
+bool sieve_address_ok(struct slice text);	/* an address with a domain, as redirect takes it (RFC 5228 2.4.2.3) */
+struct slice sieve_address_spec(struct slice text);	/* of one that is: without the name that may stand in front */
 bool sieve_variable_name_ok(struct slice name);
 
 /* A reference at the front of s, "${...}": its length with brackets, or 0. */

@@ -213,10 +213,38 @@ bool sieve_mailbox_ok(struct slice name)
 	return name.p[0] != '/' && name.p[name.n - 1] != '/' && slice_find(name, SLICE("//"), 0) < 0;
 }
 
+/* A name in front of an address: words and quoted strings. */
+static bool is_phrase(struct slice s)
+{
+	bool quoted = false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < ' ' || s.p[i] == 0x7f || (!quoted && strchr("<>@,:;()", s.p[i])))
+			return false;
+		if (quoted && s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == '"')
+			quoted = !quoted;
+	}
+	return !quoted;
+}
+
+struct slice sieve_address_spec(struct slice text)
+{
+	text = slice_trim(text);
+	size_t n = text.n;
+	if (!n || text.p[n - 1] != '>')
+		return text;
+	for (size_t at = n; at-- > 0;) {
+		if (text.p[at] == '<')
+			return is_phrase(slice_sub(text, 0, at)) ? slice_trim(slice_sub(text, at + 1, n - 1)) : text;
+	}
+	return text;
+}
+
 bool sieve_address_ok(struct slice text)
 {
 	struct addr a;
-	return addr_parse(text, ADDR_UTF8, &a) == 0 && !a.literal;
+	return addr_parse(sieve_address_spec(text), ADDR_UTF8, &a) == 0 && !a.literal;
 }
 
 bool sieve_name_ok(struct slice name)

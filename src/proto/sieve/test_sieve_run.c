@@ -163,7 +163,9 @@ static void actions(void **state)
 		{ R("\"fileinto\",\"mailbox\"") "fileinto :create \"a/b\";", "fileinto a/b create" },
 		{ R("\"fileinto\",\"mailbox\"") "if mailboxexists [\"INBOX\", \"Archive\"] { fileinto \"Archive\"; }", "fileinto Archive" },
 		{ R("\"fileinto\",\"mailbox\"") "if mailboxexists [\"INBOX\", \"Nope\"] { fileinto \"Nope\"; }", "keep" },
+		{ "if anyof (header :contains [\"subject:\", \"\", \" subject\", \"sub ject\"] \"\", exists \"from:\", address :contains \"from:\" \"\") { discard; }", "keep" },
 		{ R("\"copy\"") "redirect :copy \"a@b.test\"; redirect \"A@B.test\";", "redirect a@b.test" },
+		{ R("\"variables\"") "set \"x\" \"Ann Bee < a@b.test >\"; redirect \"${x}\"; redirect \"\\\"Bee, Ann <x>\\\" <A@b.test>\";", "redirect a@b.test" },
 		{ R("\"copy\"") "redirect :copy \"a@b.test\";", "redirect a@b.test; keep" },
 		{ "redirect \"a@b.test\"; redirect \"b@b.test\"; redirect \"c@b.test\"; redirect \"d@b.test\";",
 		  "redirect a@b.test; redirect b@b.test; redirect c@b.test; redirect d@b.test" },
@@ -292,6 +294,9 @@ static void flags(void **state)
 		{ FL "setflag \"myflags\" [\"a\", \"b\"]; addflag \"myflags\" \"c\"; removeflag \"myflags\" \"a\"; keep :flags \"${myflags}\";", "keep b c" },
 		{ FL "keep :flags \"\";", "keep" },
 		{ FL "setflag [\"a b\", \"c\"]; if hasflag :contains \"b\" { discard; }", "discard" },
+		{ FL "setflag \"a b\"; if hasflag :is \"x A\" { discard; }", "discard" },
+		{ FL "setflag \"NotJunk\"; if hasflag :contains \" forward  junk \" { discard; }", "discard" },
+		{ FL "setflag \"a\"; if hasflag :contains \" \" { discard; }", "keep a" },
 		{ FL "setflag \"v\" \"a b\"; if hasflag :count \"ge\" \"v\" \"2\" { discard; }", "discard" },
 		{ FL "setflag \"v\" \"a b\"; if hasflag [\"w\", \"v\"] [\"x\", \"B\"] { discard; }", "discard" },
 		{ FL "set \"x\" \"\\\\Recent ${unknown} ok\"; addflag \"${x}\";", "keep ok" },
@@ -350,6 +355,26 @@ static void bodies(void **state)
 		{ B "if body :count \"eq\" :content \"text\" \"3\" { discard; }", "discard" },
 	};
 	RUN_ALL(cases, mixed);
+	/* An empty body is one, no body is none. */
+	static const struct run empty[] = {
+		{ B "if body :raw :contains \"\" { discard; }", "discard" },
+		{ B "if body :raw :is \"\" { discard; }", "discard" },
+		{ B "if body :count \"eq\" :raw \"1\" { discard; }", "discard" },
+	};
+	static const struct run absent[] = {
+		{ B "if anyof (body :raw :contains \"\", body :raw :is \"\", body :raw :matches \"*\") { discard; }", "keep" },
+		{ B "if anyof (body :contains \"\", body :content \"\" :contains \"\") { discard; }", "keep" },
+		{ B "if body :count \"eq\" :raw \"0\" { discard; }", "discard" },
+	};
+	RUN_ALL(empty, "Subject: x\r\n\r\n");
+	RUN_ALL(empty, "\r\n");
+	RUN_ALL(absent, "Subject: x\r\n");
+	RUN_ALL(absent, "Subject: x");
+	/* The fields of a message within, and not the line that ends them. */
+	static const struct run within[] = {
+		{ B "if body :content \"message\" :is \"Subject: y\r\n\" { discard; }", "discard" },
+	};
+	RUN_ALL(within, "Content-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\nbody\r\n");
 }
 
 #define V R("\"vacation\",\"vacation-seconds\",\"variables\"")
