@@ -56,6 +56,7 @@ def one_report(house, marker):
 def test_delivered(house):
     send(house, "one", (MARY, " NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;first+2Bname@x.test"), mail=" ENVID=env+2B1")
     message, (whole, recipient) = one_report(house, "one")
+    assert message["Subject"] == "Your mail was delivered / Ihre Nachricht wurde zugestellt"
     assert message["Return-Path"] == "<>" and message["Auto-Submitted"] == "auto-replied"
     assert message["To"] == JOE
     assert whole["Original-Envelope-Id"] == "env+1"

@@ -104,6 +104,9 @@ def test_bounce_comes_to_the_senders_mailbox(instance):
     assert message["Return-Path"] == "<>"
     human, status, original = message.iter_parts()
     assert "no such user here" in human.get_content()
+    # The sender has a mailbox here, and reads it in both languages (M45).
+    assert message["Subject"] == "Undelivered mail returned to sender / Unzustellbare Nachricht zurück an den Absender"
+    assert "could not be delivered" in human.get_content() and "konnte den unten genannten Empfängern" in human.get_content()
     assert "\x1b" not in human.get_content()
     assert status.get_content_type() == "message/delivery-status"
     whole, recipient = status.get_payload()

@@ -57,6 +57,7 @@ static int tell(struct queue *q, const struct envelope *env, enum dsn_action act
 	struct dsn d = {.action = action,
 			.host = conf_str(q->room->conf, "host.name"),
 			.sender = env->sender,
+			.ours = env->account != 0,
 			.envid = env->envid,
 			.arrival_ms = env->created_ms,
 			.now_ms = clock_wall_ms(),
@@ -107,7 +108,7 @@ static int report_of(struct queue *q, const struct new_message *m, const struct 
 
 int report(struct queue *q, const struct new_message *m, int64_t now, struct arena *a)
 {
-	struct envelope env = {.sender = m->sender, .envid = m->envid, .created_ms = now};
+	struct envelope env = {.sender = m->sender, .envid = m->envid, .account = m->account, .created_ms = now};
 	ptrdiff_t end = slice_find(m->message, SLICE("\r\n\r\n"), 0);
 	struct slice header = end < 0 ? m->message : slice_sub(m->message, 0, (size_t)end + 4);
 	if (!m->sender.n)

@@ -8,6 +8,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "proto/mail/compose.h"
 #include "proto/mail/date.h"
 #include "proto/smtp/xtext.h"
@@ -17,22 +18,19 @@ enum { STATUS_MAX = 4 << 20, TEXT_MAX = 4 << 20 };
 static const struct {
 	const char *subject, *action, *text;
 } words[] = {
-	[DSN_FAILED] =
-		{"Undelivered mail returned to sender", "failed",
-		 "Your message could not be delivered to the recipients below. No further\r\n"
-		 "attempt will be made.\r\n"},
-	[DSN_DELAYED] =
-		{"Delivery of your mail is delayed", "delayed",
-		 "Your message has not been delivered yet to the recipients below. You need\r\n"
-		 "not send it again: further attempts will be made"},
-	[DSN_RELAYED] =
-		{"Your mail was passed on", "relayed",
-		 "Your message was passed on to the servers of the recipients below. These\r\n"
-		 "servers do not confirm deliveries.\r\n"},
-	[DSN_DELIVERED] = {"Your mail was delivered", "delivered",
-			   "Your message was delivered to the recipients below.\r\n"},
-	[DSN_EXPANDED] = {"Your mail was delivered to a list", "expanded",
-			  "Your message was passed on to everybody behind the addresses below.\r\n"},
+	[DSN_FAILED] = {N_("Undelivered mail returned to sender"), "failed",
+			N_("Your message could not be delivered to the recipients below. No further\n"
+			   "attempt will be made.\n")},
+	[DSN_DELAYED] = {N_("Delivery of your mail is delayed"), "delayed",
+			 N_("Your message has not been delivered yet to the recipients below. You need\n"
+			    "not send it again: further attempts will be made until\n%s.\n")},
+	[DSN_RELAYED] = {N_("Your mail was passed on"), "relayed",
+			 N_("Your message was passed on to the servers of the recipients below. These\n"
+			    "servers do not confirm deliveries.\n")},
+	[DSN_DELIVERED] = {N_("Your mail was delivered"), "delivered",
+			   N_("Your message was delivered to the recipients below.\n")},
+	[DSN_EXPANDED] = {N_("Your mail was delivered to a list"), "expanded",
+			  N_("Your message was passed on to everybody behind the addresses below.\n")},
 };
 
 static struct slice cut(struct slice value)
@@ -62,19 +60,42 @@ static void text_rcpt(struct buf *out, const struct dsn_rcpt *r)
 	buf_fini(&said);
 }
 
+/* A text of the catalogue with CRLF line ends, and the end of the attempts where it has a place for that. */
+static void put_words(struct buf *out, const struct dsn *d, const char *text)
+{
+	for (; *text; text++) {
+		if (text[0] == '%' && text[1] == 's') {
+			mail_date_format(out, d->until_ms, 0);
+			text++;
+		} else if (*text == '\n') {
+			buf_str(out, "\r\n");
+		} else {
+			buf_byte(out, (uint8_t)*text);
+		}
+	}
+}
+
+/* Whoever has a mailbox here reads it in every language that is here: the queue does not know in which he does. */
 static void text_part(struct buf *out, const struct dsn *d)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
-	buf_printf(&text, "This is the mail server %s.\r\n\r\n%s", d->host, words[d->action].text);
-	if (d->action == DSN_DELAYED) {
-		buf_str(&text, " until\r\n");
-		mail_date_format(&text, d->until_ms, 0);
-		buf_str(&text, ".\r\n");
+	buf_printf(&text, "This is the mail server %s.\r\n\r\n", d->host);
+	put_words(&text, d, words[d->action].text);
+	for (size_t i = 0; d->ours && i < text_n_catalogs; i++) {
+		buf_str(&text, "\r\n");
+		put_words(&text, d, text_in(text_catalogs[i].language, words[d->action].text));
 	}
 	for (size_t i = 0; i < d->n_rcpts; i++)
 		text_rcpt(&text, &d->rcpts[i]);
 	compose_text(out, "text/plain", buf_view(&text));
 	buf_fini(&text);
+}
+
+static void put_subject(struct buf *out, const struct dsn *d)
+{
+	buf_str(out, words[d->action].subject);
+	for (size_t i = 0; d->ours && i < text_n_catalogs; i++)
+		buf_printf(out, " / %s", text_in(text_catalogs[i].language, words[d->action].subject));
 }
 
 /* ---- for machines ---- */
@@ -188,9 +209,10 @@ static const char *original_type(const struct dsn *d)
 
 void dsn_write(struct buf *out, const struct dsn *d)
 {
-	struct buf status = BUF_INIT(STATUS_MAX);
+	struct buf status = BUF_INIT(STATUS_MAX), subject = BUF_INIT(1024);
+	put_subject(&subject, d);
 	struct compose m = { .from_name = SLICE("Mail Delivery System"), .to = d->sender,
-			     .subject = slice_str(words[d->action].subject), .date_ms = d->now_ms,
+			     .subject = buf_view(&subject), .date_ms = d->now_ms,
 			     .id = d->boundary, .host = d->host, .auto_submitted = "auto-replied" };
 	char from[300];
 	snprintf(from, sizeof(from), "MAILER-DAEMON@%s", d->host);
@@ -206,5 +228,6 @@ void dsn_write(struct buf *out, const struct dsn *d)
 	compose_part(out, d->boundary);
 	compose_as_is(out, original_type(d), d->original);
 	compose_end(out, d->boundary);
+	buf_fini(&subject);
 	buf_fini(&status);
 }

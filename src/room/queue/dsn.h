@@ -23,6 +23,7 @@ struct dsn {
 	enum dsn_action action;
 	const char *host;	/* of this machine */
 	struct slice sender;	/* to whom it goes; never empty */
+	bool ours;		/* a user here: told in every language */
 	struct slice envid;	/* xtext, or empty */
 	int64_t arrival_ms, now_ms, until_ms;
 	const char *boundary;	/* hex digits, random: of Message-ID, too */
