@@ -122,3 +122,30 @@ def test_each_crossing_is_told_once(make_postern, of):
     p.cli("timer", "run")
     assert told(p) == ["quota_80", "quota_95"] * ROUNDS
     assert p.json("store", "check")["faults"] == 0
+
+
+def test_what_directory_has_is_not_told_again(make_postern):
+    """The shard dies when directory has been sent the crossing and it does not know: directory hears it twice."""
+    p = make_postern().init().start()
+    p.crashes_expected = True
+    p.add_domain("crossing.test")
+    p.add_mailbox(JOE, PASSWORD, "--quota", str(SIZE))
+    imap = p.imap(JOE, PASSWORD)
+    pids = {r["role"]: r["pid"] for r in p.rooms()}
+    os.kill(pids["directory"], signal.SIGSTOP)
+    try:
+        # The session's channel ends at the shard: none of this asks directory.
+        assert imap.append("INBOX", None, None, b"Subject: load\r\n\r\n" + (b"y" * 70 + b"\r\n") * (860 * KB // 72))[0] == "OK"
+        time.sleep(0.5)                                     # the crossing is on its way
+        os.kill(pids["store"], signal.SIGKILL)
+        time.sleep(0.5)
+    finally:
+        os.kill(pids["directory"], signal.SIGCONT)
+    wait_until(lambda: all(r["state"] == "ready" for r in p.rooms()), 30, "all rooms to be back")
+    wait_until(lambda: told(p), 30, "the notice")
+    p.cli("timer", "run")
+    wait_until(lambda: letters(p), 30, "the letter")
+    assert send(p, 4 * KB)                                  # whatever else the shard has to tell goes along
+    p.cli("timer", "run")
+    time.sleep(0.5)
+    assert told(p) == ["quota_80"] and letters(p) == 1
