@@ -9,6 +9,8 @@ static json_int_t number(const json_t *result, const char *name)
 
 static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 {
+	if (!strcmp(op->name, "import.settings"))
+		return false;
 	struct buf line = BUF_INIT(4096);
 	size_t i;
 	json_t *warning;

@@ -113,3 +113,65 @@ def test_quoted_targets_keep_their_commas(house):
     house.add_mailbox("c@comma.test", None)
     take(house, "aliases", 'team: "a, b"@comma.test, c\n', "comma.test")
     assert house.json("address", "list", "--domain", "comma.test")["items"][0]["to"] == ['"a, b"@comma.test', "c@comma.test"]
+
+
+def test_settings_of_a_domain_are_taken_back(make_postern):
+    first, second = (make_postern().init().start() for _ in range(2))
+    for p in (first, second):
+        p.add_domain("set.test", "gateway", "192.0.2.1:25")
+        p.add_domain("plain.test")
+        p.add_mailbox("all@set.test", None)
+        p.cli("admin", "add", "dora", "--domain", "set.test", "--password-stdin", stdin=PASSWORD + "\n")
+    said = {"server": "192.0.2.7:2525", "server_tls": "required", "recipients": "list", "when_down": "later", "banished": "drop",
+            "subaddress": "-", "catch_all": "all@set.test", "multidrop": "on", "candidates": "off", "candidate_days": "12",
+            "candidate_size": "1048576", "candidate_max": "77", "over_quota": "refuse", "retention": "7"}
+    first.cli("domain", "set", "set.test", *[x for k, v in said.items() for x in ("--" + k.replace("_", "-"), v)])
+    text = first.cli("export", "settings", "set.test")
+    assert dict(list(csv.reader(io.StringIO(text)))[1:]) == said
+    before = second.json("domain", "show", "set.test")
+    taken = take(second, "settings", text, "set.test")
+    assert taken["candidate_max"] == 77 and taken["retention"] == "7"
+    assert second.cli("export", "settings", "set.test") == text
+    mine, theirs = (p.json("domain", "show", "set.test") for p in (first, second))
+    assert {k: v for k, v in mine.items() if not k.endswith("_ms")} == {k: v for k, v in theirs.items() if not k.endswith("_ms")}
+    assert before["candidate_max"] != 77
+    # Every domain's own settings are taken back, those that nobody set as well.
+    plain = second.cli("export", "settings", "plain.test")
+    take(second, "settings", text.replace("all@set.test", "none").replace("multidrop,on", "multidrop,off"), "plain.test")
+    assert second.cli("export", "settings", "plain.test") != plain
+    take(second, "settings", plain, "plain.test")
+    again = second.cli("export", "settings", "plain.test")
+    assert [x for x in again.splitlines() if not x.startswith("server,")] == plain.splitlines()   # a server is never taken away
+    # It is a domain.set, for whoever may do that, and only as far.
+    row = second.json("audit", "list", "--operation", "domain.set", "--object", "set.test")["items"][0]
+    assert "candidate_max=77" in row["detail"]
+    from harness.api import WebApi
+    dora = WebApi(second).login("dora", PASSWORD)
+    own = dora.ask("GET", "/domains/set.test/export/settings")[2]["text"]
+    assert "server" not in own and "candidate_max,77" in own
+
+    def send(file):
+        return dora.ask("POST", "/domains/set.test/import/settings", file, {"Content-Type": "application/octet-stream"})
+    assert send(own)[0] == 200
+    status, _, problem = send("setting,value\nserver,192.0.2.9:25\n")
+    assert status == 403 and "only the provider may say server" in problem["detail"]
+    assert dora.ask("POST", "/domains/plain.test/import/settings", own, {"Content-Type": "application/octet-stream"})[0] == 404
+
+
+@pytest.mark.parametrize("text, error", [
+    ("subaddress,+\n", "line 1: the first row is not setting,value"),
+    ("setting,value\nsubaddress,+\nsubaddress,-\n", "line 3: the setting subaddress is there twice"),
+    ("setting,value\ncolour,blue\n", "line 2: there is no setting colour"),
+    ("setting,value\ndomain,other.test\n", "line 2: there is no setting domain"),
+    ("setting,value\ncustomer,other\n", "line 2: there is no setting customer"),
+    ("setting,value\nretention,7\nsubaddress,?\n", "line 3: subaddress: expected"),
+    ("setting,value\ncandidate_max,77\ncatch_all,nobody@settings.test\n", "is not a mailbox here"),
+    ("setting,value\ncatch_all\n", "line 2: 1 cells, but the header has 2"),
+])
+def test_bad_settings_change_nothing(house, text, error):
+    if house.try_cli("domain", "show", "settings.test").returncode:
+        house.add_domain("settings.test")
+    before = house.json("domain", "show", "settings.test")
+    path = house.write_file("settings.csv", text)
+    assert error in house.refused("import", "settings", path, "--domain", "settings.test")
+    assert house.json("domain", "show", "settings.test") == before

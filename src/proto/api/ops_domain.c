@@ -53,7 +53,7 @@ static const struct api_param domain_switch[] = {
 	P_MODE(.required = true, .positional = true),
 	P_DRY_RUN,
 };
-static const struct api_result domain_is[] = {
+const struct api_result api_domain_is[API_DOMAIN_MEMBERS] = {
 	{ "domain", API_DOMAIN, "the domain" },
 	{ "customer", API_NAME, "whose it is" },
 	{ "mode", API_CHOICE, "gateway or hosted" },
@@ -90,10 +90,10 @@ static const struct api_result switch_is[] = {
 };
 
 static const struct api_op ops[] = {
-	{ "domain.add", "POST", ROOT "/domains", API_DIRECTORY, .help = "adds a domain of a customer", IN(domain_add), OUT(domain_is) },
-	{ "domain.list", "GET", ROOT "/domains", API_DIRECTORY, .help = "lists domains", IN(domain_list), PAGE(domain_is) },
-	{ "domain.show", "GET", ROOT "/domains/{domain}", API_DIRECTORY, .help = "shows a domain", IN(domain_show), OUT(domain_is) },
-	{ "domain.set", "PATCH", ROOT "/domains/{domain}", API_DIRECTORY, .help = "changes a domain's server or customer", IN(domain_set), OUT(domain_is) },
+	{ "domain.add", "POST", ROOT "/domains", API_DIRECTORY, .help = "adds a domain of a customer", IN(domain_add), OUT(api_domain_is) },
+	{ "domain.list", "GET", ROOT "/domains", API_DIRECTORY, .help = "lists domains", IN(domain_list), PAGE(api_domain_is) },
+	{ "domain.show", "GET", ROOT "/domains/{domain}", API_DIRECTORY, .help = "shows a domain", IN(domain_show), OUT(api_domain_is) },
+	{ "domain.set", "PATCH", ROOT "/domains/{domain}", API_DIRECTORY, .help = "changes a domain's server or customer", IN(domain_set), OUT(api_domain_is) },
 	{ "domain.switch", "POST", ROOT "/domains/{domain}/switch", API_DIRECTORY, .help = "switches a domain over to here, or back to its old server", IN(domain_switch), OUT(switch_is) },
 	{ "domain.remove", "DELETE", ROOT "/domains/{domain}", API_DIRECTORY, .help = "removes a domain that has no mailboxes", IN(domain_remove), OUT(domain_removed) },
 };

@@ -16,6 +16,7 @@ static const struct api_result export_is[] = {
 
 static const struct api_op ops[] = {
 	{ "export.accounts", "GET", ROOT "/domains/{domain}/export/accounts", API_DIRECTORY, .help = "gives a domain's mailboxes as a file that import accounts takes", IN(export_accounts), OUT(export_is) },
+	{ "export.settings", "GET", ROOT "/domains/{domain}/export/settings", API_DIRECTORY, .help = "gives a domain's settings as a file that import settings takes", IN(export_aliases), OUT(export_is) },
 	{ "export.aliases", "GET", ROOT "/domains/{domain}/export/aliases", API_DIRECTORY, .help = "gives a domain's other addresses as a file that import aliases takes", IN(export_aliases), OUT(export_is) },
 };
 /* clang-format on */

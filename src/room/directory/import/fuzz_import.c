@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct import_account *accounts;
 	struct import_alias *aliases;
 	struct import_login *logins;
+	struct import_setting *settings;
 	size_t n = 0;
 	if (import_read_accounts(a, text, &accounts, &n, &errors) == 0)
 		for (size_t i = 0; i < n; i++)
@@ -30,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < n; i++)
 			parse_and_back(a, aliases[i].name);
 	IGNORE(import_read_logins(a, text, &logins, &n, &errors), "any answer will do");
+	IGNORE(import_read_settings(a, text, &settings, &n, &errors), "any answer will do");
 	bug_if(errors.n > IMPORT_ERRORS_MAX);
 	parse_and_back(a, text);
 	arena_free(&a);

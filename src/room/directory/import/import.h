@@ -71,6 +71,12 @@ struct import_login {
 	struct slice name, user, password;
 };
 
+/* A setting of a domain, as it is written. */
+struct import_setting {
+	size_t line;
+	struct slice name, value;
+};
+
 /* 0, or ERR_SYNTAX with at least one error. Rows and slices live in a; text must outlive them. */
 NODISCARD int import_read_accounts(struct arena *a, struct slice text, struct import_account **ret, size_t *ret_n,
 				   struct import_errors *errors);
@@ -78,6 +84,10 @@ NODISCARD int import_read_aliases(struct arena *a, struct slice text, struct imp
 				  struct import_errors *errors);
 NODISCARD int import_read_logins(struct arena *a, struct slice text, struct import_login **ret, size_t *ret_n,
 				 struct import_errors *errors);
+
+/* CSV with the header setting,value; each setting once. */
+NODISCARD int import_read_settings(struct arena *a, struct slice text, struct import_setting **ret, size_t *ret_n,
+				   struct import_errors *errors);
 
 struct import_result {
 	bool has_default;	/* in: rows without a password get one, no warning then */

@@ -281,3 +281,45 @@ int import_read_logins(struct arena *a, struct slice text, struct import_login *
 	*ret_n = n;
 	return result_of(errors);
 }
+
+static bool is_twice(const struct import_setting *rows, size_t n, struct slice name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (slice_eq(rows[i].name, name))
+			return true;
+	return false;
+}
+
+int import_read_settings(struct arena *a, struct slice text, struct import_setting **ret, size_t *ret_n,
+			 struct import_errors *errors)
+{
+	static const struct import_column columns[] = { { "setting", COL_ADDRESS }, { "value", COL_TO } };
+	enum { SETTINGS_MAX = 100 };
+	struct import_reader r;
+	struct import_csv csv = { 0 };
+	struct slice line;
+	struct import_setting *rows = NULL;
+	size_t n = 0;
+	int err = import_begin(&r, a, text, errors);
+	if (err < 0)
+		return err;
+	while (import_line(&r, &line)) {
+		struct slice cell[IMPORT_CELLS_MAX] = { 0 };
+		if (r.rows == 1 && import_header(a, line, columns, ARRAY_SIZE(columns), &csv))
+			continue;
+		if (!csv.n || n == SETTINGS_MAX) {
+			import_fault(errors, a, r.line, csv.n ? "more than %d settings" : "the first row is not setting,value (at most %d)",
+				     SETTINGS_MAX);
+			break;
+		}
+		if (!import_row(&r, line, &csv, cell))
+			continue;
+		if (is_twice(rows, n, cell[COL_ADDRESS]))
+			import_fault(errors, a, r.line, "the setting " SLICE_FMT " is there twice", SLICE_ARG(cell[COL_ADDRESS]));
+		else
+			*ROWS_MORE(a, &rows, &n) = (struct import_setting){ r.line, cell[COL_ADDRESS], cell[COL_TO] };
+	}
+	*ret = rows;
+	*ret_n = n;
+	return result_of(errors);
+}

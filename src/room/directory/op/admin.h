@@ -50,7 +50,7 @@ admin_fn op_address_add, op_address_list, op_address_remove, op_address_set, op_
 admin_fn op_candidate_list, op_candidate_show, op_candidate_messages, op_candidate_message, op_candidate_remove,
 	op_candidate_promote, op_candidate_banish;
 admin_fn op_lockout_list, op_lockout_clear;
-admin_fn op_import_accounts, op_import_aliases, op_export_accounts, op_export_aliases;
+admin_fn op_import_accounts, op_import_aliases, op_export_accounts, op_export_aliases, op_export_settings, op_import_settings;
 admin_fn op_move_start, op_move_status, op_move_proof, op_move_stop;
 admin_fn op_plan_list, op_plan_show, op_plan_set;
 admin_fn op_timer_list, op_timer_run;
@@ -113,6 +113,7 @@ int limits_late(struct admin *ad);	/* limits.c */
 /* The field "retention", where it is there. */
 NODISCARD int admin_retention(struct admin *ad, bool inherits, int *in_out);
 json_t *customer_json(struct admin *ad, const struct customer *c);	/* customer.c */
+json_t *domain_json(struct admin *ad, const struct domain *d);	/* domain.c */
 
 /* Answers. result is given away; NULL is an empty object. */
 void admin_ok(struct admin *ad, unsigned status, json_t *result);

@@ -49,8 +49,8 @@ json_t *json_texts(const struct slice *rows, size_t n)
 
 static void wipe_secrets(struct admin *ad)
 {
-	for (size_t i = 0; i < ad->n_fields; i++) {
-		const struct api_param *p = api_param_find(ad->op, ad->fields[i].name);
+	for (size_t i = 0; i < ad->req->n_fields && ad->fields; i++) {
+		const struct api_param *p = api_param_find(ad->op, slice_str(ad->req->fields[i]->name));
 		const ProtobufCBinaryData *value = &ad->req->fields[i]->value;
 		if (p && p->type == API_SECRET && value->len)
 			explicit_bzero(value->data, value->len);

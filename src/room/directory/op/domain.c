@@ -31,7 +31,7 @@ static json_t *server_json(const struct domain *d)
 	return j;
 }
 
-static json_t *domain_json(struct admin *ad, const struct domain *d)
+json_t *domain_json(struct admin *ad, const struct domain *d)
 {
 	uint64_t mailboxes = 0, addresses = 0;
 	struct customer c = { 0 };

@@ -63,6 +63,8 @@ static const struct {
 	{ "import.aliases", op_import_aliases },
 	{ "export.accounts", op_export_accounts },
 	{ "export.aliases", op_export_aliases },
+	{ "export.settings", op_export_settings },
+	{ "import.settings", op_import_settings },
 	{ "move.start", op_move_start },
 	{ "move.status", op_move_status },
 	{ "move.proof", op_move_proof },

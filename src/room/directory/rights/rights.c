@@ -94,6 +94,8 @@ static const struct {
 	{ "import.aliases", P | C | D },
 	{ "export.accounts", P | C | D },
 	{ "export.aliases", P | C | D },
+	{ "export.settings", P | C | D },
+	{ "import.settings", P | C | D },
 	{ "move.start", P | C },
 	{ "move.status", P | C | D },
 	{ "move.proof", P | C },
