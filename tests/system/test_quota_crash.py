@@ -135,7 +135,8 @@ def test_what_directory_has_is_not_told_again(make_postern):
     os.kill(pids["directory"], signal.SIGSTOP)
     try:
         # The session's channel ends at the shard: none of this asks directory.
-        assert imap.append("INBOX", None, None, b"Subject: load\r\n\r\n" + (b"y" * 70 + b"\r\n") * (860 * KB // 72))[0] == "OK"
+        text = b"From: a@elsewhere.test\r\nSubject: load\r\n\r\n" + (b"y" * 70 + b"\r\n") * (860 * KB // 72)
+        assert imap.append("INBOX", None, None, text)[0] == "OK"
         time.sleep(0.5)                                     # the crossing is on its way
         os.kill(pids["store"], signal.SIGKILL)
         time.sleep(0.5)
