@@ -32,6 +32,11 @@ static bool varint(struct slice *in, uint64_t *ret)
 {
 	uint64_t v = 0;
 
+	if (in->n && in->p[0] < 0x80) {		/* most are of one byte */
+		*ret = in->p[0];
+		*in = slice_of(in->p + 1, in->n - 1);
+		return true;
+	}
 	for (size_t i = 0; i < 10 && i < in->n; i++) {
 		v |= (uint64_t)(in->p[i] & 0x7f) << (7 * i);
 		if (in->p[i] & 0x80)
@@ -168,6 +173,7 @@ static void on_open(struct cmd *cmd, int err, const ProtobufCMessage *msg, int f
 		v = view_new(s->name, s->read_only);
 		v->first_recent = r->first_recent;
 		view_set_names(v, r->keywords, r->n_keywords);
+		view_expect(v, r->mailbox ? r->mailbox->messages : 0);
 		if (fd >= 0)
 			err = take_list_fd(v, fd);
 		else

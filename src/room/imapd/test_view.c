@@ -198,10 +198,36 @@ static void sets(void **state)
 	view_free(&v);
 }
 
+/* Room for what is announced, and no more than is sane; what comes in order is there, what comes again changes. */
+static void expected(void **state)
+{
+	struct view *v = view_new(SLICE("INBOX"), false);
+
+	view_expect(v, 3);
+	assert_int_equal(v->cap, 3);
+	view_expect(v, SIZE_MAX);
+	view_expect(v, 2);
+	assert_int_equal(v->cap, 3);
+	for (uint32_t uid = 1; uid <= 5; uid++) {
+		Postern__MessageMeta m = POSTERN__MESSAGE_META__INIT;
+		m.uid = uid;
+		m.modseq = uid;
+		assert_int_equal(view_put(v, &m, false), uid - 1);
+	}
+	Postern__MessageMeta m = POSTERN__MESSAGE_META__INIT;
+	m.uid = 3;
+	m.modseq = 9;
+	m.flags = 1;
+	assert_int_equal(view_put(v, &m, false), 2);
+	assert_int_equal(v->n, 5);
+	assert_int_equal(v->msgs[2].modseq, 9);
+	view_free(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(entries), cmocka_unit_test(recent), cmocka_unit_test(dates_of_other_centuries), cmocka_unit_test(changes),
+		cmocka_unit_test(expected), cmocka_unit_test(entries), cmocka_unit_test(recent), cmocka_unit_test(dates_of_other_centuries), cmocka_unit_test(changes),
 		cmocka_unit_test(expunges), cmocka_unit_test(keywords), cmocka_unit_test(sets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,17 @@ ptrdiff_t view_find(const struct view *v, uint32_t uid)
 	return at < v->n && v->msgs[at].uid == uid ? (ptrdiff_t)at : -1;
 }
 
+void view_expect(struct view *v, size_t n)
+{
+	enum { EXPECTED_MAX = 1 << 24 };	/* what the store says is no reason to take any amount */
+
+	if (n <= v->cap || n > EXPECTED_MAX)
+		return;
+	v->msgs = realloc(v->msgs, n * sizeof(*v->msgs));
+	bug_if(!v->msgs);
+	v->cap = n;
+}
+
 static uint32_t date_of(int64_t ms)
 {
 	int64_t s = ms / 1000 - (ms % 1000 < 0) + date_base;
@@ -161,7 +172,7 @@ static ptrdiff_t append(struct view *v, const Postern__MessageMeta *m)
 
 ptrdiff_t view_put(struct view *v, const Postern__MessageMeta *m, bool loud)
 {
-	ptrdiff_t at = view_find(v, m->uid);
+	ptrdiff_t at = m->uid > v->last_uid ? -1 : view_find(v, m->uid);
 
 	if (m->modseq > v->highestmodseq)
 		v->highestmodseq = m->modseq;

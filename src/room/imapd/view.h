@@ -59,6 +59,8 @@ void view_free(struct view **v);
 
 void view_set_names(struct view *v, const ProtobufCBinaryData *names, size_t n);
 
+void view_expect(struct view *v, size_t n);	/* so many messages come: one allocation */
+
 /* Puts in what a message is like now: a new one behind all others, or the change of one that is there. loud: the
  * client is to be told of a change. Returns its index, or -1 where there is no such message (any more). */
 ptrdiff_t view_put(struct view *v, const Postern__MessageMeta *m, bool loud);

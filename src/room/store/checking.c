@@ -74,6 +74,7 @@ void checking_start(struct store *st, struct ipc_call *call)
 	postern__store_check_reply__init(x->r);
 	x->r->texts = ARENA_ARRAY(call->arena, char *, FAULT_TEXTS);
 	x->checker = checker_new(st->engine, space.live_bytes < CHECK_BYTES, on_fault, x);
+	ev(EV_INFO, "store.check.begun");
 	int err = shard_check_database(st->engine, false);
 	if (err == ERR_CORRUPT) {
 		on_fault(x, "the database is damaged");

@@ -25,34 +25,56 @@ static size_t field(uint8_t *p, uint8_t tag, uint64_t v)
 	return 1 + varint(p + 1, v);
 }
 
+static size_t keywords(uint8_t *p, const struct kwset *set)
+{
+	uint8_t kw[2 * KEYWORDS_MAX];
+	size_t n = 1, k = 0;
+
+	for (unsigned i = 0; i < KEYWORDS_MAX; i++)
+		if (kwset_has(set, i))
+			k += varint(kw + k, i);
+	p[0] = 0x1a;
+	n += varint(p + n, k);
+	memcpy(p + n, kw, k);
+	return n + k;
+}
+
 /* One entry of a MessageList: by hand, because a hundred thousand of them go out when a large mailbox is opened. */
 void wire_meta_encode(struct buf *out, const struct msg *m)
 {
-	uint8_t meta[96 + 2 * KEYWORDS_MAX], kw[2 * KEYWORDS_MAX], head[4] = { 0x0a };
-	size_t n = field(meta, 0x08, m->uid), k = 0;
+	enum { HEAD = 4, ENTRY_MAX = HEAD + 96 + 4 * KEYWORDS_MAX };
+	uint8_t *p = buf_reserve(out, ENTRY_MAX);
 
+	if (!p)
+		return;
+	/* In place; the length in front of it takes one byte where there are not very many keywords. */
+	uint8_t *meta = p + 2, head[HEAD];
+	size_t n = field(meta, 0x08, m->uid);
 	n += field(meta + n, 0x10, m->flags);
-	for (unsigned i = 0; (m->kw.w[0] | m->kw.w[1]) && i < KEYWORDS_MAX; i++)
-		if (kwset_has(&m->kw, i))
-			k += varint(kw + k, i);
-	if (k) {
-		meta[n++] = 0x1a;
-		n += varint(meta + n, k);
-		memcpy(meta + n, kw, k);
-		n += k;
-	}
+	if (m->kw.w[0] | m->kw.w[1])
+		n += keywords(meta + n, &m->kw);
 	n += field(meta + n, 0x20, m->modseq);
 	n += field(meta + n, 0x28, (uint64_t)m->internal_date);
 	n += field(meta + n, 0x30, m->size);
 	n += field(meta + n, 0x38, (uint64_t)m->save_date);
-	buf_append(out, head, 1 + varint(head + 1, n));
-	buf_append(out, meta, n);
+	p[0] = 0x0a;
+	if (n < 0x80) {
+		p[1] = (uint8_t)n;
+		buf_added(out, 2 + n);
+		return;
+	}
+	size_t length = varint(head, n);
+	memmove(p + 1 + length, meta, n);
+	memcpy(p + 1, head, length);
+	buf_added(out, 1 + length + n);
 }
 
 int wire_list_fd(const struct box *b, int *ret_fd)
 {
+	enum { ENTRY = 40 };	/* about; what is missing is added as it goes */
 	struct buf out = BUF_INIT((size_t)1 << 32);
 
+	IGNORE(buf_reserve(&out, b->n * ENTRY) == NULL, "one allocation for most");
 	for (size_t i = 0; i < b->n; i++)
 		wire_meta_encode(&out, &b->msgs[i]);
 	int err = buf_ok(&out) ? memfd_of("messages", buf_view(&out), ret_fd) : ERR_TOO_BIG;
