@@ -8,7 +8,7 @@ enum { LETTERS = 20, GROUP = 5 };
 
 void pass_random(char ret[PASS_RANDOM_TEXT])
 {
-	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789x";
+	static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
 	uint8_t bytes[LETTERS];
 	size_t n = 0;
 	rng_bytes(bytes, sizeof(bytes));

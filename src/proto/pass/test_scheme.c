@@ -70,14 +70,37 @@ static void made_by_the_program(void **state)
 		pass_random(text);
 		assert_int_equal(strlen(text), PASS_RANDOM_TEXT - 1);
 		for (size_t k = 0; text[k]; k++)
-			assert_true(k % 6 == 5 ? text[k] == '-' : strchr("abcdefghjkmnpqrstuvwxyz23456789", text[k]) != NULL);
+			assert_true(k % 6 == 5 ? text[k] == '-' : strchr("abcdefghijkmnpqrstuvwxyz23456789", text[k]) != NULL);
 		assert_string_not_equal(text, last);
 		memcpy(last, text, sizeof(last));
 	}
 }
 
+/* Each of 32 letters as often as any other: five bits a letter. */
+static void random_letters(void **state)
+{
+	enum { TEXTS = 2000, EACH = TEXTS * 20 / 32 };
+	unsigned seen[256] = { 0 }, letters = 0;
+	char text[PASS_RANDOM_TEXT];
+	for (size_t i = 0; i < TEXTS; i++) {
+		pass_random(text);
+		assert_int_equal(strlen(text), PASS_RANDOM_TEXT - 1);
+		for (const char *c = text; *c; c++)
+			seen[(uint8_t)*c]++;
+	}
+	assert_int_equal(seen['-'], 3 * TEXTS);
+	for (size_t c = 0; c < 256; c++) {
+		letters += c != '-' && seen[c];
+		if (c != '-' && seen[c])
+			assert_in_range(seen[c], EACH * 3 / 4, EACH * 5 / 4); /* nine standard deviations */
+	}
+	assert_int_equal(letters, 32);
+	assert_true(!seen['l'] && !seen['o'] && !seen['0'] && !seen['1']);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(forms), cmocka_unit_test(made_by_the_program) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(forms), cmocka_unit_test(made_by_the_program),
+					    cmocka_unit_test(random_letters) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

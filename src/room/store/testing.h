@@ -182,7 +182,7 @@ static void show_difference(struct slice a, struct slice b)
 }
 
 /* Puts the index aside, makes it anew from the segments, and goes on with that one. */
-static struct shard *rebuild_and_compare(struct shard *e)
+static inline struct shard *rebuild_and_compare(struct shard *e)
 {
 	struct buf live = dump(e);
 	int faults = 0;
