@@ -96,7 +96,7 @@ def test_a_candidate_becomes_a_mailbox_with_its_mail(house):
     send(house, "joe@promote.test", subject="behind")
     assert subjects(house, "joe@promote.test") == ["before 0", "before 1", "before 2", "behind"]
     assert candidates(house, "promote.test") == {}
-    assert "is no candidate but mailbox" in house.refused("candidate", "promote", "joe@promote.test", "--type", "mailbox")
+    assert "is no candidate but a mailbox" in house.refused("candidate", "promote", "joe@promote.test", "--type", "mailbox")
 
 
 @pytest.mark.parametrize("boxes", [1, 2])

@@ -91,7 +91,7 @@ def test_mailbox(house, domain):
     assert house.json("mailbox", "set", joe, "--quota", "3G")["quota_bytes"] == 3 << 30
     assert house.json("mailbox", "show", joe)["name"] == "Joe Dœ"
     assert [m["address"] for m in items(house, "mailbox", "list", "--domain", domain)] == [joe]
-    assert re.search(rf"^{joe} +Joe Dœ +default +\d+ +3\.0G +0 +yes +no$", house.cli("mailbox", "list", "--domain", domain), re.M)
+    assert re.search(rf"^{joe} +Joe Dœ +default +\d+ +3\.0G +off +0 +yes +no$", house.cli("mailbox", "list", "--domain", domain), re.M)
     assert "mailbox" in house.refused("domain", "remove", domain)
     house.cli("mailbox", "remove", joe)
     assert joe in house.refused("mailbox", "show", joe)

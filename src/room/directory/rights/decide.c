@@ -230,14 +230,30 @@ static int check_rank(const struct question *q, const struct object *object, con
 			   SLICE_FMT " has a rank that you do not have", SLICE_ARG(f->value));
 }
 
-/* All objects under one hat. */
+static enum api_by by_of(const struct api_param *param)
+{
+	return param ? param->by : API_BY_PROVIDER;
+}
+
+static bool is_above(const struct question *q, const struct hat *hat, const struct api_field *f)
+{
+	static const enum rank least[] = {
+		[API_BY_ALL] = RANK_NOBODY,
+		[API_BY_ADMIN] = RANK_DOMAIN_ADMIN,
+		[API_BY_CUSTOMER] = RANK_CUSTOMER_ADMIN,
+		[API_BY_PROVIDER] = RANK_PROVIDER,
+	};
+	return hat->rank > least[by_of(api_param_find(q->op, f->name))];
+}
+
+/* All objects under one hat, but those that it may not name at all. */
 static int check_objects(const struct question *q, const struct hat *hat, struct object *ret)
 {
 	for (size_t i = 0; i < q->n; i++) {
 		const struct api_field *f = &q->fields[i];
 		object_fn *fn = object_fn_of(q->op, f->name);
 		struct object object = { 0 };
-		if (!fn)
+		if (!fn || is_above(q, hat, f))
 			continue;
 		int r = fn(q->e, q->a, f->value, &object);
 		if (r < 0 && r != ERR_NOT_FOUND)
@@ -273,17 +289,10 @@ static int above_hat(const struct question *q, enum api_by by, const char *field
 
 static int check_fields(const struct question *q, const struct hat *hat)
 {
-	static const enum rank least[] = {
-		[API_BY_ALL] = RANK_NOBODY,
-		[API_BY_ADMIN] = RANK_DOMAIN_ADMIN,
-		[API_BY_CUSTOMER] = RANK_CUSTOMER_ADMIN,
-		[API_BY_PROVIDER] = RANK_PROVIDER,
-	};
 	for (size_t i = 0; i < q->n; i++) {
 		const struct api_param *param = api_param_find(q->op, q->fields[i].name);
-		enum api_by by = param ? param->by : API_BY_PROVIDER;
-		if (hat->rank > least[by])
-			return above_hat(q, by, param ? param->name : NULL, q->fields[i].name);
+		if (is_above(q, hat, &q->fields[i]))
+			return above_hat(q, by_of(param), param ? param->name : NULL, q->fields[i].name);
 	}
 	return 0;
 }
@@ -318,9 +327,10 @@ static int try_hats(const struct question *q, struct object *ret)
 		one.why = &why;
 		if (rights_of_hat(slice_str(q->op->name), hat->rank, RELATION_OWN) < 0)
 			continue;
-		int r = check_fields(&one, hat);
+		/* Objects first: what is not this hat's is not there, whatever is said of it. */
+		int r = check_objects(&one, hat, &object);
 		if (r == 0)
-			r = check_objects(&one, hat, &object);
+			r = check_fields(&one, hat);
 		if (r == 0) {
 			*ret = object;
 			return 0;
