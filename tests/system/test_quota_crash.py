@@ -131,6 +131,8 @@ def test_what_directory_has_is_not_told_again(make_postern):
     p.add_domain("crossing.test")
     p.add_mailbox(JOE, PASSWORD, "--quota", str(SIZE))
     imap = p.imap(JOE, PASSWORD)
+    # The first message asks for a lease of the customer's pool, which is far larger than what comes.
+    assert imap.append("INBOX", None, None, b"From: a@elsewhere.test\r\nSubject: load\r\n\r\nfirst\r\n")[0] == "OK"
     pids = {r["role"]: r["pid"] for r in p.rooms()}
     os.kill(pids["directory"], signal.SIGSTOP)
     try:
