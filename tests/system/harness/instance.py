@@ -20,7 +20,7 @@ from . import ports
 from .wait import wait_until
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
-BUILD_DIR = os.environ.get("POSTERN_BUILD", os.path.join(ROOT, "build"))
+BUILD_DIR = os.path.abspath(os.environ.get("POSTERN_BUILD", os.path.join(ROOT, "build")))
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|MemorySanitizer|runtime error:|bug at |room\.crashed")
 KILLED = "room.crashed"         # said by the supervisor for rooms that a test killed, too: see expect_crashes
 READY_SECONDS, STOP_SECONDS, CLI_SECONDS = 20, 15, 60
@@ -39,7 +39,7 @@ class SanitizerReport(AssertionError):
 
 
 def binary():
-    return os.environ.get("POSTERN_BIN", os.path.join(BUILD_DIR, "src", "postern"))
+    return os.path.abspath(os.environ.get("POSTERN_BIN", os.path.join(BUILD_DIR, "src", "postern")))
 
 
 def _account():
