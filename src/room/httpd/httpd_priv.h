@@ -35,8 +35,8 @@ struct httpd {
 	uint64_t served, refused;
 };
 
-/* HEADERS: nothing looked at yet. HOST: suspended, directory was asked about the Host. BODY: taking the body. WAIT: suspended, a room was asked. ANSWER:
- * status and out (or out_fd) are there. SENT: handed to the daemon. */
+/* HEADERS: nothing looked at yet. HOST: suspended, directory was asked about the Host. BODY: taking the body. WAIT: suspended,
+ * a room was asked. ANSWER: status and out (or out_fd) are there. SENT: handed to the daemon. */
 enum request_state { REQUEST_HEADERS, REQUEST_HOST, REQUEST_BODY, REQUEST_WAIT, REQUEST_ANSWER, REQUEST_SENT };
 
 struct request {

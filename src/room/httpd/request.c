@@ -320,7 +320,8 @@ static void ask_host(struct request *r)
 }
 
 /* From outside: one Host, and it is ours; no header that wants to be believed about where the request went; a path and
- * nothing else as target. Which Host it was is forgotten then: links and redirects name the configured one. An old name is sent on with 308, as requests in clear are: a method is never made another. */
+ * nothing else as target. Which Host it was is forgotten then: links and redirects name the configured one. An old name is
+ * sent on with 308, as requests in clear are: a method is never made another. */
 static bool is_for_us(struct request *r, const char *method)
 {
 	struct header_scan scan = { 0 };

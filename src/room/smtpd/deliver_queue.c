@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Into the queue: what goes elsewhere, recipients whose mailbox went away and mailboxes whose shard did not take the message
- * (full, just down) while others have their copy, and the wish for success reports (RFC 3461 5.2.7): a mailbox here is "delivered", a recipient that became several is "expanded". The
- * reports are made there, in the transaction that takes the message.
+ * (full, just down) while others have their copy, and the wish for success reports (RFC 3461 5.2.7): a mailbox here is
+ * "delivered", a recipient that became several is "expanded". The reports are made there, in the transaction that takes the
+ * message.
  */
 #include "room/smtpd/delivery_priv.h"
 

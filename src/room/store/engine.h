@@ -2,7 +2,8 @@
 /*
  * A shard's mail without channels: index (SQL), bytes (segment log), and the operations on them. Changes happen inside a
  * batch: begin, then op_begin, one change, op_end for each, then commit, which makes the segments durable first (or
- * keeps what a small batch adds to them in the index) and the index second. Until commit returned 0 nothing has happened; after an error everything since begin has not.
+ * keeps what a small batch adds to them in the index) and the index second. Until commit returned 0 nothing has happened;
+ * after an error everything since begin has not.
  * Reading functions may be called outside a batch and then see what is committed.
  *
  *   shard_begin -> { shard_op_begin -> shard_deliver|... -> shard_op_end }* -> shard_commit

@@ -162,7 +162,8 @@ static int read_touched(struct engine *e, struct arena *a, struct touched **ret,
 	size_t n = 0;
 	int r;
 	struct sql_stmt *s = sql_prepare(
-		e->db, "SELECT login.name, domain.customer, domain.id, account.id, account.address, account.person FROM login JOIN account ON account.id = login.account"
+		e->db, "SELECT login.name, domain.customer, domain.id, account.id, account.address, account.person FROM login"
+		       " JOIN account ON account.id = login.account"
 		       " JOIN domain ON domain.id = account.domain WHERE login.state = 1");
 	while ((r = sql_step(s)) == 1)
 		*ROWS_MORE(a, &rows, &n) =

@@ -20,13 +20,14 @@ static void read_row(struct arena *a, struct sql_stmt *s, struct script *ret)
 	snprintf(ret->failure.arg, sizeof(ret->failure.arg), SLICE_FMT, SLICE_ARG(sql_blob(s, 9)));
 }
 
-int script_list(struct engine *e, struct arena *a, uint64_t account, struct script **ret, size_t *ret_n)
+/* owner: an account, or a domain. */
+static int list_of(struct engine *e, struct arena *a, const char *sql, uint64_t owner, struct script **ret, size_t *ret_n)
 {
 	struct script *rows = NULL;
 	size_t n = 0;
 	int r;
-	struct sql_stmt *s = sql_prepare(e->db, HEAD " FROM script WHERE account = ?1 ORDER BY name");
-	sql_bind_int(s, 1, (int64_t)account);
+	struct sql_stmt *s = sql_prepare(e->db, sql);
+	sql_bind_int(s, 1, (int64_t)owner);
 	while ((r = sql_step(s)) == 1)
 		read_row(a, s, ROWS_MORE(a, &rows, &n));
 	sql_done(s);
@@ -37,10 +38,10 @@ int script_list(struct engine *e, struct arena *a, uint64_t account, struct scri
 	return 0;
 }
 
-int script_get(struct engine *e, struct arena *a, uint64_t account, struct slice name, struct script *ret)
+static int get_of(struct engine *e, struct arena *a, const char *sql, uint64_t owner, struct slice name, struct script *ret)
 {
-	struct sql_stmt *s = sql_prepare(e->db, HEAD ", text FROM script WHERE account = ?1 AND name = ?2");
-	sql_bind_int(s, 1, (int64_t)account);
+	struct sql_stmt *s = sql_prepare(e->db, sql);
+	sql_bind_int(s, 1, (int64_t)owner);
 	sql_bind_blob(s, 2, name);
 	int r = sql_step(s);
 	if (r == 1) {
@@ -49,6 +50,16 @@ int script_get(struct engine *e, struct arena *a, uint64_t account, struct slice
 	}
 	sql_done(s);
 	return r == 1 ? 0 : r == 0 ? ERR_NOT_FOUND : r;
+}
+
+int script_list(struct engine *e, struct arena *a, uint64_t account, struct script **ret, size_t *ret_n)
+{
+	return list_of(e, a, HEAD " FROM script WHERE account = ?1 ORDER BY name", account, ret, ret_n);
+}
+
+int script_get(struct engine *e, struct arena *a, uint64_t account, struct slice name, struct script *ret)
+{
+	return get_of(e, a, HEAD ", text FROM script WHERE account = ?1 AND name = ?2", account, name, ret);
 }
 
 /* --- changing --------------------------------------------------------------------------------------- */
@@ -206,35 +217,15 @@ void script_failure_text(const struct sieve_error *why, struct slice within, con
 
 int global_script_list(struct engine *e, struct arena *a, uint64_t domain, struct script **ret, size_t *ret_n)
 {
-	struct script *rows = NULL;
-	size_t n = 0;
-	int r;
-	struct sql_stmt *s = sql_prepare(e->db, GLOBAL_HEAD " FROM global_script WHERE domain = ?1 ORDER BY name");
-	sql_bind_int(s, 1, (int64_t)domain);
-	while ((r = sql_step(s)) == 1)
-		read_row(a, s, ROWS_MORE(a, &rows, &n));
-	sql_done(s);
-	if (r < 0)
-		return r;
-	*ret = rows;
-	*ret_n = n;
-	return 0;
+	return list_of(e, a, GLOBAL_HEAD " FROM global_script WHERE domain = ?1 ORDER BY name", domain, ret, ret_n);
 }
 
 int global_script_get(struct engine *e, struct arena *a, uint64_t domain, struct slice name, struct script *ret)
 {
-	struct sql_stmt *s =
-		sql_prepare(e->db, GLOBAL_HEAD ", text FROM global_script WHERE domain = ?1 AND name = ?2");
-	sql_bind_int(s, 1, (int64_t)domain);
-	sql_bind_blob(s, 2, name);
-	int r = sql_step(s);
-	if (r == 1) {
-		read_row(a, s, ret);
-		ret->text = column_dup(a, s, 10);
+	int r = get_of(e, a, GLOBAL_HEAD ", text FROM global_script WHERE domain = ?1 AND name = ?2", domain, name, ret);
+	if (r == 0)
 		ret->global = true;
-	}
-	sql_done(s);
-	return r == 1 ? 0 : r == 0 ? ERR_NOT_FOUND : r;
+	return r;
 }
 
 static int check_global_quota(struct engine *e, uint64_t domain, struct slice name, size_t size, struct problem *why)

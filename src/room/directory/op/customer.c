@@ -17,7 +17,8 @@ json_t *customer_json(struct admin *ad, const struct customer *c)
 	if (limits_of_customer(ad->e, c->id, &l) < 0)
 		return NULL;
 	return json_pack("{s:o, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:I}", "customer", json_text(c->name),
-			 "retention", retention_text(l.retention, days), "allotment", l.fixed ? "fixed" : "shared", "domains", (json_int_t)domains, "mailboxes", (json_int_t)mailboxes,
+			 "retention", retention_text(l.retention, days), "allotment", l.fixed ? "fixed" : "shared",
+			 "domains", (json_int_t)domains, "mailboxes", (json_int_t)mailboxes,
 			 "pool_bytes", json_number(c->pool), "language", json_text(language_shown(c->language)),
 			 "contact", json_text(c->contact), "created_ms", (json_int_t)c->created_ms);
 }
