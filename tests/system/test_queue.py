@@ -190,6 +190,48 @@ def test_lifetime_and_delay(make_postern, sink):
     assert not items(it)
 
 
+# -- a disk that gives other bytes ------------------------------------------------
+
+def flip_last_byte(it):
+    """Of the queue's log: it belongs to the body of the message that came last."""
+    log = os.path.join(it.dir, "data", "queue", "log")
+    with open(os.path.join(log, max(os.listdir(log))), "r+b") as f:
+        f.seek(-1, os.SEEK_END)
+        byte = f.read(1)
+        f.seek(-1, os.SEEK_END)
+        f.write(bytes([byte[0] ^ 0xff]))
+
+
+def test_a_damaged_message_waits_for_its_disk(instance, sink):
+    to = gateway(instance, sink)
+    sink.stop()
+    send(instance, to, count=2)
+    flip_last_byte(instance)
+    sink.start()
+    wait_until(lambda: "could not be read" in str(items(instance, to)), 20, "the attempt to read it", every=0.1)
+    wait_until(lambda: sink_numbers(sink) == [0], 20, "the other message")
+    assert len(items(instance, to)) == 1
+    flip_last_byte(instance)
+    wait_until(lambda: sink_numbers(sink) == [0, 1], 20, "the mended message")
+    empty(instance, to)
+
+
+def test_a_message_that_stays_damaged_goes_back_as_its_header(make_postern, sink):
+    it = make_postern(conf=CONF | {"queue.lifetime": "6s"}).init().start()
+    it.add_domain("sender.test")
+    it.add_mailbox("joe@sender.test", PASSWORD)
+    to = gateway(it, sink)
+    sink.stop()
+    with it.submission("joe@sender.test", PASSWORD) as smtp:
+        smtp.sendmail("joe@sender.test", [to], b"From: joe@sender.test\r\n" + text(7))
+    flip_last_byte(it)
+    sink.start()
+    wait_until(lambda: it.mail("joe@sender.test", PASSWORD), 30, "the report", every=0.2)
+    report = it.mail("joe@sender.test", PASSWORD)[0]
+    assert b"could not be read" in report and b"Content-Type: text/rfc822-headers" in report and b"Subject: number 7" in report
+    assert not sink.messages
+
+
 # -- outages ---------------------------------------------------------------------
 
 def test_an_outage_of_the_customers_server(instance, sink):

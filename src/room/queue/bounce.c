@@ -16,11 +16,15 @@ enum {
 	DSN_MAX = 4 << 20,
 };
 
-static void read_original(struct queue *q, const struct envelope *env, bool whole, struct buf *out)
+/* Whether out is the whole message. The notification matters more than the copy: what cannot be read is left out. */
+static bool read_original(struct queue *q, const struct envelope *env, bool whole, struct buf *out)
 {
-	int err = blob_read(q->log, &env->addr, true, whole, out);
-	if (err < 0)
-		buf_clear(out);		/* the notification matters more than the copy */
+	if (whole && blob_read(q->log, &env->addr, true, true, out) == 0)
+		return true;
+	buf_clear(out);
+	if (blob_read(q->log, &env->addr, true, false, out) < 0)
+		buf_clear(out);
+	return false;
 }
 
 static void boundary(struct buf *out)
@@ -84,7 +88,7 @@ int bounce(struct queue *q, const struct envelope *env, enum dsn_action action,
 	}
 	bool whole = action == DSN_FAILED && !env->ret_headers && env->size <= RETURNED_MAX;
 	struct buf original = BUF_INIT(HEADER_MAX);
-	read_original(q, env, whole, &original);
+	whole = read_original(q, env, whole, &original);
 	int err = tell(q, env, action, rcpts, n, buf_view(&original), whole);
 	buf_fini(&original);
 	return err;

@@ -196,15 +196,18 @@ void job_pause(struct job *j, const char *why, int err)
 	job_over(j);
 }
 
-/* Bytes that cannot be read any more: the sender is told rather than nobody. */
+/*
+ * Bytes that cannot be read. The disk may be mended, or only be away for a while, so the message waits like one that a server
+ * puts off; its lifetime ends in a report to its sender.
+ */
 static void damaged(struct job *j, int err)
 {
 	ev(EV_ERROR, "queue.message.damaged", KI("queue_id", j->message),
 	   KS("error", err_name(err)));
 	j->outcomes = ARENA_ARRAY(j->arena, struct outcome, j->n);
 	for (size_t i = 0; i < j->n; i++)
-		j->outcomes[i] = (struct outcome){ .what = OUT_FAILED, .enhanced = SLICE("5.3.0"),
-			.text = SLICE("The message was damaged on the server's disk") };
+		j->outcomes[i] = (struct outcome){ .what = OUT_LATER, .enhanced = SLICE("4.3.0"),
+			.text = SLICE("The message could not be read from the server's disk") };
 	result_add(j);
 }
 
