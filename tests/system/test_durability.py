@@ -34,11 +34,14 @@ def message(number, size=2000):
 
 
 class Load:
-    """Writers that send numbered messages until they are told to stop."""
+    """Writers that send numbered messages until they are told to stop. outage is odd while the power goes: what is
+    acknowledged then may be lost (test_power_loss.py tells why).
+    """
 
     def __init__(self, postern):
         self.postern, self.stopping = postern, threading.Event()
-        self.acked, self.tried, self.lock = set(), set(), threading.Lock()
+        self.acked, self.doubtful, self.tried, self.lock = set(), set(), set(), threading.Lock()
+        self.outage = 0
         self.threads = [threading.Thread(target=self.run, args=(self.smtp_once, f"s{i}"), daemon=True)
                         for i in range(SMTP_WRITERS)]
         self.threads += [threading.Thread(target=self.run, args=(self.append_once, f"a{i}"), daemon=True)
@@ -51,10 +54,11 @@ class Load:
             number = f"{name}x{count}x"
             with self.lock:
                 self.tried.add(number)
+                began = self.outage
             try:
                 connection = once(connection, number)
                 with self.lock:
-                    self.acked.add(number)
+                    (self.acked if began % 2 == 0 and began == self.outage else self.doubtful).add(number)
             except (OSError, EOFError, smtplib.SMTPException, imaplib.IMAP4.error, ValueError):
                 connection = None
                 time.sleep(0.05)
