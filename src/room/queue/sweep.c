@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What happens by the clock alone: mail that nobody could be asked about for its whole lifetime goes back, senders
- * who asked for it are told of delays, old operation ids are forgotten, the log is synced, segments are emptied: one without
- * live records is removed, one that is mostly dead has its live ones copied to the end of the log first.
+ * who asked for it are told of delays, old operation ids are forgotten, the log is synced, segments are emptied (space.h).
  */
 #include "room/queue/queue.h"
+#include "room/queue/space.h"
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -15,16 +15,13 @@ enum {
 	SWEEP_ROWS = 200,	/* a turn; the next one comes at once when there were so many */
 	OPERATIONS_MS = 24 * 3600 * 1000,
 	SWEEP_LONGEST_MS = 60000,
-	SEGMENTS = 4096,
-	COPIES = 200,
 };
 
 struct sweep {
 	struct work work;
 	struct arena *arena;
 	bool more;
-	uint32_t dead[SEGMENTS];
-	size_t n_dead;
+	struct space space;
 };
 
 /* A row with its last error, for a notification. */
@@ -118,74 +115,6 @@ static int tell_delays(struct queue *q, struct sweep *w, int64_t now)
 	return err;
 }
 
-struct live {
-	uint64_t id;
-	struct blob_addr addr;
-};
-
-static size_t live_of(struct queue *q, struct sweep *w, uint32_t segment, struct live *to,
-		      size_t max, uint64_t *ret_bytes)
-{
-	size_t n = 0;
-	struct sql_stmt *s =
-		sql_prepare(q->db, "SELECT id, offset, length FROM message WHERE segment = ?");
-	*ret_bytes = 0;
-	sql_bind_int(s, 1, segment);
-	while (sql_step(s) == 1) {
-		*ret_bytes += (uint64_t)sql_int(s, 2);
-		if (n < max)
-			to[n++] = (struct live){
-				(uint64_t)sql_int(s, 0),
-				{segment, (uint64_t)sql_int(s, 1), (uint32_t)sql_int(s, 2)}};
-	}
-	sql_done(s);
-	return n;
-}
-
-static int copy_out(struct queue *q, const struct live *live, size_t n)
-{
-	int err = 0;
-	for (size_t i = 0; i < n && err >= 0; i++) {
-		struct blob_addr to;
-		err = blob_copy(q->log, &live[i].addr, &to);
-		if (err == ERR_CORRUPT)
-			continue;	/* the next attempt tells the sender */
-		if (err == 0)
-			err = sql_run(q->db,
-				      "UPDATE message SET segment = ?, offset = ?, length = ? "
-				      "WHERE id = ?",
-				      "iiii", (int64_t)to.segment, (int64_t)to.offset,
-				      (int64_t)to.length, (int64_t)live[i].id);
-	}
-	return err == ERR_CORRUPT ? 0 : err;
-}
-
-/* Segments that this batch leaves without live records are removed when it is committed. */
-static int make_space(struct queue *q, struct sweep *w)
-{
-	uint32_t ids[SEGMENTS];
-	size_t n = blob_segments(q->log, ids, SEGMENTS);
-	struct live *live = ARENA_ARRAY(w->arena, struct live, COPIES);
-	uint32_t active = blob_end_of(q->log).segment;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t bytes;
-		if (ids[i] == active)
-			continue;
-		size_t records = live_of(q, w, ids[i], live, COPIES, &bytes);
-		if (!records) {
-			w->dead[w->n_dead++] = ids[i];
-			continue;
-		}
-		if (bytes > blob_segment_size(q->log, ids[i]) / 4 || w->more)
-			continue;
-		w->more = true;		/* one segment a turn */
-		int err = copy_out(q, live, records);
-		if (err < 0)
-			return err;
-	}
-	return 0;
-}
-
 static int apply(struct queue *q, struct work *work)
 {
 	struct sweep *w = container_of(work, struct sweep, work);
@@ -202,7 +131,8 @@ static int apply(struct queue *q, struct work *work)
 		err = sql_run(q->db, "DELETE FROM once WHERE key IN (SELECT key FROM once WHERE until_ms < ? LIMIT 2000)",
 			      "i", now);
 	if (err >= 0)
-		err = make_space(q, w);
+		err = space_find(q->db, q->log, w->more, w->arena, &w->space);
+	w->more |= w->space.more;
 	return err < 0 ? err : 0;
 }
 
@@ -212,12 +142,8 @@ static void arm(struct queue *q, bool soon);
 static void done(struct queue *q, struct work *work, int err)
 {
 	struct sweep *w = container_of(work, struct sweep, work);
-	for (size_t i = 0; i < w->n_dead && err >= 0; i++) {
-		int e = blob_segment_remove(q->log, w->dead[i]);
-		if (e < 0)
-			ev(EV_WARN, "queue.segment.stays", KI("segment", w->dead[i]),
-			   KS("error", err_name(e)));
-	}
+	if (err >= 0)
+		space_free(q->log, &w->space);
 	if (err < 0)
 		ev(EV_WARN, "queue.sweep.failed", KS("error", err_name(err)));
 	IGNORE(sql_checkpoint(q->db), "tried again with the next sweep");
