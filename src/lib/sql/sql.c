@@ -8,10 +8,12 @@
  * mapped), and a second process on the same file is refused. SQLite's own automatic checkpoint hides a
  * failed sync, so it is off and sql_commit and sql_checkpoint do it.
  *
- * A failed sync leaves the page cache in a state that nobody can know (THREATS.md, fsync): the connection
- * becomes fatal and refuses everything. SQLite ends a transaction by itself after some errors (disk full
- * among them); what follows in that transaction must not run in autocommit mode, so it fails with the
- * same error until sql_rollback, or sql_commit, which tells it.
+ * A failed sync leaves the page cache in a state that nobody can know (THREATS.md, fsync), and after any other failed
+ * write or commit nobody knows whether the transaction is in the WAL: the connection becomes fatal and refuses
+ * everything, and the next start reads what is there. A page that cannot be read harms who asked for it alone, but SQLite
+ * commits no transaction in which that happened (and calls it malformed from then on), which is a failed commit. SQLite
+ * ends a transaction by itself after some errors (disk full among them); what follows in that transaction must not run in
+ * autocommit mode, so it fails with the same error until sql_rollback, or sql_commit, which tells it.
  */
 #include "lib/sql/sql_priv.h"
 
@@ -28,13 +30,20 @@ enum {
 	BUSY_MS = 5000,			/* a predecessor that is just dying may still hold the lock */
 };
 
-static bool is_sync_error(int rc)
+static bool is_read_error(int rc)
 {
-	return rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC;
+	return rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_SHORT_READ || rc == SQLITE_IOERR_CORRUPTFS;
 }
 
-static bool is_full_errno(int e)
+/* SQLite knows ENOSPC; a used-up quota and a file at its limit are told by errno. A commit keeps that with the WAL alone. */
+static bool is_full(struct sql *db)
 {
+	sqlite3_file *wal = NULL;
+	int e = sqlite3_system_errno(db->c);
+
+	if (db->committing &&
+	    sqlite3_file_control(db->c, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal && wal->pMethods)
+		IGNORE(wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &e), "then it is no full disk");
 	return e == ENOSPC || e == EDQUOT || e == EFBIG;
 }
 
@@ -52,8 +61,7 @@ static int err_of(struct sql *db, int rc)
 	case SQLITE_FULL:
 		return ERR_FULL;
 	case SQLITE_IOERR:
-		return is_full_errno(sqlite3_system_errno(db->c)) && !is_sync_error(rc) ? ERR_FULL :
-											  ERR_INTERNAL;
+		return rc == SQLITE_IOERR_WRITE && is_full(db) ? ERR_FULL : ERR_INTERNAL;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return ERR_CORRUPT;
@@ -67,13 +75,18 @@ static int err_of(struct sql *db, int rc)
 	}
 }
 
+static void die(struct sql *db, int rc, const char *what)
+{
+	db->fatal = true;
+	ev(EV_ERROR, "sql.disk.failed", KS("what", what), KI("code", rc), KI("errno", sqlite3_system_errno(db->c)));
+}
+
 int sql_failed(struct sql *db, int rc, const char *what)
 {
 	int err = err_of(db, rc);
 
-	if (is_sync_error(rc) && !db->fatal) {
-		db->fatal = true;
-		ev(EV_ERROR, "sql.fsync.failed", KS("what", what), KI("errno", sqlite3_system_errno(db->c)));
+	if ((rc & 0xff) == SQLITE_IOERR && err != ERR_FULL && !is_read_error(rc) && !db->fatal) {
+		die(db, rc, what);
 	} else if (err != ERR_EXISTS && err != ERR_CONFLICT && err != ERR_FULL) {
 		ev(EV_ERROR, "sql.statement.failed", KS("what", what), KI("code", rc),
 		   KS("text", sqlite3_errmsg(db->c)));
@@ -326,8 +339,13 @@ int sql_commit(struct sql *db)
 	int err = db->broken;
 
 	bug_if(!db->in_tx);
-	if (!err)
+	if (!err) {
+		db->committing = true;
 		err = exec(db, "COMMIT");
+		db->committing = false;
+		if (err && err != ERR_FULL && err != ERR_CONFLICT && !db->fatal)
+			die(db, sqlite3_extended_errcode(db->c), "commit");
+	}
 	if (err) {
 		sql_rollback(db);
 		return err;

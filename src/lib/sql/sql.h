@@ -10,7 +10,8 @@
  * the whole transaction (disk full) every call in it gives the same error, up to and with sql_commit.
  * Statements may say holds(name, text): does the name hold the text, which went through name_search_fold?
  *
- * An I/O error on sync is fatal: the callee logs it and sql_fatal() is true; the room must exit, never retry.
+ * An I/O error on sync, on any other write, and a commit that failed for anything but a full disk are fatal: it is logged and
+ * sql_fatal() is true; the room must exit, never retry. What cannot be read only fails where it is asked for.
  */
 #ifndef LIB_SQL_SQL_H
 #define LIB_SQL_SQL_H

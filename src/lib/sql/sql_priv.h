@@ -20,7 +20,7 @@ struct sql {
 	sqlite3 *c;
 	struct sql_stmt *slots[SQL_STMT_SLOTS];
 	size_t n_stmts;
-	bool in_tx;
+	bool in_tx, committing;
 	bool fatal;
 	int broken;		/* why SQLite ended the transaction under us; 0 when it did not */
 	int wal_pages;		/* length of the WAL after the last commit */

@@ -14,7 +14,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-static bool sync_fails, writes_fail;
+static bool sync_fails, writes_fail, reads_break;
+static int full_errno;
+static int writes_until_eio = -1;	/* that succeed before; -1: all do */
 
 int fsync(int fd)
 {
@@ -28,9 +30,19 @@ int fdatasync(int fd)
 	return sync_fails ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
+ssize_t pread64(int fd, void *p, size_t n, off_t at)
+{
+	errno = EIO;
+	return reads_break ? -1 : syscall(SYS_pread64, fd, p, n, at);
+}
+
 ssize_t pwrite64(int fd, const void *p, size_t n, off_t at)
 {
-	errno = ENOSPC;
+	errno = EIO;
+	if (!writes_until_eio)
+		return -1;
+	writes_until_eio -= writes_until_eio > 0;
+	errno = full_errno;
 	return writes_fail ? -1 : syscall(SYS_pwrite64, fd, p, n, at);
 }
 
@@ -45,7 +57,9 @@ static int set_up(void **state)
 {
 	static const char name[] = "/tmp/test_sql.XXXXXX";
 
-	sync_fails = writes_fail = false;
+	sync_fails = writes_fail = reads_break = false;
+	writes_until_eio = -1;
+	full_errno = ENOSPC;
 	memcpy(dir, name, sizeof(name));
 	assert_non_null(mkdtemp(dir));
 	return chdir(dir);
@@ -177,10 +191,12 @@ static void one_connection(void **state)
 	sql_close(&db);
 }
 
-static void disk_full(void **state)
+static void full_by(int e)
 {
 	struct sql *db = open_db();
 
+	full_errno = e;
+	assert_int_equal(sql_run(db, "DELETE FROM t", ""), 0);
 	assert_int_equal(put(db, 1, "one"), 1);
 	assert_int_equal(sql_begin(db), 0);
 	assert_int_equal(put(db, 2, "two"), 1);
@@ -193,7 +209,15 @@ static void disk_full(void **state)
 	sql_close(&db);
 	db = open_db();
 	assert_int_equal(count(db), 2);
+	assert_int_equal(sql_run(db, "DELETE FROM t", ""), 2);
 	sql_close(&db);
+}
+
+static void disk_full(void **state)
+{
+	full_by(ENOSPC);
+	full_by(EDQUOT);
+	full_by(EFBIG);
 }
 
 /* When SQLite ends the transaction under us, what follows in it must not be committed one by one. */
@@ -237,16 +261,105 @@ static void failed_sync_is_fatal(void **state)
 	sql_close(&db);
 }
 
-static void failed_sync_in_checkpoint_is_fatal(void **state)
+static void insert_many(struct sql *db, int64_t from, int64_t to)
 {
-	struct sql *db = open_db();
 	static uint8_t big[4000];
 
-	assert_int_equal(sql_begin(db), 0);
-	for (int64_t i = 1; i < 2000; i++) {
+	for (int64_t i = from; i < to; i++) {
 		memcpy(big, &i, sizeof(i));
 		assert_int_equal(sql_run(db, "INSERT INTO t VALUES (?1, ?2, 7)", "ib", i, slice_of(big, sizeof(big))), 1);
 	}
+}
+
+/* Wherever in the commit it strikes; the next start has all of the transaction or nothing of it. */
+static void failed_write_is_fatal(void **state)
+{
+	for (int before = 0; before < 30; before++) {
+		struct sql *db = open_db();
+		int64_t had = count(db);
+		assert_int_equal(sql_begin(db), 0);
+		insert_many(db, before * 10, before * 10 + 10);
+		writes_until_eio = before;
+		int err = sql_commit(db);
+		bool struck = !writes_until_eio;
+		writes_until_eio = -1;
+		assert_int_equal(err, struck ? ERR_INTERNAL : 0);
+		assert_int_equal(sql_fatal(db), struck);
+		assert_int_equal(sql_begin(db), struck ? ERR_INTERNAL : 0);
+		sql_rollback(db);
+		sql_close(&db);
+		db = open_db();
+		assert_int_equal(count(db), struck ? had : had + 10);
+		assert_int_equal(sql_check(db), 0);
+		sql_close(&db);
+	}
+}
+
+static void failed_write_in_checkpoint_is_fatal(void **state)
+{
+	struct sql *db = open_db();
+
+	assert_int_equal(sql_begin(db), 0);
+	insert_many(db, 1, 2000);
+	assert_int_equal(sql_commit(db), 0);
+	writes_until_eio = 100;
+	assert_int_equal(sql_checkpoint(db), ERR_INTERNAL);
+	assert_true(sql_fatal(db));
+	writes_until_eio = -1;
+	sql_close(&db);
+	db = open_db();
+	assert_int_equal(count(db), 1999);
+	sql_close(&db);
+}
+
+static struct sql *open_cold(void)
+{
+	struct sql *db = open_db();
+
+	insert_many(db, 1, 200);
+	sql_close(&db);
+	return open_db();	/* with nothing of it in memory */
+}
+
+static void failed_read(void **state)
+{
+	struct sql *db = open_cold();
+	int64_t n;
+
+	reads_break = true;
+	assert_int_equal(sql_get(db, &n, "SELECT count(*) FROM t WHERE n = 7", ""), ERR_CORRUPT);
+	reads_break = false;
+	assert_false(sql_fatal(db));
+	assert_int_equal(count(db), 199);
+	assert_int_equal(put(db, 1000, "later"), 1);
+	sql_close(&db);
+}
+
+/* What was read of the disk decides what is written: nothing of it is committed. */
+static void failed_read_in_transaction(void **state)
+{
+	struct sql *db = open_cold();
+	int64_t n;
+
+	assert_int_equal(sql_begin(db), 0);
+	assert_int_equal(put(db, 1000, "one"), 1);
+	reads_break = true;
+	assert_true(sql_get(db, &n, "SELECT count(*) FROM t WHERE n = 7", "") < 0);
+	reads_break = false;
+	assert_true(sql_commit(db) < 0);
+	assert_true(sql_fatal(db));
+	sql_close(&db);
+	db = open_db();
+	assert_int_equal(count(db), 199);
+	sql_close(&db);
+}
+
+static void failed_sync_in_checkpoint_is_fatal(void **state)
+{
+	struct sql *db = open_db();
+
+	assert_int_equal(sql_begin(db), 0);
+	insert_many(db, 1, 2000);
 	assert_int_equal(sql_commit(db), 0);
 	sync_fails = true;
 	assert_int_equal(sql_checkpoint(db), ERR_INTERNAL);
@@ -327,6 +440,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(opens_and_migrates), T(errors_by_kind), T(values_round), T(savepoints), T(one_connection),
 		T(disk_full), T(broken_transaction), T(failed_sync_is_fatal),
+		T(failed_write_is_fatal), T(failed_write_in_checkpoint_is_fatal), T(failed_read), T(failed_read_in_transaction),
 		T(failed_sync_in_checkpoint_is_fatal), T(checkpoint_shrinks), T(wal_ahead), T(corrupt_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,7 +191,7 @@ static int try_without_room(struct store *st, struct list *batch)
 
 static void fatal(struct store *st)
 {
-	ev(EV_ERROR, "store.fsync.failed", KS("what", "the disk refused to sync; the room ends and starts from what is safe"));
+	ev(EV_ERROR, "store.disk.failed", KS("what", "the disk refused to write; the room ends and starts from what is safe"));
 	st->dead = true;
 	uv_idle_stop(&st->idle);
 	if (st->room)
