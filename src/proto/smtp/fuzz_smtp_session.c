@@ -8,6 +8,7 @@
 
 static void act(struct fake *f, uint8_t c)
 {
+	static const struct smtp_status stopping = { 421, "4.3.2", "Stopping" };
 	switch (c) {
 	case 1:
 		smtp_server_timeout(f->s);
@@ -18,7 +19,7 @@ static void act(struct fake *f, uint8_t c)
 		f->tls_wanted = false;
 		break;
 	case 3:
-		smtp_server_stop(f->s);
+		smtp_server_stop(f->s, &stopping);
 		break;
 	case 4:
 		f->body_fails = !f->body_fails;

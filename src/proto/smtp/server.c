@@ -314,21 +314,20 @@ void smtp_server_timeout(struct smtp_server *s)
 	}
 }
 
-static const struct smtp_status stopping = { 421, "4.3.2", "The service is going down" };
-
 bool smtp_server_idle(const struct smtp_server *s)
 {
 	return !(1u << s->state & (SMTP_BIT(DATA) | SMTP_BIT(BDAT) | SMTP_BIT(CHUNKS) | SMTP_BIT(COMMIT)));
 }
 
-void smtp_server_stop(struct smtp_server *s)
+void smtp_server_stop(struct smtp_server *s, const struct smtp_status *why)
 {
-	s->stopping = true;
+	if (!s->stopping)
+		s->stopping = why;
 	if (s->state == SMTP_ST_TLS) {
 		smtp_enter_state(s, SMTP_ST_CLOSING);
 		s->ops->close(s->ctx);
 	} else if (smtp_server_idle(s)) {
-		smtp_goodbye(s, &stopping);
+		smtp_goodbye(s, why);
 	}
 }
 
@@ -413,7 +412,7 @@ void smtp_server_committed(struct smtp_server *s, const struct smtp_status *repl
 	}
 	smtp_end_transaction(s);
 	if (s->stopping)
-		smtp_goodbye(s, &stopping);
+		smtp_goodbye(s, s->stopping);
 }
 
 struct slice smtp_server_hello(const struct smtp_server *s)

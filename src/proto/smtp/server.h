@@ -67,7 +67,8 @@ void smtp_server_start(struct smtp_server *s);		/* the connection stands (and TL
 void smtp_server_refuse(struct smtp_server *s, const struct smtp_status *st);	/* instead of start: says it, closes */
 size_t smtp_server_input(struct smtp_server *s, struct slice in);	/* how much was taken */
 void smtp_server_timeout(struct smtp_server *s);
-void smtp_server_stop(struct smtp_server *s);		/* 421 as soon as no message is under way */
+/* As soon as no message is under way; why is a 421 that outlives the session. */
+void smtp_server_stop(struct smtp_server *s, const struct smtp_status *why);
 
 void smtp_server_tls_started(struct smtp_server *s);
 void smtp_server_sender(struct smtp_server *s, const struct smtp_status *refusal);	/* NULL: it may */

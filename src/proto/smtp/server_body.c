@@ -24,7 +24,6 @@ static const struct smtp_status *fault(const struct smtp_server *s)
 /* All of the message was read. */
 static void whole(struct smtp_server *s, enum smtp_verb verb)
 {
-	static const struct smtp_status going_down = { 421, "4.3.2", "The service is going down" };
 	const struct smtp_status *st = fault(s);
 	if (!st) {
 		smtp_enter_state(s, SMTP_ST_COMMIT);
@@ -35,7 +34,7 @@ static void whole(struct smtp_server *s, enum smtp_verb verb)
 	smtp_enter_state(s, SMTP_ST_READY);
 	smtp_refuse(s, verb, st);
 	if (s->stopping)
-		smtp_goodbye(s, &going_down);
+		smtp_goodbye(s, s->stopping);
 }
 
 void smtp_begin_data(struct smtp_server *s)

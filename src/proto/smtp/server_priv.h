@@ -35,7 +35,8 @@ struct smtp_server {
 	void *ctx;
 	enum smtp_state state;
 	enum smtp_state resume;		/* TARPIT: the state behind it; BDAT: the one it came from */
-	bool tls, tls_offered, esmtp, logged_in, stopping;
+	bool tls, tls_offered, esmtp, logged_in;
+	const struct smtp_status *stopping;	/* NULL, or what to say as soon as it may end */
 	bool more;			/* input was waiting behind the command at hand */
 	bool discarding;		/* inside an overlong line */
 	bool body_failed;		/* the owner could not keep a piece */

@@ -301,16 +301,17 @@ static void logins(void **state)
 
 static void stops(void **state)
 {
+	static const struct smtp_status stopping = { 421, "4.3.2", "Stopping" };
 	struct fake f;
 	fake_start(&f, false);
 	smtp_server_start(f.s);
-	smtp_server_stop(f.s);
+	smtp_server_stop(f.s, &stopping);
 	assert_string_equal(codes(&f), "220 421");
 	fake_fini(&f);
 	fake_start(&f, false);
 	smtp_server_start(f.s);
 	talk(&f, MR "DATA\r\n|begun\r\n");
-	smtp_server_stop(f.s);
+	smtp_server_stop(f.s, &stopping);
 	assert_false(f.closed);
 	talk(&f, ".\r\n");
 	assert_string_equal(codes(&f), "220 250 250 250 354 250 421");
@@ -321,7 +322,7 @@ static void stops(void **state)
 	smtp_server_start(f.s);
 	talk(&f, HI "MAIL FROM:<a@b.example>\r\n");
 	smtp_server_input(f.s, SLICE("RCPT TO:<c@d.example>\r\n"));
-	smtp_server_stop(f.s);
+	smtp_server_stop(f.s, &stopping);
 	assert_true(f.closed && f.question);
 	fake_answer(&f);
 	fake_fini(&f);

@@ -145,7 +145,7 @@ static void succeed(struct login *l, int fd)
 	ipc_reply(call, &reply.base, fd);
 }
 
-/* Of a session that is no channel but a right to operations. */
+/* Of a session whose right to operations is no channel. */
 static void take_token(struct login *l, const Postern__GrantReply *reply)
 {
 	struct slice token = arena_dup(l->call->arena, bytes_of(&reply->token));
@@ -160,15 +160,14 @@ static void on_grant(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 		ask_credential(l); /* the credential changed meanwhile: check against the new one */
 		return;
 	}
-	if (err == 0 && fd < 0)
-		take_token(l, (const Postern__GrantReply *)reply);
-	if (err < 0 || (fd < 0 && !l->reply.token.len)) {
+	if (err < 0 || fd < 0) {
 		if (fd >= 0)
 			close(fd);
 		fail(l, err == ERR_CONFLICT ? ERR_DENIED : ERR_UNAVAILABLE,
 		     err == ERR_CONFLICT ? denied_text : "The mailbox cannot be opened just now");
 		return;
 	}
+	take_token(l, (const Postern__GrantReply *)reply);
 	succeed(l, fd);
 }
 
@@ -233,7 +232,8 @@ static Postern__SessionKind kind_of(const char *protocol)
 	return !strcmp(protocol, "pop3")   ? POSTERN__SESSION_KIND__SESSION_POP3
 	       : !strcmp(protocol, "imap") ? POSTERN__SESSION_KIND__SESSION_IMAP
 	       : !strcmp(protocol, "sieve") ? POSTERN__SESSION_KIND__SESSION_SIEVE
-					   : POSTERN__SESSION_KIND__SESSION_WEB;
+	       : !strcmp(protocol, "submission") ? POSTERN__SESSION_KIND__SESSION_SUBMISSION
+						 : POSTERN__SESSION_KIND__SESSION_WEB;
 }
 
 static void ask_grant(struct login *l)
@@ -355,10 +355,8 @@ static void on_credential(void *ctx, int err, const ProtobufCMessage *reply, int
 		rehash(l);
 	if (!strcmp(l->req->protocol, "web"))
 		ask_session(l);
-	else if (l->req->session)
-		ask_grant(l);
 	else
-		succeed(l, -1);
+		ask_grant(l);
 }
 
 static void ask_credential(struct login *l)

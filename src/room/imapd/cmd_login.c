@@ -88,7 +88,6 @@ static void ask(struct cmd *cmd, struct slice login, struct slice password, stru
 	req.authzid = data_of(authzid);
 	req.protocol = (char *)"imap";
 	req.remote = data_of(slice_str(stream_peer(c->stream)));
-	req.session = true;
 	c->room_call = room_call(c->imapd->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_LOGIN, &req.base, NULL,
 				 0, AUTH_DEADLINE_MS, on_auth, cmd);
 }

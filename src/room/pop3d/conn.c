@@ -134,7 +134,6 @@ static void op_login(void *ctx, const struct sasl *s)
 	req.authzid = bytes_of(sasl_authzid(s));
 	req.protocol = (char *)"pop3";
 	req.remote = bytes_of(slice_str(stream_peer(c->stream)));
-	req.session = true;
 	c->question = room_call(c->d->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_LOGIN, &req.base, NULL, 0,
 				POP3_ASK_MS, on_login, c);
 }

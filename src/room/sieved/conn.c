@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A connection: a stream that begins in clear, the session engine over it (proto/managesieve/server.h), and the login's
- * token once auth said yes. It dies in on_end only.
+ * token and channel once auth said yes. It dies in on_end only; a login that is asked for then goes on without it, since what
+ * it gets is to be given back.
  */
 #include "room/sieved/sieved_priv.h"
 
@@ -9,7 +10,14 @@
 #include "base/event.h"
 #include "ipc/auth.pb-c.h"
 #include "ipc/directory.pb-c.h"
+#include "lib/room/tether.h"
 #include "proto/sieve/sieve.h"
+
+struct conn;
+struct logging_in {
+	struct sieved *d;
+	struct conn *conn;		/* NULL: gone meanwhile */
+};
 
 struct conn {
 	struct list node;
@@ -19,9 +27,10 @@ struct conn {
 	uv_timer_t timer;
 	struct sockaddr_storage peer;
 	bool counted;		/* by front */
-	struct peer_call *question;
+	struct logging_in *logging_in;
 	struct sieved_request *request;
 	struct sieved_login login;
+	struct tether *tether;		/* of the login */
 };
 
 static ProtobufCBinaryData data_of(struct slice s)
@@ -88,38 +97,69 @@ static void on_given_back(void *ctx, int err, const ProtobufCMessage *reply, int
 {
 	struct sieved *d = ctx;
 	d->count.logouts += err == 0 && ((const Postern__AdminReply *)reply)->status == 200;
+	d->pending--;
 	if (fd >= 0)
 		close(fd);
+	sieved_maybe_exit(d);
 }
 
-/* What the login gave is given back; where directory cannot be asked, the token ends by itself. */
-static void give_back(struct conn *c)
+/* Where directory cannot be asked, the token ends by itself. */
+static void give_back_token(struct sieved *d, ProtobufCBinaryData token)
 {
 	Postern__AdminRequest req = POSTERN__ADMIN_REQUEST__INIT;
 	req.operation = (char *)"session.remove";
-	req.token = data_of(buf_view(&c->login.token));
-	if (req.token.len)
-		room_call(c->d->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, &req.base, NULL, 0,
-			  SIEVED_ASK_MS, on_given_back, c->d);
+	req.token = token;
+	d->pending++;
+	room_call(d->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, &req.base, NULL, 0, SIEVED_ASK_MS,
+		  on_given_back, d);
+}
+
+static void give_back(struct conn *c)
+{
+	tether_free(&c->tether);
+	if (c->login.token.n)
+		give_back_token(c->d, data_of(buf_view(&c->login.token)));
 	forget(c);
+}
+
+static void on_revoked(void *ctx)
+{
+	struct conn *c = ctx;
+	managesieve_goodbye(c->server, "The login is not good any more");
+}
+
+static void take_login(struct conn *c, const Postern__LoginReply *r, int fd)
+{
+	forget(c);
+	c->tether = tether_new(c->d->room->loop, fd, on_revoked, c);
+	buf_append(&c->login.token, r->token.data, r->token.len);
+	buf_append(&c->login.address, r->address.data, r->address.len);
+	c->d->count.logins++;
+	ev(EV_INFO, "sieve.login.ok", KI("account", r->account_id), KS("peer", stream_peer(c->stream)));
+	managesieve_opened(c->server, buf_view(&c->login.address));
 }
 
 static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
-	struct conn *c = ctx;
+	struct logging_in *l = ctx;
+	struct sieved *d = l->d;
+	struct conn *c = l->conn;
 	const Postern__LoginReply *r = (const Postern__LoginReply *)reply;
-	c->question = NULL;
-	if (fd >= 0)
-		close(fd);
-	if (err == 0 && r->token.len && r->address.len) {
-		forget(c);
-		buf_append(&c->login.token, r->token.data, r->token.len);
-		buf_append(&c->login.address, r->address.data, r->address.len);
-		c->d->count.logins++;
-		ev(EV_INFO, "sieve.login.ok", KI("account", r->account_id), KS("peer", stream_peer(c->stream)));
-		managesieve_opened(c->server, buf_view(&c->login.address));
+	free(l);
+	d->pending--;
+	if (c)
+		c->logging_in = NULL;
+	if (c && err == 0 && fd >= 0 && r->token.len && r->address.len) {
+		take_login(c, r, fd);
 		return;
 	}
+	if (fd >= 0)
+		close(fd);
+	if (err == 0 && r->token.len)
+		give_back_token(d, r->token);
+	sieved_maybe_exit(d);
+	if (!c)
+		return;
 	c->d->count.failed_logins += err == ERR_DENIED;
 	ev(EV_INFO, "sieve.login.failed", KS("peer", stream_peer(c->stream)), KS("reason", err_name(err)));
 	managesieve_refused(c->server, err == ERR_DENIED, err == ERR_CONFLICT ? text : NULL);
@@ -134,9 +174,12 @@ static void op_login(void *ctx, const struct sasl *s)
 	req.authzid = data_of(sasl_authzid(s));
 	req.protocol = (char *)"sieve";
 	req.remote = data_of(slice_str(stream_peer(c->stream)));
-	req.session = true;
-	c->question = room_call(c->d->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_LOGIN, &req.base, NULL, 0,
-				SIEVED_ASK_MS, on_login, c);
+	c->logging_in = calloc(1, sizeof(*c->logging_in));
+	bug_if(!c->logging_in);
+	*c->logging_in = (struct logging_in){ c->d, c };
+	c->d->pending++;
+	room_call(c->d->room, ROLE_AUTH, PEER_ANY, POSTERN__AUTH_OP__AUTH_LOGIN, &req.base, NULL, 0, SIEVED_ASK_MS, on_login,
+		  c->logging_in);
 }
 
 /* A request that is under way stays: it may be the one that tells us. */
@@ -198,7 +241,8 @@ static void on_end(void *ctx, int err)
 	struct conn *c = ctx;
 	struct sieved *d = c->d;
 	ev(EV_DEBUG, "sieve.connection.closed", KS("peer", stream_peer(c->stream)), KS("reason", err_name(err)));
-	room_call_cancel(&c->question);
+	if (c->logging_in)
+		c->logging_in->conn = NULL;
 	sieved_request_free(&c->request);
 	managesieve_free(&c->server);
 	give_back(c);

@@ -40,7 +40,7 @@ static void on_reload(struct room *room)
 
 void sieved_maybe_exit(struct sieved *d)
 {
-	if (d->room->stopping && list_empty(&d->conns))
+	if (d->room->stopping && list_empty(&d->conns) && !d->pending)
 		room_exit(d->room, 0);
 }
 

@@ -14,6 +14,7 @@ struct sieved {
 	struct room *room;
 	struct front front;
 	struct list conns;
+	unsigned pending;	/* logins that are asked for or given back: the room waits for them when it ends */
 	struct {
 		int64_t logins, failed_logins, logouts, starttls, requests;
 	} count;

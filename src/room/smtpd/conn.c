@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "ipc/auth.pb-c.h"
 #include "lib/delivery/senders.h"
+#include "lib/room/tether.h"
 
 enum { ID_SIZE = 17 };
 
@@ -34,6 +35,7 @@ struct conn {
 	struct delivery *delivery;
 	uint64_t account_id;		/* 0: nobody logged in */
 	uint64_t version;		/* of the credential that it was */
+	struct tether *tether;		/* of the login */
 	char id[ID_SIZE];		/* of the message under way */
 	char tls[64];
 };
@@ -210,15 +212,21 @@ static void op_route(void *ctx, const struct smtp_rcpt *r)
 				NULL, 0, ASK_MS, on_route, q);
 }
 
+static void on_revoked(void *ctx)
+{
+	static const struct smtp_status over = { 421, "4.7.0", "Your login is not good any more" };
+	struct conn *c = ctx;
+	smtp_server_stop(c->server, &over);
+}
+
 static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	static const struct smtp_status wrong = { 535, "5.7.8", "Login failed" },
 		not_now = { 454, "4.7.0", "Login is not possible now" };
 	struct conn *c = ctx;
 	c->question = NULL;
-	if (fd >= 0)
-		close(fd);
-	if (err == 0) {
+	if (err == 0 && fd >= 0) {
+		c->tether = tether_new(c->d->room->loop, fd, on_revoked, c);
 		c->account_id = ((const Postern__LoginReply *)reply)->account_id;
 		c->version = ((const Postern__LoginReply *)reply)->version;
 		c->d->count.logins++;
@@ -226,6 +234,8 @@ static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 		smtp_server_login(c->server, NULL);
 		return;
 	}
+	if (fd >= 0)
+		close(fd);
 	c->d->count.failed_logins += err == ERR_DENIED;
 	ev(EV_INFO, "smtp.login.failed", KS("peer", stream_peer(c->stream)), KS("reason", err_name(err)));
 	/* The password was right, and the text says why it is not enough. */
@@ -362,6 +372,7 @@ static void conn_free(struct conn *c)
 {
 	struct smtpd *d = c->d;
 	room_call_cancel(&c->question);
+	tether_free(&c->tether);
 	delivery_detach(&c->delivery);
 	envelope_clear(&c->envelope);
 	body_fini(&c->body);
@@ -428,10 +439,11 @@ void conn_accept(struct smtpd *d, bool submission, int fd, const struct sockaddr
 
 void conn_stop_all(struct smtpd *d)
 {
+	static const struct smtp_status stopping = { 421, "4.3.2", "The service is going down" };
 	list_each(c, &d->conns, struct conn, node) {
 		if (c->submission && !stream_is_tls(c->stream))
 			stream_close(c->stream);
 		else
-			smtp_server_stop(c->server);
+			smtp_server_stop(c->server, &stopping);
 	}
 }

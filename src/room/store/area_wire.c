@@ -78,7 +78,7 @@ int store_close(struct work *w)
 	if (err)
 		return err;
 	if (!req->folder.len)
-		sessions_end(w->store, req->account_id, "the account was closed");
+		sessions_end(w->store, req->account_id, 0, "the account was closed");
 	postern__store_nothing__init(r);
 	w->reply = &r->base;
 	return 0;

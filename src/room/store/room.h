@@ -153,6 +153,7 @@ struct session {
 	struct ipc_chan *chan;		/* NULL: over, waits for its work */
 	struct list node, box_node;
 	uint64_t account, source_id;
+	uint64_t version;		/* of the credential that opened it; 0: none did */
 	struct box *box;
 	unsigned refs, pending;
 	unsigned parked;		/* changes that wait for a lease */
@@ -167,7 +168,8 @@ struct account_sessions {
 	bool pop3_locked;
 };
 NODISCARD int store_session_new(struct store *st, const Postern__StoreGrant *grant, int fd);
-void sessions_end(struct store *st, uint64_t account, const char *text);	/* account 0: all */
+/* account 0: of all; version 0: of all credentials. */
+void sessions_end(struct store *st, uint64_t account, uint64_t version, const char *text);
 unsigned sessions_count(struct store *st, uint64_t account);
 void store_session_unref(struct session *s);
 

@@ -68,21 +68,33 @@ static void goodbye(struct session *s, const char *text)
 	}
 }
 
-void sessions_end(struct store *st, uint64_t account, const char *text)
+static struct session *one_of(struct store *st, uint64_t account, uint64_t version)
 {
-	struct account_sessions *of;
+	struct account_sessions *of = of_account(st, account);
+
+	if (!of)
+		return NULL;
+	list_each(s, &of->list, struct session, node) {
+		if (!version || s->version == version)
+			return s;
+	}
+	return NULL;
+}
+
+void sessions_end(struct store *st, uint64_t account, uint64_t version, const char *text)
+{
+	struct session *s;
 	size_t at = 0;
 	struct slice key;
 	void *value;
 
 	if (account) {
-		while ((of = of_account(st, account)))
-			goodbye(list_first(&of->list, struct session, node), text);
+		while ((s = one_of(st, account, version)))
+			goodbye(s, text);
 		return;
 	}
 	while (map_next(st->accounts, &at, &key, &value)) {
-		of = value;
-		sessions_end(st, of->account, text);
+		sessions_end(st, ((struct account_sessions *)value)->account, 0, text);
 		at = 0;
 	}
 }
@@ -525,7 +537,7 @@ static const struct ipc_handlers handlers = { .by_op = by_op, .on_closed = on_cl
 
 int store_session_new(struct store *st, const Postern__StoreGrant *grant, int fd)
 {
-	static const enum role roles[] = { ROLE_IMAPD, ROLE_POP3D, ROLE_MOVER, ROLE_HTTPD };
+	static const enum role roles[] = { ROLE_IMAPD, ROLE_POP3D, ROLE_MOVER, ROLE_HTTPD, ROLE_SIEVED, ROLE_SMTPD };
 
 	if (grant->kind >= ARRAY_SIZE(roles))
 		return ERR_INVALID;
@@ -542,7 +554,7 @@ int store_session_new(struct store *st, const Postern__StoreGrant *grant, int fd
 	struct session *s = calloc(1, sizeof(*s));
 	bug_if(!s);
 	*s = (struct session){ .store = st, .account = grant->account_id, .source_id = grant->source_id,
-			       .kind = (uint8_t)grant->kind, .refs = 1 };
+			       .version = grant->version, .kind = (uint8_t)grant->kind, .refs = 1 };
 	list_append(&of->list, &s->node);
 	of->n++;
 	st->n_sessions++;

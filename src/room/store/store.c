@@ -165,7 +165,7 @@ static int do_remove(struct work *w)
 		err = shard_account_remove(w->store->engine, id);
 	if (err)
 		return err;
-	sessions_end(w->store, id, "the account was removed");
+	sessions_end(w->store, id, 0, "the account was removed");
 	return reply_usage(w, id, &a);
 }
 
@@ -187,7 +187,9 @@ static int do_grant(struct work *w)
 
 static int do_revoke(struct work *w)
 {
-	sessions_end(w->store, ((const Postern__AccountId *)w->call->req)->account_id, "access was revoked");
+	const Postern__AccountId *req = (const Postern__AccountId *)w->call->req;
+
+	sessions_end(w->store, req->account_id, req->version, "access was revoked");
 	return reply_nothing(w);
 }
 
@@ -277,7 +279,7 @@ static void on_stop(struct room *room)
 {
 	struct store *st = room->state;
 
-	sessions_end(st, 0, "the server is shutting down");
+	sessions_end(st, 0, 0, "the server is shutting down");
 	if (list_empty(&st->work)) {
 		recent_save(st, true);
 		shard_close(&st->engine);

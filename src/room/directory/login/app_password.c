@@ -83,9 +83,15 @@ int app_password_list(struct engine *e, struct arena *a, uint64_t account, unsig
 	return 0;
 }
 
-int app_password_remove(struct engine *e, uint64_t account, struct slice name)
+int app_password_remove(struct engine *e, uint64_t account, struct slice name, uint64_t *ret_version)
 {
-	int r = sql_run(e->db, "DELETE FROM app_password WHERE account = ?1 AND name = ?2", "it", (int64_t)account, name);
+	struct sql_stmt *s = sql_prepare(e->db, "DELETE FROM app_password WHERE account = ?1 AND name = ?2 RETURNING version");
+	sql_bind_int(s, 1, (int64_t)account);
+	sql_bind_text(s, 2, name);
+	int r = sql_step(s);
+	if (r == 1)
+		*ret_version = (uint64_t)sql_int(s, 0);
+	sql_done(s);
 	return r < 0 ? r : r == 0 ? ERR_NOT_FOUND : 0;
 }
 

@@ -37,7 +37,8 @@ NODISCARD int app_password_add(struct engine *e, struct app_password *x, char re
 /* By name; protocols 0: all. */
 NODISCARD int app_password_list(struct engine *e, struct arena *a, uint64_t account, unsigned protocols,
 				struct app_password **ret, size_t *ret_n);
-NODISCARD int app_password_remove(struct engine *e, uint64_t account, struct slice name);	/* ERR_NOT_FOUND */
+/* ret_version: what its sessions were opened with. ERR_NOT_FOUND. */
+NODISCARD int app_password_remove(struct engine *e, uint64_t account, struct slice name, uint64_t *ret_version);
 /* Is this version still one of the account's, for this protocol? */
 NODISCARD int app_password_is(struct engine *e, uint64_t account, uint64_t version, unsigned protocol, bool *ret);
 /* It was used: where that was not noted for a while, in a transaction of its own. */

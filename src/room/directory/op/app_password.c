@@ -78,33 +78,46 @@ void op_app_password_list(struct admin *ad)
 }
 
 /* A store that is down has no sessions: it comes back without them. */
-static void on_revoked(void *ctx, int err)
+static void on_revoked(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
+	if (fd >= 0)
+		close(fd);
 	admin_ok(ctx, 200, NULL);
+}
+
+/* The sessions of this password; those of others go on. */
+static void revoke_sessions(struct admin *ad, const struct account *x, uint64_t version)
+{
+	Postern__AccountId id = POSTERN__ACCOUNT_ID__INIT;
+	id.account_id = x->id;
+	id.version = version;
+	room_call(ad->d->room, ROLE_STORE, x->shard, POSTERN__STORE_OP__STORE_REVOKE, &id.base, NULL, 0, STORE_MS, on_revoked,
+		  ad);
 }
 
 void op_app_password_remove(struct admin *ad)
 {
 	struct domain d;
-	struct account *x = ARENA_NEW(ad->a, struct account);
+	struct account x;
+	uint64_t version = 0;
 	struct slice name = admin_get(ad, "name");
-	int r = admin_mailbox(ad, &d, x);
+	int r = admin_mailbox(ad, &d, &x);
 	if (r == 0)
 		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
 	}
-	r = app_password_remove(ad->e, x->id, name);
+	r = app_password_remove(ad->e, x.id, name, &version);
 	if (r == ERR_NOT_FOUND)
-		problem_set(&ad->why, r, "name", SLICE_FMT " has no app password " SLICE_FMT, SLICE_ARG(x->address),
+		problem_set(&ad->why, r, "name", SLICE_FMT " has no app password " SLICE_FMT, SLICE_ARG(x.address),
 			    SLICE_ARG(name));
 	if (r < 0)
 		admin_rollback(ad);
 	else
-		r = admin_commit(ad, x->address);
+		r = admin_commit(ad, x.address);
 	if (r < 0)
 		admin_refuse(ad, r);
 	else
-		store_batch(ad->d, POSTERN__STORE_OP__STORE_REVOKE, x, 1, NULL, on_revoked, ad);
+		revoke_sessions(ad, &x, version);
 }

@@ -452,7 +452,9 @@ static void sessions_of_app_passwords(void **state)
 		assert_int_equal(engine_commit(f->e), 0);
 		assert_int_equal(principal_of(f->e, f->a, token, 20, &p), cases[i].want);
 		assert_int_equal(engine_begin(f->e), 0);
-		assert_int_equal(app_password_remove(f->e, x.id, T("tablet")), 0);
+		uint64_t version = 0;
+		assert_int_equal(app_password_remove(f->e, x.id, T("tablet"), &version), 0);
+		assert_true(version && version == app.version);
 		assert_int_equal(engine_commit(f->e), 0);
 		assert_int_equal(principal_of(f->e, f->a, token, 20, &p), ERR_NOT_FOUND);
 	}

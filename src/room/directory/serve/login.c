@@ -296,19 +296,49 @@ struct granting {
 	int fd; /* the asker's end */
 };
 
+/* For sieved: a session's token for the account's scripts and nothing else. It ends with the password that was verified, the
+ * account's or a program's, and when it is not used for a while. */
+static int make_token(struct granting *g, Postern__GrantReply *reply)
+{
+	const Postern__GrantRequest *req = (const Postern__GrantRequest *)g->call->req;
+	struct engine *e = g->d->e;
+	int64_t now_ms = clock_wall_ms();
+	struct slice text;
+	struct token t = {
+		.holder = holder_account(g->account.id), .kind = TOKEN_SESSION, .name = SLICE(""), .scopes = SLICE("sieve"),
+		.version = req->credential_version, .remote = slice_str(req->client), .created_ms = now_ms,
+		.expires_ms = now_ms + TOKEN_IDLE_MS,
+	};
+	int r = engine_begin(e);
+	if (r < 0)
+		return r;
+	r = token_add(e, g->call->arena, &t, &text, NULL);
+	if (r < 0)
+		engine_rollback(e);
+	else
+		r = engine_commit(e);
+	directory_check_disk(g->d);
+	if (r == 0)
+		reply->token = data_of(text);
+	return r;
+}
+
 static void on_granted(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
 {
 	struct granting *g = ctx;
 	struct ipc_call *call = g->call;
+	const Postern__GrantRequest *req = (const Postern__GrantRequest *)call->req;
+	Postern__GrantReply reply = POSTERN__GRANT_REPLY__INIT;
 	if (fd >= 0)
 		close(fd);
+	if (err == 0 && req->kind == POSTERN__SESSION_KIND__SESSION_SIEVE)
+		err = make_token(g, &reply);
 	if (err < 0) {
 		ev(EV_WARN, "directory.grant.failed", KI("account", g->account.id),
 		   KS("reason", err_name(err)));
 		close(g->fd);
 		ipc_fail(call, err, NULL);
 	} else {
-		Postern__GrantReply reply = POSTERN__GRANT_REPLY__INIT;
 		reply.account_id = g->account.id;
 		reply.address = data_of(g->account.address);
 		reply.shard = g->account.shard;
@@ -336,43 +366,10 @@ static void grant(struct directory *d, struct ipc_call *call, const struct accou
 	m.kind = req->kind;
 	m.client = req->client;
 	m.source_id = source;
+	m.version = req->credential_version;
 	room_call(d->room, ROLE_STORE, account->shard, POSTERN__STORE_OP__STORE_GRANT, &m.base,
 		  &pair[0], 1, STORE_MS, on_granted, g);
 	close(pair[0]);
-}
-
-/* For sieved: no channel to the store, but a session's token for the account's scripts and nothing else. It ends
- * with the password that was verified, the account's or a program's, and when it is not used for a while. */
-static void grant_token(struct directory *d, struct ipc_call *call, const struct account *account)
-{
-	const Postern__GrantRequest *req = (const Postern__GrantRequest *)call->req;
-	int64_t now_ms = clock_wall_ms();
-	struct slice text;
-	struct token t = {
-		.holder = holder_account(account->id), .kind = TOKEN_SESSION, .name = SLICE(""), .scopes = SLICE("sieve"),
-		.version = req->credential_version, .remote = slice_str(req->client), .created_ms = now_ms,
-		.expires_ms = now_ms + TOKEN_IDLE_MS,
-	};
-	int r = engine_begin(d->e);
-	if (r == 0) {
-		r = token_add(d->e, call->arena, &t, &text, NULL);
-		if (r < 0)
-			engine_rollback(d->e);
-		else
-			r = engine_commit(d->e);
-	}
-	directory_check_disk(d);
-	if (r < 0) {
-		ipc_fail(call, ERR_UNAVAILABLE, NULL);
-		return;
-	}
-	Postern__GrantReply reply = POSTERN__GRANT_REPLY__INIT;
-	reply.account_id = account->id;
-	reply.address = data_of(account->address);
-	reply.shard = account->shard;
-	reply.token = data_of(text);
-	d->grants++;
-	ipc_reply(call, &reply.base, -1);
 }
 
 /* auth: the credential that it verified must still be the one. */
@@ -385,7 +382,8 @@ static int by_credential(struct directory *d, struct ipc_call *call, struct acco
 	const char *protocol = req->kind == POSTERN__SESSION_KIND__SESSION_IMAP    ? "imap"
 			       : req->kind == POSTERN__SESSION_KIND__SESSION_POP3  ? "pop3"
 			       : req->kind == POSTERN__SESSION_KIND__SESSION_SIEVE ? "sieve"
-										   : "";
+			       : req->kind == POSTERN__SESSION_KIND__SESSION_SUBMISSION ? "submission"
+											: "";
 	bool holds = false;
 	r = second_holds(d->e, call->arena, ret, req->credential_version, protocol, &holds);
 	return r < 0 ? ERR_UNAVAILABLE : holds ? 0 : ERR_CONFLICT;
@@ -425,8 +423,6 @@ void serve_grant(struct ipc_call *call, void *ctx)
 		r = by_credential(d, call, &account);
 	if (r < 0)
 		ipc_fail(call, r, NULL);
-	else if (req->kind == POSTERN__SESSION_KIND__SESSION_SIEVE)
-		grant_token(d, call, &account);
 	else
 		grant(d, call, &account, source);
 }
