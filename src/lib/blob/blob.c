@@ -210,34 +210,46 @@ static int list_segments(struct blob_log *log)
 
 	if (!d)
 		return -errno;
-	for (struct dirent *e; (e = readdir(d));) {
+	int err = 0;
+	for (struct dirent *e; !err && (errno = 0, e = readdir(d));) {
 		struct stat st;
 		uint32_t id;
-		if (!parse_name(e->d_name, &id) || fstatat(log->dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode))
+		if (!parse_name(e->d_name, &id))
 			continue;
-		segs_add(log, id, (uint64_t)st.st_size);
+		if (fstatat(log->dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			err = -errno;
+		else if (S_ISREG(st.st_mode))
+			segs_add(log, id, (uint64_t)st.st_size);
 	}
+	if (!err)
+		err = -errno;	/* of a readdir that failed: what is not listed would count as lost */
 	closedir(d);
 	if (log->n_segs)
 		qsort(log->segs, log->n_segs, sizeof(*log->segs), by_id);
-	return 0;
+	return err;
 }
+
+struct whole {
+	uint64_t until;
+	bool unreadable;	/* behind it there are bytes that the disk does not give */
+};
 
 static int note_whole(void *ctx, const struct blob_record *r)
 {
-	*(uint64_t *)ctx = r->addr.offset + r->addr.length;
+	*(struct whole *)ctx = (struct whole){ r->addr.offset + r->addr.length, false };
 	return 0;
 }
 
-static void no_damage(void *ctx, uint32_t segment, uint64_t offset, const char *what)
+static void note_damage(void *ctx, uint32_t segment, uint64_t offset, const char *what)
 {
+	((struct whole *)ctx)->unreadable |= what == blob_unreadable;
 }
 
 static int end_by_scan(struct blob_log *log)
 {
 	struct segment *s = active(log);
-	uint64_t offset = 0, whole_until = SEGMENT_HEADER;
+	struct whole whole = { SEGMENT_HEADER, false };
+	uint64_t offset = 0;
 
 	if (s->size < SEGMENT_HEADER) {
 		/* A segment whose making was interrupted: its header is written again. */
@@ -247,11 +259,12 @@ static int end_by_scan(struct blob_log *log)
 		if (fd < 0 || pwrite(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
 			return ERR_FULL;
 	} else {
-		int err = scan_from(log, s->id, &offset, UINT64_MAX, true, note_whole, no_damage, &whole_until);
+		int err = scan_from(log, s->id, &offset, UINT64_MAX, true, note_whole, note_damage, &whole);
 		if (err < 0)
 			return err;
 	}
-	return blob_cut(log, s->id, whole_until);
+	/* What a disk gives again later is no torn end. */
+	return whole.unreadable ? segment_new(log, s->id + 1) : blob_cut(log, s->id, whole.until);
 }
 
 /* Cuts what the database does not know. */

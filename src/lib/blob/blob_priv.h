@@ -58,8 +58,9 @@ NODISCARD int segment_new(struct blob_log *log, uint32_t id);
 int blob_cut(struct blob_log *log, uint32_t segment, uint64_t offset);
 
 NODISCARD int blob_flush(struct blob_log *log);
-/* Reads exactly n bytes: ERR_CORRUPT where the file ends before. */
+/* Reads exactly n bytes: ERR_CORRUPT where the file ends before, -EIO where the disk does not give them. */
 NODISCARD int blob_pread(struct blob_log *log, struct segment *s, uint64_t at, void *p, size_t n);
+extern const char blob_unreadable[];	/* what on_damage is told of bytes that the disk does not give */
 /* The scan that both public ones are made of. */
 NODISCARD int scan_from(struct blob_log *log, uint32_t segment, uint64_t *offset, uint64_t max_bytes, bool payload,
 			int (*on_record)(void *ctx, const struct blob_record *r),

@@ -28,7 +28,7 @@ int blob_pread(struct blob_log *log, struct segment *s, uint64_t at, void *p, si
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0)
-			return errno == EIO ? ERR_CORRUPT : -errno;
+			return -errno;
 		if (done == 0)
 			return ERR_CORRUPT;
 		to += done;
@@ -36,6 +36,14 @@ int blob_pread(struct blob_log *log, struct segment *s, uint64_t at, void *p, si
 		n -= (size_t)done;
 	}
 	return 0;
+}
+
+/* For whoever asks for one message: bytes that the disk does not give are as lost as wrong ones, and harm no other. */
+static int read_record(struct blob_log *log, struct segment *s, uint64_t at, size_t n)
+{
+	int err = blob_pread(log, s, at, log->scratch.p, n);
+
+	return err == -EIO ? ERR_CORRUPT : err;
 }
 
 static void give(struct buf *scratch, size_t n)
@@ -87,7 +95,7 @@ static int load(struct blob_log *log, const struct blob_addr *addr, unsigned wan
 	if (n > addr->length)
 		n = addr->length;
 	give(&log->scratch, n);
-	int err = blob_pread(log, s, addr->offset, log->scratch.p, n);
+	int err = read_record(log, s, addr->offset, n);
 	if (err)
 		return err;
 	if (record_decode(buf_view(&log->scratch), h) != 1 || h->length != addr->length ||
@@ -99,7 +107,7 @@ static int load(struct blob_log *log, const struct blob_addr *addr, unsigned wan
 	if (need <= n)
 		return 0;
 	give(&log->scratch, need);
-	return blob_pread(log, s, addr->offset, log->scratch.p, need);
+	return read_record(log, s, addr->offset, need);
 }
 
 int blob_read_record(struct blob_log *log, const struct blob_addr *addr, unsigned want, struct blob_record *ret,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Walking a segment record by record. Where a header is damaged, the next one is searched byte by byte: magic,
- * checksum and its own place in the file must agree, so that the bytes of a mail cannot play a record.
+ * checksum and its own place in the file must agree, so that the bytes of a mail cannot play a record. A sector that the
+ * disk does not give is damage like any other: what stands before and behind it is read in smaller pieces.
  */
 #include "lib/blob/blob_priv.h"
 
@@ -13,7 +14,9 @@
 typedef int record_fn(void *ctx, const struct blob_record *r);
 typedef void damage_fn(void *ctx, uint32_t segment, uint64_t offset, const char *what);
 
-enum { WINDOW = 1 << 20 };
+enum { WINDOW = 1 << 20, PAGE = 4096 };
+
+const char blob_unreadable[] = "cannot be read";
 
 struct scan {
 	struct blob_log *log;
@@ -22,6 +25,18 @@ struct scan {
 	struct buf window;	/* bytes of the file from at on */
 	uint64_t at;
 };
+
+static int fill(struct scan *w, uint64_t offset, size_t n)
+{
+	buf_clear(&w->window);
+	bug_if(!buf_reserve(&w->window, n));
+	int err = blob_pread(w->log, w->s, offset, w->window.p, n);
+	if (err)
+		return err;
+	buf_added(&w->window, n);
+	w->at = offset;
+	return 0;
+}
 
 /* Makes n bytes from offset on available; NULL with *err set, or where the file ends before (*err 0). */
 static const uint8_t *look(struct scan *w, uint64_t offset, size_t n, int *err)
@@ -33,18 +48,16 @@ static const uint8_t *look(struct scan *w, uint64_t offset, size_t n, int *err)
 		size_t want = n > WINDOW ? n : WINDOW;
 		if (want > w->size - offset)
 			want = (size_t)(w->size - offset);
-		buf_clear(&w->window);
-		bug_if(!buf_reserve(&w->window, want));
-		*err = blob_pread(w->log, w->s, offset, w->window.p, want);
+		*err = fill(w, offset, want);
+		if (*err == -EIO && want > n)
+			*err = fill(w, offset, n);
 		if (*err)
 			return NULL;
-		buf_added(&w->window, want);
-		w->at = offset;
 	}
 	return w->window.p + (offset - w->at);
 }
 
-/* 1 a whole header that belongs here, ERR_CORRUPT none, or an I/O error. */
+/* 1 a whole header that belongs here, ERR_CORRUPT none, -EIO unreadable, or another error. */
 static int head_at(struct scan *w, uint64_t offset, struct record_head *h)
 {
 	int err;
@@ -59,34 +72,54 @@ static int head_at(struct scan *w, uint64_t offset, struct record_head *h)
 	return 1;
 }
 
-static int resync(struct scan *w, uint64_t *offset)
+static bool is_damage(int err)
+{
+	return err == ERR_CORRUPT || err == -EIO;
+}
+
+/* The first place from at on, before end, where a header's first bytes stand; end where there is none. */
+static int find_magic(struct scan *w, uint64_t at, uint64_t end, uint64_t *ret)
 {
 	static const uint8_t magic[4] = { 'P', 's', 'R', '1' };
+	uint64_t last = w->size - end < 3 ? w->size : end + 3;	/* one may begin just before the end */
+	int err;
+	const uint8_t *p = look(w, at, (size_t)(last - at), &err);
+	const uint8_t *hit = p ? memmem(p, (size_t)(last - at), magic, 4) : NULL;
+
+	*ret = hit ? at + (uint64_t)(hit - p) : end;
+	return err;
+}
+
+/* Goes on in pages as soon as one of them cannot be read. */
+static int resync(struct scan *w, uint64_t *offset)
+{
 	uint64_t at = *offset + 1;
+	bool by_page = false;
 	struct record_head h;
 
-	while (w->size - at >= STATE_HEADER && at < w->size) {
-		int err;
-		size_t n = w->size - at < WINDOW / 2 ? (size_t)(w->size - at) : WINDOW / 2;
-		const uint8_t *p = look(w, at, n, &err);
-		if (!p)
-			return err;
-		const uint8_t *hit = memmem(p, n, magic, 4);
-		if (!hit) {
-			at += n - 3;
-			if (n < WINDOW / 2)
-				break;
+	while (at < w->size && w->size - at >= STATE_HEADER) {
+		uint64_t end = by_page ? at - at % PAGE + PAGE : at + WINDOW / 2, hit = 0;
+		if (end > w->size)
+			end = w->size;
+		int err = find_magic(w, at, end, &hit);
+		if (err == -EIO && !by_page) {
+			by_page = true;
 			continue;
 		}
-		at += (uint64_t)(hit - p);
-		err = head_at(w, at, &h);
+		if (err && err != -EIO)
+			return err;
+		if (err || hit == end) {
+			at = end;
+			continue;
+		}
+		err = head_at(w, hit, &h);
 		if (err == 1) {
-			*offset = at;
+			*offset = hit;
 			return 0;
 		}
-		if (err != ERR_CORRUPT)
+		if (!is_damage(err))
 			return err;
-		at++;
+		at = hit + 1;
 	}
 	*offset = w->size;
 	return 0;
@@ -110,14 +143,19 @@ static int step(struct scan *w, uint64_t *offset, bool payload, record_fn *on_re
 	struct record_head h;
 	int err = head_at(w, *offset, &h);
 
-	if (err == ERR_CORRUPT) {
-		on_damage(ctx, w->s->id, *offset, "header");
+	if (is_damage(err)) {
+		on_damage(ctx, w->s->id, *offset, err == -EIO ? blob_unreadable : "header");
 		return resync(w, offset);
 	}
 	if (err < 0)
 		return err;
 	size_t head = record_header_size(h.kind), n = payload ? h.length : head + h.meta_length;
 	const uint8_t *p = look(w, *offset, n, &err);
+	if (err == -EIO) {
+		on_damage(ctx, w->s->id, *offset, blob_unreadable);
+		*offset += h.length;
+		return 0;
+	}
 	if (!p)
 		return err ? err : ERR_CORRUPT;
 	const char *what = check_payload(&h, p + head, payload);
@@ -148,6 +186,8 @@ int scan_from(struct blob_log *log, uint32_t segment, uint64_t *offset, uint64_t
 	if (*offset < SEGMENT_HEADER) {
 		uint32_t id;
 		const uint8_t *p = look(&w, 0, SEGMENT_HEADER, &err);
+		if (err == -EIO)
+			err = 0;
 		if (!err && (!p || segment_decode(slice_of(p, SEGMENT_HEADER), &id) < 0 || id != segment))
 			on_damage(ctx, segment, 0, "segment header");
 		*offset = SEGMENT_HEADER;

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 
 static bool sync_fails;
+static off_t gone_from, gone_to;	/* bytes that the disk does not give */
 static int64_t room_left = -1;	/* bytes that the disk still takes; -1: no end */
 
 int fsync(int fd)
@@ -44,6 +45,12 @@ ssize_t pwrite64(int fd, const void *p, size_t n, off_t at)
 	return done;
 }
 
+ssize_t pread64(int fd, void *p, size_t n, off_t at)
+{
+	errno = EIO;
+	return at < gone_to && at + (off_t)n > gone_from ? -1 : syscall(SYS_pread64, fd, p, n, at);
+}
+
 static char dir[64];
 
 static int set_up(void **state)
@@ -51,6 +58,7 @@ static int set_up(void **state)
 	static const char name[] = "/tmp/test_blob.XXXXXX";
 
 	sync_fails = false;
+	gone_from = gone_to = 0;
 	room_left = -1;
 	memcpy(dir, name, sizeof(name));
 	assert_non_null(mkdtemp(dir));
@@ -246,6 +254,56 @@ static void bit_flips(void **state)
 		flip("log/00000001.seg", at);
 	}
 	assert_int_equal(scan(log).damaged, 0);
+	blob_close(&log);
+}
+
+/* A sector that the disk does not give takes one record, or the two that it stands in. */
+static void unreadable_sector(void **state)
+{
+	struct blob_log *log = open_log(1 << 24, NULL);
+	struct blob_addr a[60];
+
+	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
+		a[i] = put(log, 20000, true);
+	assert_int_equal(blob_sync(log), 0);
+	for (off_t at = 0; at < 1100000; at += 33333) {
+		gone_from = at - at % 4096;
+		gone_to = gone_from + 4096;
+		struct seen s = scan(log);
+		unsigned bad = 0;
+		for (size_t i = 0; i < ARRAY_SIZE(a); i++) {
+			struct buf out = BUF_INIT(30000);
+			int err = blob_read(log, &a[i], true, true, &out);
+			assert_true(err == 0 || err == ERR_CORRUPT);
+			bad += err != 0;
+			buf_fini(&out);
+		}
+		assert_true(bad == 1 || bad == 2);
+		assert_true(s.damaged >= 1 && s.damaged <= 3);
+		assert_int_equal(s.messages + bad, ARRAY_SIZE(a));
+	}
+	gone_to = 0;
+	assert_int_equal(scan(log).messages, ARRAY_SIZE(a));
+	blob_close(&log);
+}
+
+/* Opened without a database: what cannot be read now is not cut off as a torn end. */
+static void unreadable_end(void **state)
+{
+	struct blob_log *log = open_log(1 << 24, NULL);
+	struct blob_addr first = put(log, 20000, true), last = put(log, 20000, true);
+
+	assert_int_equal(blob_sync(log), 0);
+	blob_close(&log);
+	gone_from = (off_t)last.offset + 8192;
+	gone_to = gone_from + 4096;
+	log = open_log(1 << 24, NULL);
+	must_read(log, first, 20000, true);
+	struct blob_addr next = put(log, 300, true);
+	assert_int_equal(blob_sync(log), 0);
+	gone_to = 0;
+	must_read(log, last, 20000, true);
+	must_read(log, next, 300, true);
 	blob_close(&log);
 }
 
@@ -525,7 +583,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(round_trip), T(limits), T(bit_flips), T(record_in_a_mail), T(torn_tails), T(committed_end_rules),
+		T(round_trip), T(limits), T(bit_flips), T(unreadable_sector), T(unreadable_end), T(record_in_a_mail), T(torn_tails), T(committed_end_rules),
 		T(drop_and_revert), T(disk_full), T(large_does_not_fit), T(failed_sync_is_fatal),
 		T(copies_and_removes), T(scan_in_pieces), T(written_now_synced_later),
 	};

@@ -195,6 +195,11 @@ int shard_commit(struct shard *e)
 	return 0;
 }
 
+struct blob_end shard_log_end(const struct shard *e)
+{
+	return e->committed;
+}
+
 void shard_idle(struct shard *e)
 {
 	if (e->in_batch || shard_fatal(e))

@@ -298,6 +298,7 @@ struct shard_space {
 	uint32_t active;
 };
 void shard_space(const struct shard *e, struct shard_space *ret);
+struct blob_end shard_log_end(const struct shard *e);	/* of the log, as committed */
 
 /* Compares index, counters and segments. on_fault: what is wrong, in words. */
 struct check_result {
@@ -315,8 +316,9 @@ void checker_free(struct checker **c);
 NODISCARD int shard_check_database(struct shard *e, bool always);
 /* What an index of earlier holds for the segments goes into them (after a loss of power); nothing else is changed. */
 NODISCARD int shard_put_back(const char *path, const char *segments);
-/* Makes the index anew from the segments in dir/segments; the old one must not be there. */
-NODISCARD int shard_rebuild(const char *path, const char *segments, uint64_t segment_bytes,
+/* Makes the index anew from the segments in dir/segments; the old one must not be there. end: where the log ends, as an index
+ * that is there says; NULL: as far as it is whole, what lies behind is cut off. */
+NODISCARD int shard_rebuild(const char *path, const char *segments, uint64_t segment_bytes, const struct blob_end *end,
 			     void (*on_fault)(void *ctx, const char *text), void *ctx);
 
 /* For tests: the whole index as text, without what may differ after a rebuild (operation ids, epoch). */

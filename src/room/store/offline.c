@@ -60,12 +60,13 @@ static void tell_difference(struct faults *f, const struct buf *live, const stru
 	count(f, text);
 }
 
-static int compare(const struct shard_options *options, struct faults *f)
+/* The log ends where the index says, so that a damaged last record stays as it is. */
+static int compare(const struct shard_options *options, const struct blob_end *end, struct faults *f)
 {
 	struct buf live = BUF_INIT(DUMP_MAX), again = BUF_INIT(DUMP_MAX);
 
 	remove_second();
-	int err = shard_rebuild(SECOND_DB, "segments", options->segment_bytes, count, f);
+	int err = shard_rebuild(SECOND_DB, "segments", options->segment_bytes, end, count, f);
 	if (!err)
 		err = dump_of("store.db", options, &live);
 	if (!err)
@@ -89,7 +90,7 @@ static int make_anew(const struct shard_options *options, struct faults *f)
 		return -errno;
 	if (rename("store.db-wal", "store.db.old-wal") < 0 && errno != ENOENT)
 		return -errno;
-	int err = shard_rebuild("store.db", "segments", options->segment_bytes, count, f);
+	int err = shard_rebuild("store.db", "segments", options->segment_bytes, NULL, count, f);
 	if (!err && stat(".", &st) == 0 && geteuid() == 0 && chown("store.db", st.st_uid, st.st_gid) < 0)
 		err = -errno;
 	return err;
@@ -110,9 +111,10 @@ int store_check_offline(const char *data, uint64_t segment_bytes, bool rebuild,
 		err = shard_open(&options, &e);
 	if (!err)
 		err = shard_check(e, true, count, &f, &r);
+	struct blob_end end = e ? shard_log_end(e) : (struct blob_end){ 0 };
 	shard_close(&e);
 	if (!err)
-		err = compare(&options, &f);
+		err = compare(&options, &end, &f);
 	if (err)
 		return err;
 	*ret = (struct store_report){ r.accounts, r.mailboxes, r.messages, r.blobs, r.bytes, f.n, rebuild };

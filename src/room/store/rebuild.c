@@ -280,7 +280,7 @@ static int all_segments(struct rebuild *r)
 	return err;
 }
 
-int shard_rebuild(const char *path, const char *segments, uint64_t segment_bytes,
+int shard_rebuild(const char *path, const char *segments, uint64_t segment_bytes, const struct blob_end *end,
 		   void (*on_fault)(void *ctx, const char *text), void *ctx)
 {
 	static const char *const help[] = {
@@ -298,7 +298,7 @@ int shard_rebuild(const char *path, const char *segments, uint64_t segment_bytes
 	}
 	int err = sql_open(path, store_schema, store_schema_n, &r->db);
 	if (!err)
-		err = blob_open(segments, segment_bytes, NULL, &r->log);
+		err = blob_open(segments, segment_bytes, end, &r->log);
 	for (size_t i = 0; !err && i < ARRAY_SIZE(help); i++)
 		err = done(sql_run(r->db, help[i], ""));
 	if (!err)

@@ -3,6 +3,8 @@
 #include "room/store/engine_priv.h"
 #include "room/store/testing.h"
 
+#include "lib/room/tools.h"
+
 static char told[4000];
 
 static void tell(void *ctx, const char *text)
@@ -41,6 +43,27 @@ static uint64_t check_all(struct shard *e)
 	told[0] = 0;
 	assert_int_equal(shard_check(e, true, tell, NULL, &r), 0);
 	return r.faults;
+}
+
+/* A check changes nothing: the last record of the log stays, damaged as it is. */
+static void damaged_end_stays(void **state)
+{
+	struct shard *e = open_shard();
+	struct stat before, after;
+	struct store_report r;
+
+	put_account(e, 1);
+	fill(e, 3);
+	shard_close(&e);
+	assert_int_equal(stat("segments/00000001.seg", &before), 0);
+	int fd = open("segments/00000001.seg", O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "?", 1, before.st_size - 1), 1);
+	close(fd);
+	told[0] = 0;
+	assert_int_equal(store_check_offline(".", options.segment_bytes, false, tell, NULL, &r), 0);
+	assert_true(r.faults > 0);
+	assert_int_equal(stat("segments/00000001.seg", &after), 0);
+	assert_int_equal(after.st_size, before.st_size);
 }
 
 static void every_rule(void **state)
@@ -153,7 +176,7 @@ static void mail_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORE_TEST(every_rule), STORE_TEST(mail_goes_on),
+		STORE_TEST(every_rule), STORE_TEST(damaged_end_stays), STORE_TEST(mail_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

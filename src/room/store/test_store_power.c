@@ -213,7 +213,7 @@ static void unsynced_segments_are_put_back(void **state)
 			int faults = 0;
 			assert_int_equal(unlink("store.db"), 0);
 			IGNORE(unlink("store.db-wal"), "may be gone");
-			assert_int_equal(shard_rebuild("store.db", "segments", options.segment_bytes, no_fault, &faults), 0);
+			assert_int_equal(shard_rebuild("store.db", "segments", options.segment_bytes, NULL, no_fault, &faults), 0);
 			assert_int_equal(faults, 0);
 		}
 		e = open_shard();

@@ -191,7 +191,7 @@ static inline struct shard *rebuild_and_compare(struct shard *e)
 	shard_close(&e);
 	assert_int_equal(rename("store.db", "live.db"), 0);
 	IGNORE(unlink("store.db-wal"), "empty after a clean close");
-	assert_int_equal(shard_rebuild("store.db", "segments", options.segment_bytes, no_fault, &faults), 0);
+	assert_int_equal(shard_rebuild("store.db", "segments", options.segment_bytes, NULL, no_fault, &faults), 0);
 	assert_int_equal(faults, 0);
 	e = open_shard();
 	struct buf again = dump(e);
