@@ -200,17 +200,38 @@ def test_lists_say_who_may_write(house):
     house.add_mailbox("o@other.test", PASSWORD)
     house.cli("address", "add", "alias@list.test", "--type", "alias", "--to", "a@list.test")
     house.cli("address", "add", "all@list.test", "--type", "list", "--to", "a@list.test", "--to", "b@list.test")
-    senders = ["a@list.test", "A+x@LIST.test", "alias@list.test", "c@list.test", "o@other.test", "x@elsewhere.test", ""]
+    house.add_domain("before.test", "gateway", "127.0.0.1:9")
+    house.add_mailbox("g@before.test", PASSWORD)
+    house.cli("domain", "add", "also-list.test", "--alias-of", "list.test")
+    logins = {"a@list.test": "a@list.test", "A+x@LIST.test": "a@list.test", "alias@list.test": "a@list.test",
+              "c@list.test": "c@list.test", "o@other.test": "o@other.test"}
+    senders = [*logins, "g@before.test", "x@elsewhere.test", ""]
+    inside = [*logins, "nobody@list.test", "a@also-list.test"]
+
+    def ask(sender, login=None):
+        if not login:
+            return from_to(house, sender, "all@list.test")
+        with house.submission(login, PASSWORD) as smtp:
+            assert smtp.mail(sender)[0] == 250
+            code, text = smtp.rcpt("all@list.test")
+            return code, text.decode()
 
     def who():
-        answers = {s: from_to(house, s, "all@list.test") for s in senders}
+        """Who may, logged in as far as they have a login here. From outside nobody is one of them (S35)."""
+        answers = {s: ask(s, logins.get(s)) for s in senders}
         assert all(code == 250 or (code == 550 and text.startswith("5.7.1")) for code, text in answers.values()), answers
+        for s in inside:
+            code, text = ask(s)
+            assert (code, "has to log in" in text) == ((250, False) if answers[""][0] == 250 else (550, True)), (s, text)
         return [s for s in senders if answers[s][0] == 250]
     assert who() == senders
     house.cli("address", "set", "all@list.test", "--senders", "members")
-    assert who() == ["a@list.test", "A+x@LIST.test", "alias@list.test"]
+    assert who() == senders[:3]
+    house.cli("address", "convert", "all@list.test", "--type", "list", "--to", "a@list.test", "--to", "g@before.test")
+    assert who() == [*senders[:3], "g@before.test"]     # whose mail comes from the old server
     house.cli("address", "set", "all@list.test", "--senders", "domain")
     assert who() == senders[:4]
+    assert ask("nobody@before.test") == ask("x@elsewhere.test")
     house.cli("address", "set", "all@list.test", "--senders", "named", "--sender", "X@Elsewhere.test", "--sender", "@other.test")
     assert who() == ["o@other.test", "x@elsewhere.test"]
     shown = [a for a in house.json("address", "list", "--domain", "list.test")["items"] if a["type"] == "list"][0]
@@ -232,18 +253,21 @@ def test_lists_say_who_may_write(house):
 
 def test_lists_ask_who_wrote_what_claims_to_come_from_inside(house):
     """S34, S35: envelope and authors that name one of ours are all held to who may write."""
-    house.add_domain("authors.test")
+    house.add_domain("authors.test", "gateway", "127.0.0.1:9")      # known by address alone, as their mail comes from there
     house.add_domain("beside.test")
     for name in ("a", "b", "c"):
         house.add_mailbox(f"{name}@authors.test", PASSWORD)
-    house.add_mailbox("o@beside.test", PASSWORD)
+    for name in ("o", "p"):
+        house.add_mailbox(f"{name}@beside.test", PASSWORD)
     house.cli("address", "add", "alias@authors.test", "--type", "alias", "--to", "a@authors.test")
-    house.cli("address", "add", "all@authors.test", "--type", "list", "--to", "a@authors.test", "--to", "b@authors.test")
-    house.cli("address", "add", "wide@beside.test", "--type", "redirect", "--to", "all@authors.test", "--to", "o@beside.test")
-    a, c, o, x, y = "a@authors.test", "c@authors.test", "o@beside.test", "x@elsewhere.test", "y@elsewhere.test"
+    house.cli("address", "add", "all@beside.test", "--type", "list", "--to", "a@authors.test", "--to", "b@authors.test", "--to",
+              "o@beside.test")
+    house.cli("address", "add", "wide@beside.test", "--type", "redirect", "--to", "all@beside.test", "--to", "p@beside.test")
+    a, c, o, p, x, y = ("a@authors.test", "c@authors.test", "o@beside.test", "p@beside.test", "x@elsewhere.test",
+                        "y@elsewhere.test")
     count = itertools.count()
 
-    def write(sender, *fields, to=("all@authors.test",), login=None):
+    def write(sender, *fields, to=("all@beside.test",), login=None):
         """What the end of the data is answered; RCPT was taken."""
         text = "\r\n".join([*fields, f"Subject: author {next(count)}", "", "x", ""]).encode()
         with house.submission(login, PASSWORD) if login else house.smtp() as smtp:
@@ -252,7 +276,7 @@ def test_lists_ask_who_wrote_what_claims_to_come_from_inside(house):
             assert [smtp.rcpt(r)[0] for r in to] == [250] * len(to)
             code, answer = smtp.data(text)
             assert code == 250 or answer.startswith(b"5.7.1 "), (code, answer)
-            assert code == 250 or b"may not write to this list" in answer, answer
+            assert code == 250 or b"may not write to this list" in answer or b"has to log in" in answer, answer
             return code
 
     def check(cases):
@@ -260,32 +284,78 @@ def test_lists_ask_who_wrote_what_claims_to_come_from_inside(house):
             assert write(sender, *fields) == code, (sender, fields)
     every = [(a, ["From: " + a], 250), (a, [f"From: A <alias@AUTHORS.test>"], 250), (a, ["From: a+x@authors.test"], 250), (a, [], 250)]
     forged = [(a, ["From: " + c]), (a, ["From: " + x]), (a, ["From: " + a, "Sender: " + c]), (a, [f"From: {a}, {c}", "Sender: " + a]),
-              (a, [f'From: "{c}" <{a}>']), (a, ["From: " + a, "Resent-From: " + x]), (a, ["From: friends: " + c + ";"])]
+              (a, [f'From: "{c}" <{a}>']), (a, ["From: " + a, "Resent-From: " + x]), (a, ["From: friends: " + c + ";"]),
+              (a, ["From: " + o])]
     check([(s, f, 250) for s, f in forged])             # anyone
-    house.cli("address", "set", "all@authors.test", "--senders", "members")
-    before = len(subjects(house, "a@authors.test"))
+    house.cli("address", "set", "all@beside.test", "--senders", "members")
+    before = len(subjects(house, o))
     check(every + [(s, f, 550) for s, f in forged])
     assert write(a, f"From: {a}, b@authors.test", "Sender: " + a) == 250
     # One reply for all: nobody has what a list refuses, whatever led to it.
-    have = len(subjects(house, o))
-    assert write(a, "From: " + c, to=("all@authors.test", o)) == 550
+    have = len(subjects(house, p))
+    assert write(a, "From: " + c, to=("all@beside.test", p)) == 550
     assert write(a, "From: " + c, to=("wide@beside.test",)) == 550
     assert write(a, "From: " + a, to=("wide@beside.test",)) == 250
-    assert len(subjects(house, o)) == have + 1
-    assert len(subjects(house, a)) == before + len(every) + 2
-    # Who is outside is known by the envelope alone, but may not write as one of ours.
-    house.cli("address", "set", "all@authors.test", "--senders", "named", "--sender", x, "--sender", "@beside.test")
-    check([(x, ["From: " + x], 250), (x, ["From: " + y], 250), (x, ["From: " + o], 250),
-           (x, [f"From: {x}", "Sender: " + o], 250), (x, ["From: " + c], 550), (x, [f'From: "{c}" <{x}>'], 550),
-           (o, ["From: " + o], 250), (o, ["From: " + y], 550)])
+    assert len(subjects(house, p)) == have + 1
+    assert len(subjects(house, o)) == before + len(every) + 2
+    # Who is outside is known by the envelope alone, but may not write as one of ours; as one whose mail lives here, not at all.
+    house.cli("address", "set", "all@beside.test", "--senders", "named", "--sender", x, "--sender", "@beside.test",
+              "--sender", a)
+    check([(x, ["From: " + x], 250), (x, ["From: " + y], 250), (x, ["From: " + a], 250), (x, ["From: " + o], 550),
+           (x, [f"From: {x}", "Sender: " + a], 250), (x, [f"From: {x}", "Sender: " + o], 550), (x, ["From: " + c], 550),
+           (x, [f'From: "{c}" <{x}>'], 550), (x, [f'From: "{o}" <{x}>'], 550)])
+    assert write(o, "From: " + o, login=o) == 250
     # Who logged in, and may send as others.
-    house.cli("address", "set", "all@authors.test", "--senders", "named", "--sender", a)
-    house.cli("mailbox", "set", c, "--send-any")
-    assert write(a, "From: " + a, login=c) == 250
-    assert write(a, "From: " + c, login=c) == 550
-    assert write(a, "From: " + a, "Sender: " + c, login=c) == 550
-    house.cli("address", "set", "all@authors.test", "--senders", "anyone")
-    assert write(a, "From: " + c, login=c) == 250
+    house.cli("address", "set", "all@beside.test", "--senders", "named", "--sender", p)
+    house.cli("mailbox", "set", o, "--send-any")
+    assert write(p, "From: " + p, login=o) == 250
+    assert write(p, "From: " + o, login=o) == 550
+    assert write(p, "From: " + p, "Sender: " + o, login=o) == 550
+    house.cli("address", "set", "all@beside.test", "--senders", "anyone")
+    assert write(p, "From: " + o, login=o) == 250
+
+
+def test_a_switch_of_the_domain_says_whether_its_senders_have_to_log_in(house):
+    """At once, as all of a switch: gateway, its users send through the old server; hosted, through here."""
+    house.add_domain("turned.test", "gateway", "127.0.0.1:9")
+    house.add_domain("turned-list.test")
+    house.add_mailbox("t@turned.test", PASSWORD)
+    house.add_mailbox("m@turned-list.test", PASSWORD)
+    house.cli("address", "add", "all@turned-list.test", "--type", "list", "--to", "t@turned.test", "--to", "m@turned-list.test")
+    house.cli("address", "set", "all@turned-list.test", "--senders", "members")
+    for mode, code in (("gateway", 250), ("hosted", 550), ("gateway", 250)):
+        house.cli("domain", "switch", "turned.test", mode)
+        assert from_to(house, "t@turned.test", "all@turned-list.test")[0] == code, mode
+        with house.submission("t@turned.test", PASSWORD) as smtp:
+            smtp.mail("t@turned.test")
+            assert smtp.rcpt("all@turned-list.test")[0] == 250
+
+
+def test_rules_pass_on_to_a_list_what_it_would_have_taken(house):
+    """A redirect of Sieve: judged by envelope, login and authors of the message; what the list does not take is kept."""
+    house.add_domain("passed.test")
+    for name in ("from", "by", "to"):
+        house.add_mailbox(f"{name}@passed.test", PASSWORD)
+    house.cli("address", "add", "all@passed.test", "--type", "list", "--to", "from@passed.test", "--to", "to@passed.test")
+    house.cli("sieve", "put", "by@passed.test", "on", house.write_file("on.sieve", 'redirect "all@passed.test";'), "--active")
+    sender, stranger = "from@passed.test", "x@elsewhere.test"
+
+    def passes(envelope, author, login=None):
+        before = len(subjects(house, "by@passed.test")), len(subjects(house, "to@passed.test"))
+        text = f"From: {author}\r\nSubject: passed on\r\n\r\nx\r\n"
+        with house.submission(login, PASSWORD) if login else house.smtp() as smtp:
+            smtp.sendmail(envelope, ["by@passed.test"], text)
+        if len(subjects(house, "by@passed.test")) > before[0]:          # kept, before 250 was said
+            return False
+        wait_until(lambda: len(subjects(house, "to@passed.test")) > before[1], 30, "the message at the list")
+        return True
+    assert passes(stranger, stranger) and passes(stranger, sender)          # anyone
+    house.cli("address", "set", "all@passed.test", "--senders", "members")
+    assert passes(sender, sender, login=sender)
+    assert not passes(sender, sender) and not passes(stranger, stranger) and not passes(stranger, sender)
+    house.cli("address", "set", "all@passed.test", "--senders", "named", "--sender", stranger)
+    assert passes(stranger, stranger)
+    assert not passes(stranger, sender) and not passes(sender, sender, login=sender)
 
 
 def test_a_list_has_so_many_senders_and_no_more(house):

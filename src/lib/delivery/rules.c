@@ -5,6 +5,7 @@
 #include "base/event.h"
 #include "ipc/directory.pb-c.h"
 #include "ipc/filter.pb-c.h"
+#include "lib/delivery/senders.h"
 #include "proto/mail/digest.h"
 
 enum { ROUTE_ASK = 99, NOTIFY_NEVER = 1, ACTIONS_MAX = 64, LETTERS_MAX = 4096, FRAME_REST = 4096, REJECT_MAX = 400 };
@@ -16,6 +17,7 @@ struct run {
 	struct rules_plan plan;
 	struct slice own;	/* the account's address */
 	struct list redirects;
+	Postern__SenderRequest authors;	/* of the message, for lists that ask who writes */
 	unsigned waiting;
 	size_t letters_room;
 	Postern__RulesFailed *scripts;	/* those that run by themselves, by name and version */
@@ -147,6 +149,9 @@ static void ask_redirect(struct run *r, struct redirect *x)
 	req.sender = data_of(r->ask.sender);
 	req.null_sender = !r->ask.sender.n;
 	req.by = data_of(r->own);
+	req.authenticated = r->ask.authenticated;
+	req.authors = r->authors.addresses;
+	req.n_authors = r->authors.n_addresses;
 	r->waiting++;
 	room_call(r->ask.room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_ROUTE, &req.base, NULL, 0,
 		  r->ask.ms, on_redirect, x);
@@ -169,6 +174,12 @@ static bool stays(const struct run *r)
 static void do_redirects(struct run *r)
 {
 	if (!list_empty(&r->redirects) && stays(r)) {
+		keep(r);
+		finish(r);
+		return;
+	}
+	if (!list_empty(&r->redirects) &&
+	    senders_question(r->ask.arena, 0, r->ask.sender, r->ask.digest, &r->authors) < 0) {
 		keep(r);
 		finish(r);
 		return;

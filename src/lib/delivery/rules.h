@@ -47,6 +47,7 @@ struct rules_ask {
 	struct arena *arena;		/* the plan lives in it; outlives the answer */
 	uint64_t account;
 	struct slice sender, recipient;	/* envelope */
+	bool authenticated;		/* the sender logged in */
 	struct slice digest;
 	int fd;				/* the message, sealed */
 	bool junk;

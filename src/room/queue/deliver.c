@@ -197,7 +197,7 @@ static void run_rules(struct job *j, size_t i, struct slice digest)
 	*d = (struct delivery){ j, i, digest };
 	j->waiting++;
 	rules_run(&(struct rules_ask){ .room = j->q->room, .arena = j->arena, .account = r->account,
-				       .sender = j->env.sender,
+				       .sender = j->env.sender, .authenticated = j->env.account != 0,
 				       .recipient = r->original.n ? r->original : r->address, .digest = digest,
 				       .fd = j->fd, .junk = j->env.junk, .now_ms = clock_wall_ms(), .ms = CALL_MS },
 		  on_plan, d);

@@ -80,7 +80,8 @@ static void run(struct delivery *dl, struct target *t)
 	t->ruled = true;
 	dl->waiting++;
 	rules_run(&(struct rules_ask){ .room = dl->d->room, .arena = dl->e.arena, .account = t->account_id,
-				       .sender = dl->e.sender, .recipient = target_rcpt(t)->address, .digest = dl->digest,
+				       .sender = dl->e.sender,
+				       .authenticated = dl->from.account_id != 0, .recipient = target_rcpt(t)->address, .digest = dl->digest,
 				       .fd = dl->body.fd, .junk = dl->junk, .now_ms = clock_wall_ms(),
 				       .ms = delivery_time_left(dl) },
 		  on_plan, c);

@@ -44,12 +44,13 @@ int list_policy_get(struct engine *e, struct arena *a, uint64_t address, struct 
 }
 
 /* The domain's own name where it is one of ours. */
-static int own_domain(struct engine *e, struct arena *a, struct slice *name)
+static int own_domain(struct engine *e, struct arena *a, struct slice *name, bool *ret_hosted)
 {
 	struct domain d;
 	int r = domain_get(e, a, *name, &d);
 	if (r == 0)
 		*name = d.name;
+	*ret_hosted = r == 0 && d.hosted;
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
 
@@ -57,11 +58,12 @@ static int own_domain(struct engine *e, struct arena *a, struct slice *name)
 static int normal(struct engine *e, struct arena *a, struct slice in, struct slice *ret)
 {
 	struct name name = { 0 };
+	bool hosted;
 	bool whole = in.n && in.p[0] == '@';
 	int r = whole ? name_domain(a, slice_sub(in, 1, in.n), &name.domain) : name_parse(a, in, &name);
 	if (r < 0 || name.literal)
 		return r < 0 ? r : ERR_SYNTAX;
-	r = own_domain(e, a, &name.domain);
+	r = own_domain(e, a, &name.domain, &hosted);
 	if (r < 0)
 		return r;
 	*ret = whole ? slice_str(arena_printf(a, "@" SLICE_FMT, SLICE_ARG(name.domain)))
@@ -158,24 +160,37 @@ static bool is_named(const struct list_policy *p, struct slice text, struct slic
 	return false;
 }
 
-int list_policy_allows(struct engine *e, struct arena *a, const struct domain *d, const struct address *x,
-		       const struct list_policy *p, struct slice sender, bool *ret)
+/* One address that the message names, in its envelope or as its author. */
+static int judge(struct engine *e, struct arena *a, const struct list_asked *q, struct slice address, enum list_answer *ret)
 {
 	struct name name;
-	bool allowed = p->who == LIST_ANYONE;
-	int r = 0;
-	if (!allowed && sender.n && name_parse(a, sender, &name) == 0 && !name.literal) {
-		r = own_domain(e, a, &name.domain);
-		if (r == 0 && p->who == LIST_MEMBERS)
-			r = is_member(e, a, x, &name, &allowed);
-		else if (r == 0 && p->who == LIST_DOMAIN)
-			allowed = slice_eq(name.domain, d->name);
-		else if (r == 0)
-			allowed = is_named(p, name_text(a, name.local, name.domain), name.domain);
+	bool allowed = false, hosted = false;
+	if (!address.n || name_parse(a, address, &name) < 0 || name.literal) {
+		*ret = LIST_REFUSES;
+		return 0;
 	}
+	int r = own_domain(e, a, &name.domain, &hosted);
+	if (r == 0 && hosted && !q->authenticated) {
+		*ret = LIST_WANTS_LOGIN;
+		return 0;
+	}
+	if (r == 0 && q->policy->who == LIST_MEMBERS)
+		r = is_member(e, a, q->list, &name, &allowed);
+	else if (r == 0 && q->policy->who == LIST_DOMAIN)
+		allowed = slice_eq(name.domain, q->domain->name);
+	else if (r == 0)
+		allowed = is_named(q->policy, name_text(a, name.local, name.domain), name.domain);
 	if (r == 0)
-		*ret = allowed;
+		*ret = allowed ? LIST_TAKES : LIST_REFUSES;
 	return r;
+}
+
+int list_policy_sender(struct engine *e, struct arena *a, const struct list_asked *q, enum list_answer *ret)
+{
+	if (q->policy->who != LIST_ANYONE)
+		return judge(e, a, q, q->sender, ret);
+	*ret = LIST_TAKES;
+	return 0;
 }
 
 static int is_inside(struct engine *e, struct arena *a, struct slice address, bool *ret)
@@ -190,16 +205,16 @@ static int is_inside(struct engine *e, struct arena *a, struct slice address, bo
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
 
-int list_policy_authors(struct engine *e, struct arena *a, const struct domain *d, const struct address *x,
-			const struct list_policy *p, struct slice sender, const struct slice *authors, size_t n, bool *ret)
+int list_policy_authors(struct engine *e, struct arena *a, const struct list_asked *q, enum list_answer *ret)
 {
-	bool inside = false, allowed = true;
-	int r = p->who == LIST_ANYONE || !n ? 0 : is_inside(e, a, sender, &inside);
-	for (size_t i = 0; r == 0 && p->who != LIST_ANYONE && !inside && i < n; i++)
-		r = is_inside(e, a, authors[i], &inside);
-	for (size_t i = 0; r == 0 && inside && allowed && i < n; i++)
-		r = list_policy_allows(e, a, d, x, p, authors[i], &allowed);
+	enum list_answer answer = LIST_TAKES;
+	bool inside = false;
+	int r = q->policy->who == LIST_ANYONE || !q->n_authors ? 0 : is_inside(e, a, q->sender, &inside);
+	for (size_t i = 0; r == 0 && q->policy->who != LIST_ANYONE && !inside && i < q->n_authors; i++)
+		r = is_inside(e, a, q->authors[i], &inside);
+	for (size_t i = 0; r == 0 && inside && answer == LIST_TAKES && i < q->n_authors; i++)
+		r = judge(e, a, q, q->authors[i], &answer);
 	if (r == 0)
-		*ret = allowed;
+		*ret = answer;
 	return r;
 }

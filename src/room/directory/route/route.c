@@ -29,7 +29,7 @@ struct walk {
 	struct slice by, by_domain; /* the address of ours that is being expanded, and its domain */
 	struct slice drop; /* by which mail came into a domain with multidrop, and the mailbox there that gets a copy for each */
 	uint64_t drop_account, drop_domain;
-	bool foreign_author; /* a list would have had it, but for an author */
+	enum list_answer authors; /* what the first list said that would have had it, but for an author */
 	bool circle; /* an address led back to one that was visited */
 };
 
@@ -152,25 +152,32 @@ static int banished(struct walk *w, const struct domain *d, struct slice address
 	return ERR_DENIED;
 }
 
+static int refuse_writer(struct walk *w, enum list_answer answer, const char *text)
+{
+	refuse(w, 550, "5.7.1", answer == LIST_WANTS_LOGIN ? "Who writes to this list from a domain of ours has to log in" : text);
+	return ERR_DENIED;
+}
+
 /* Queued mail was accepted once. */
 static int to_list(struct walk *w, const struct domain *d, const struct address *x, struct slice address,
 		   unsigned depth)
 {
 	const struct route_ask *ask = w->ask;
 	struct list_policy p;
-	bool allowed = false, by_authors = true;
+	struct list_asked q = { .domain = d, .list = x, .policy = &p, .sender = ask->sender, .authors = ask->authors,
+				.n_authors = ask->n_authors, .authenticated = ask->authenticated };
+	enum list_answer by_sender = LIST_REFUSES, by_authors = LIST_TAKES;
 	if (ask->retry)
 		return expand(w, d, x, address, depth);
-	if (list_policy_get(w->e, w->a, x->id, &p) < 0 || list_policy_allows(w->e, w->a, d, x, &p, ask->sender, &allowed) < 0)
+	if (list_policy_get(w->e, w->a, x->id, &p) < 0 || list_policy_sender(w->e, w->a, &q, &by_sender) < 0)
 		return refuse_trouble(w);
-	if (!allowed) {
-		refuse(w, 550, "5.7.1", "This sender may not write to this list");
-		return ERR_DENIED;
-	}
+	if (by_sender != LIST_TAKES)
+		return refuse_writer(w, by_sender, "This sender may not write to this list");
 	w->route->authors |= p.who != LIST_ANYONE;
-	if (list_policy_authors(w->e, w->a, d, x, &p, ask->sender, ask->authors, ask->n_authors, &by_authors) < 0)
+	if (list_policy_authors(w->e, w->a, &q, &by_authors) < 0)
 		return refuse_trouble(w);
-	w->foreign_author |= !by_authors;
+	if (w->authors == LIST_TAKES)
+		w->authors = by_authors;
 	return expand(w, d, x, address, depth);
 }
 
@@ -560,8 +567,8 @@ void route_resolve(struct engine *e, struct arena *a, const struct route_ask *as
 		begin_by(&w);
 	int r = resolve(&w);
 	map_free(&w.seen);
-	if (w.foreign_author) {
-		refuse(&w, 550, "5.7.1", "The author of this message may not write to this list");
+	if (w.authors != LIST_TAKES) {
+		refuse_writer(&w, w.authors, "The author of this message may not write to this list");
 	} else if (r >= 0 && !route.n_targets && !route.probe) {
 		if (w.circle)
 			refuse(&w, 550, "5.4.6", "Mail for this address goes in a circle");

@@ -29,7 +29,7 @@ enum {
 
 struct route_ask {
 	struct slice address;	/* addr-spec, or "postmaster" */
-	bool authenticated;
+	bool authenticated;	/* sender and authors are of who logged in */
 	bool retry;
 	struct slice sender;	/* of the envelope; empty: null, or not known */
 	bool null_sender;
