@@ -95,6 +95,15 @@ const struct api_param *api_param_find(const struct api_op *op, struct slice nam
 const struct api_param *api_op_file(const struct api_op *op);	/* its API_FILE parameter, or NULL */
 bool api_op_has(const struct api_op *op, const char *param);	/* "dry_run" */
 
+/* What an operation is about has a revision: an ETag in its answers, and If-Match holds against it. NULL: it has none. The
+ * fields of the key name it; all but the first may be absent. */
+enum { API_KEY_MAX = 3 };
+struct api_revised {
+	const char *kind;
+	const char *key[API_KEY_MAX];
+};
+const struct api_revised *api_revised(const struct api_op *op);
+
 struct api_field {
 	struct slice name;
 	struct slice value;

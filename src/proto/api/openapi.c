@@ -87,7 +87,7 @@ static json_t *parameters(const struct api_op *op)
 							      "description", "\"NAME BASE64\": a secret beside the file",
 							      "schema", "type", "string"));
 	}
-	if (!op->list && (!strcmp(op->method, "PATCH") || !strcmp(op->method, "PUT") || !strcmp(op->method, "DELETE")))
+	if (strcmp(op->method, "GET") != 0 && api_revised(op))
 		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:{s:s}}", "name", "If-Match", "in", "header",
 						      "required", 0, "description",
 						      "only while the object has this revision (ETag)", "schema", "type",
@@ -144,11 +144,13 @@ static json_t *result_schema(const struct api_op *op)
 			 "null");
 }
 
-static json_t *done(const char *description, json_t *schema)
+static json_t *done(const char *description, bool revised, json_t *schema)
 {
-	return json_pack("{s:s, s:{s:{s:s, s:{s:s}}}, s:{s:{s:o}}}", "description", description, "headers", "ETag",
-			 "description", "the object's revision, for If-Match", "schema", "type", "string", "content",
-			 "application/json", "schema", schema);
+	json_t *o = json_pack("{s:s, s:{s:{s:o}}}", "description", description, "content", "application/json", "schema", schema);
+	if (revised)
+		json_object_set_new(o, "headers", json_pack("{s:{s:s, s:{s:s}}}", "ETag", "description",
+							    "the object's revision, for If-Match", "schema", "type", "string"));
+	return o;
 }
 
 static json_t *responses(const struct api_op *op)
@@ -156,7 +158,7 @@ static json_t *responses(const struct api_op *op)
 	static const char *const refused[] = { "400", "401", "403", "404", "409", "412", "413", "422", "503" };
 	const char *good = strcmp(op->method, "POST") || op->list || strcmp(op->name + strcspn(op->name, "."), ".add") ? "200" : "201";
 	json_t *o = json_object();
-	json_object_set_new(o, good, done("done", result_schema(op)));
+	json_object_set_new(o, good, done("done", api_revised(op) && strcmp(op->method, "DELETE") != 0, result_schema(op)));
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
 		json_object_set_new(o, refused[i], json_pack("{s:s}", "$ref", "#/components/responses/problem"));
 	json_object_set_new(o, "default", json_pack("{s:s}", "$ref", "#/components/responses/problem"));
@@ -169,6 +171,9 @@ static json_t *operation(const struct api_op *op)
 	json_t *o = json_object();
 	set(o, "operationId", op->name);
 	set(o, "summary", op->help);
+	if (strcmp(op->method, "GET") != 0 && !api_revised(op))
+		set(o, "description", "It changes no object that somebody else could have changed meanwhile: a request with If-Match"
+				      " is refused (501).");
 	json_object_set_new(o, "tags", json_pack("[s#]", op->name, (int)noun));
 	json_object_set_new(o, "parameters", parameters(op));
 	if (!in_query(op))
@@ -217,12 +222,13 @@ static json_t *bulk(void)
 				   "integer", "result", "type", "object", "problem", "$ref", "#/components/schemas/problem");
 	json_t *result = json_pack("{s:s, s:{s:{s:s, s:o}, s:{s:s}, s:{s:s}}}", "type", "object", "properties", "items", "type",
 				   "array", "items", answer, "done", "type", "integer", "failed", "type", "integer");
-	return json_pack("{s:{s:s, s:s, s:o, s:{s:o, s:{s:s}}}}", "post", "operationId", "bulk", "summary",
-			 "does one after the other, each whole or not at all, and answers each", "requestBody",
+	return json_pack("{s:{s:s, s:s, s:s, s:o, s:{s:o, s:{s:s}}}}", "post", "operationId", "bulk", "summary",
+			 "does one after the other, each whole or not at all, and answers each", "description",
+			 "Each item may have its own if_match; a request with If-Match is refused (501).", "requestBody",
 			 json_pack("{s:{s:{s:{s:s, s:[s], s:{s:{s:s, s:i, s:o}}}}}}", "content", "application/json", "schema",
 				   "type", "object", "required", "items", "properties", "items", "type", "array", "maxItems",
 				   (int)API_BULK_MAX, "items", item),
-			 "responses", "200", done("all were tried", result), "default", "$ref",
+			 "responses", "200", done("all were tried", false, result), "default", "$ref",
 			 "#/components/responses/problem");
 }
 

@@ -29,14 +29,15 @@ static const struct api_param address_list[] = {
 	P_AFTER,
 };
 static const struct api_param address_remove[] = { P_ADDRESS(.required = true, .positional = true) };
-static const struct api_result address_is[] = {
-	{ "address", API_ADDRESS, "the address" },
-	{ "type", API_CHOICE, "alias, list, redirect, banished or candidate" },
-	{ "to", API_LIST, "where its mail goes" },
-	{ "senders", API_CHOICE, "who may write to a list" },
-	{ "sender", API_LIST, "the named ones" },
-	{ "created_ms", API_TIME, "when it was added" },
-};
+#define ADDRESS_IS \
+	{ "address", API_ADDRESS, "the address" }, \
+	{ "type", API_CHOICE, "alias, list, redirect, banished or candidate" }, \
+	{ "to", API_LIST, "where its mail goes" }, \
+	{ "senders", API_CHOICE, "who may write to a list" }, \
+	{ "sender", API_LIST, "the named ones" }, \
+	{ "created_ms", API_TIME, "when it was added" }
+static const struct api_result address_is[] = { ADDRESS_IS };
+static const struct api_result address_item[] = { ADDRESS_IS, REVISION_IS };
 
 static const struct api_param address_convert[] = {
 	P_ADDRESS(.required = true, .positional = true, .many = true),
@@ -62,7 +63,7 @@ static const struct api_result move_is[] = {
 
 static const struct api_op ops[] = {
 	{ "address.add", "POST", ROOT "/addresses", API_DIRECTORY, .help = "adds an alias, list, redirect or banished address", IN(address_add), OUT(address_is) },
-	{ "address.list", "GET", ROOT "/addresses", API_DIRECTORY, .help = "lists addresses that are no mailboxes", IN(address_list), PAGE(address_is) },
+	{ "address.list", "GET", ROOT "/addresses", API_DIRECTORY, .help = "lists addresses that are no mailboxes", IN(address_list), PAGE(address_item) },
 	{ "address.remove", "DELETE", ROOT "/addresses/{address}", API_DIRECTORY, .help = "removes an alias, list, redirect or banished address", IN(address_remove) },
 	{ "address.set", "PATCH", ROOT "/addresses/{address}", API_DIRECTORY, .help = "says who may write to a list", IN(address_set), OUT(address_is) },
 	{ "address.convert", "POST", ROOT "/addresses/convert", API_DIRECTORY, .help = "makes addresses into another type; mail of a mailbox follows into an alias's mailbox", IN(address_convert), OUT(api_converted_is) },

@@ -19,7 +19,7 @@ static const struct api_param app_one[] = { P_ADDRESS(.required = true, .positio
 	{ "protocols", API_LIST, "what it opens" }, \
 	{ "created_ms", API_TIME, "when it was made" }, \
 	{ "used_ms", API_TIME, "about when it was used last" }
-static const struct api_result app_is[] = { APP_IS };
+static const struct api_result app_is[] = { APP_IS, REVISION_IS };
 static const struct api_result app_new[] = { { "password", API_STR, "the password itself; it is shown this once" }, APP_IS };
 
 static const struct api_op ops[] = {

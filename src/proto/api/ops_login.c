@@ -17,17 +17,18 @@ static const struct api_param login_list[] = {
 	P_LIMIT,
 	P_AFTER,
 };
-static const struct api_result login_is[] = {
-	{ "name", API_STR, "the old user name" },
-	{ "address", API_ADDRESS, "the mailbox that it logs in to" },
-	{ "state", API_CHOICE, "waiting: works until the mailbox is next modified; grace: works until the deadline; ended" },
-	{ "deadline_ms", API_TIME, "when it stops, or stopped, to work" },
-	{ "created_ms", API_TIME, "when it was added" },
-};
+#define LOGIN_IS \
+	{ "name", API_STR, "the old user name" }, \
+	{ "address", API_ADDRESS, "the mailbox that it logs in to" }, \
+	{ "state", API_CHOICE, "waiting: works until the mailbox is next modified; grace: works until the deadline; ended" }, \
+	{ "deadline_ms", API_TIME, "when it stops, or stopped, to work" }, \
+	{ "created_ms", API_TIME, "when it was added" }
+static const struct api_result login_is[] = { LOGIN_IS };
+static const struct api_result login_item[] = { LOGIN_IS, REVISION_IS };
 
 static const struct api_op ops[] = {
 	{ "login.add", "POST", ROOT "/mailboxes/{address}/logins", API_DIRECTORY, .help = "adds an old user name; it works until the mailbox is next modified, and for the days of the policy behind that", IN(login_one), OUT(login_is) },
-	{ "login.list", "GET", ROOT "/logins", API_DIRECTORY, .help = "lists old user names", IN(login_list), PAGE(login_is) },
+	{ "login.list", "GET", ROOT "/logins", API_DIRECTORY, .help = "lists old user names", IN(login_list), PAGE(login_item) },
 	{ "login.remove", "DELETE", ROOT "/mailboxes/{address}/logins/{name}", API_DIRECTORY, .help = "removes an old user name at once", IN(login_one) },
 };
 /* clang-format on */

@@ -22,7 +22,7 @@ static const struct api_param token_remove[] = { P_TOKEN_ID };
 	{ "read_only", API_BOOL, "it changes nothing" }, \
 	{ "created_ms", API_TIME, "when it was made" }, \
 	{ "expires_ms", API_TIME, "its end" }
-static const struct api_result token_is[] = { TOKEN_IS, { "used_ms", API_TIME, "about when it was used last" } };
+static const struct api_result token_is[] = { TOKEN_IS, { "used_ms", API_TIME, "about when it was used last" }, REVISION_IS };
 static const struct api_result token_new[] = { { "token", API_STR, "the token itself; it is shown this once" }, TOKEN_IS };
 
 static const struct api_op ops[] = {

@@ -109,6 +109,10 @@ void bulk_begin(struct request *r)
 	struct bulk *b = ARENA_NEW(r->arena, struct bulk);
 	struct api_error e;
 	b->r = r;
+	if (r->if_match.n) {
+		request_fail_revision(r, "bulk");
+		return;
+	}
 	int err = api_bulk(buf_view(&r->body), r->arena, &b->items, &b->n, &e);
 	if (err < 0) {
 		struct buf text = BUF_INIT(PROBLEM_MAX);

@@ -238,10 +238,13 @@ void dispatch(struct request *r)
 		ask(r, false, on_answer);
 		break;
 	case API_AUTH:
-		login(r);
+		if (r->if_match.n)
+			request_fail_revision(r, r->op->name);
+		else
+			login(r);
 		break;
 	case API_SUPERVISOR:
-		if (r->token.n || r->httpd->web)
+		if (r->token.n || r->httpd->web || r->if_match.n)
 			ask(r, true, on_authorized);
 		else
 			supervisor(r);

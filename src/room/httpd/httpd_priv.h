@@ -84,6 +84,8 @@ enum MHD_Result request_step(struct request *r, const char *method, const char *
 /* What the answer is; from any state but SENT, once. */
 void request_fail(struct request *r, unsigned status, const char *detail, const char *field);
 void request_fail_err(struct request *r, int err, const char *text);
+/* There came an If-Match, and nothing that it could be about. */
+void request_fail_revision(struct request *r, const char *what);
 void request_done(struct request *r, unsigned status); /* out or out_fd is filled */
 
 void request_call_begin(struct request *r); /* a call that will come back */

@@ -123,6 +123,13 @@ void request_fail(struct request *r, unsigned status, const char *detail, const 
 	request_done(r, status);
 }
 
+void request_fail_revision(struct request *r, const char *what)
+{
+	char text[128];
+	snprintf(text, sizeof(text), text_in(r->language, "%s is not for If-Match: its object has no revision"), what);
+	request_fail(r, 501, text, NULL);
+}
+
 void request_fail_err(struct request *r, int err, const char *text)
 {
 	request_fail(r, api_status_of(err), text && *text ? text : err_text(err), NULL);
@@ -369,6 +376,7 @@ static void route(struct request *r, const char *method)
 	r->language_asked = asked != NULL;
 	r->language = asked ? asked : "en";
 	text_use(r->language);
+	r->if_match = slice_str(header(r, MHD_HTTP_HEADER_IF_MATCH));
 	if (take_token(r) < 0) {
 		request_fail(r, 401, "expected Authorization: Bearer TOKEN", NULL);
 		return;
@@ -395,7 +403,6 @@ static void route(struct request *r, const char *method)
 		return;
 	}
 	r->op = m.op;
-	r->if_match = slice_str(header(r, MHD_HTTP_HEADER_IF_MATCH));
 	for (size_t i = 0; i < m.n_fields && err == 0; i++)
 		err = api_fields_add(&r->fields, m.fields[i].name, m.fields[i].value);
 	if (err == 0)

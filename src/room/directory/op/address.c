@@ -87,8 +87,12 @@ static void list(struct admin *ad, const struct address_filter *f)
 		return;
 	}
 	json_t *items = json_array();
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(items, address_json(ad, &rows[i]));
+	for (size_t i = 0; i < n; i++) {
+		json_t *j = address_json(ad, &rows[i]);
+		admin_put_revision(ad, j, rows[i].type == ADDRESS_CANDIDATE ? "candidate" : "address",
+				   name_text(ad->a, rows[i].local, rows[i].domain_name), SLICE(""));
+		json_array_append_new(items, j);
+	}
 	admin_page_ok(ad, items,
 		      n ? name_text(ad->a, rows[n - 1].local, rows[n - 1].domain_name) : SLICE(""),
 		      n);

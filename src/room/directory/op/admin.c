@@ -19,21 +19,33 @@ enum { HASH_MS = 30 * 1000, QUEUE_MS = 25 * 1000 };
 
 /* --- revisions ----------------------------------------------------------------------------------------- */
 
-static struct slice noun_of(const struct api_op *op)
+/* What the fields say it is about. A customer's admin who names no customer means his own. */
+static int fill_key(struct admin *ad)
 {
-	return slice_of(op->name, strcspn(op->name, "."));
-}
-
-static const char *revised_field(const struct admin *ad)
-{
-	return ad->op->list ? NULL : revision_field(noun_of(ad->op));
+	const struct api_revised *is = api_revised(ad->op);
+	struct customer own;
+	for (size_t i = 0; is && i < API_KEY_MAX && is->key[i]; i++)
+		ad->key[i] = admin_get(ad, is->key[i]);
+	if (!is || strcmp(is->kind, "template") != 0 || ad->key[1].n)
+		return 0;
+	int r = template_customer(ad, &own);
+	if (r == 0 && own.id)
+		ad->key[1] = own.name;
+	return r;
 }
 
 int admin_revision(struct admin *ad, struct slice *ret)
 {
-	const char *field = revised_field(ad);
-	struct slice value = field ? admin_get(ad, field) : (struct slice){ 0 };
-	return value.p ? revision_of(ad->e, ad->a, noun_of(ad->op), value, ret) : ERR_UNSUPPORTED;
+	const struct api_revised *is = api_revised(ad->op);
+	return is ? revision_of(ad->e, ad->a, is->kind, ad->key, ret) : ERR_UNSUPPORTED;
+}
+
+void admin_put_revision(struct admin *ad, json_t *item, const char *kind, struct slice name, struct slice part)
+{
+	const struct slice key[API_KEY_MAX] = { name, part };
+	struct slice revision;
+	if (revision_of(ad->e, ad->a, kind, key, &revision) == 0)
+		json_object_set_new(item, "revision", json_text(revision));
 }
 
 static int is_stale(struct admin *ad)
@@ -42,40 +54,47 @@ static int is_stale(struct admin *ad)
 	return problem_set(&ad->why, ERR_CONFLICT, NULL, "somebody else changed it meanwhile: read it again");
 }
 
-static int check_revision_of(struct admin *ad, const char *field, struct slice value)
+static int check_revision_of(struct admin *ad, const struct slice *key)
 {
+	const struct api_revised *is = api_revised(ad->op);
 	struct slice revision;
-	int r = field && value.p ? revision_of(ad->e, ad->a, noun_of(ad->op), value, &revision) : ERR_UNSUPPORTED;
-	if (r == ERR_UNSUPPORTED)
-		return problem_set(&ad->why, r, NULL, "%s is not for If-Match: its object has no revision", ad->op->name);
-	if (r < 0)
-		return r;
-	return revision_matches(ad->if_match, revision) ? 0 : is_stale(ad);
+	if (!is)
+		return problem_set(&ad->why, ERR_UNSUPPORTED, NULL, "%s is not for If-Match: its object has no revision",
+				   ad->op->name);
+	int r = revision_of(ad->e, ad->a, is->kind, key, &revision);
+	return r < 0 ? r : revision_matches(ad->if_match, revision) ? 0 : is_stale(ad);
 }
 
 /* Before anything is done. What is not there the operation says itself; of several objects it tells of each. */
 static int check_early(struct admin *ad)
 {
-	const char *field = revised_field(ad);
+	const struct api_revised *is = api_revised(ad->op);
 	size_t n = 0;
-	for (size_t i = 0; field && i < ad->n_fields; i++)
-		n += slice_eq(ad->fields[i].name, slice_str(field));
+	if (!is && !strcmp(ad->op->method, "GET"))
+		ad->if_match = (struct slice){ 0 }; /* nothing is changed, so nothing is lost */
+	for (size_t i = 0; is && i < ad->n_fields; i++)
+		n += slice_eq(ad->fields[i].name, slice_str(is->key[0]));
 	if (!ad->if_match.n || n > 1)
 		return 0;
-	int r = check_revision_of(ad, field, field ? admin_get(ad, field) : (struct slice){ 0 });
+	int r = check_revision_of(ad, ad->key);
 	return r == ERR_NOT_FOUND ? 0 : r;
+}
+
+static int claim(struct admin *ad, const struct slice *key)
+{
+	int r = ad->if_match.n ? check_revision_of(ad, key) : 0;
+	return r == ERR_NOT_FOUND ? is_stale(ad) : r; /* RFC 9110 13.1.1: nothing matches what is not there */
 }
 
 int admin_claim_of(struct admin *ad, struct slice value)
 {
-	int r = ad->if_match.n ? check_revision_of(ad, revised_field(ad), value) : 0;
-	return r == ERR_NOT_FOUND ? is_stale(ad) : r; /* RFC 9110 13.1.1: nothing matches what is not there */
+	const struct slice key[API_KEY_MAX] = { value };
+	return claim(ad, key);
 }
 
 int admin_claim(struct admin *ad)
 {
-	const char *field = revised_field(ad);
-	int r = admin_claim_of(ad, field ? admin_get(ad, field) : (struct slice){ 0 });
+	int r = claim(ad, ad->key);
 	ad->if_match = (struct slice){ 0 };
 	return r;
 }
@@ -304,6 +323,8 @@ void serve_admin(struct ipc_call *call, void *ctx)
 	if (r == 0)
 		r = rights_decide(ad->e, ad->a, &ad->who, op, ad->fields, ad->n_fields, &ad->owner, &ad->why);
 	ad->if_match = bytes_of(&req->if_match);
+	if (r == 0)
+		r = fill_key(ad);
 	if (r == 0)
 		r = check_early(ad);
 	if (r < 0)

@@ -23,6 +23,7 @@ struct admin {
 	const struct api_op *op;
 	struct principal who;	/* asks */
 	struct slice if_match;	/* revisions that the change is for; empty: any */
+	struct slice key[API_KEY_MAX]; /* what has the revision (api_revised), as the answer names it */
 	bool stale;		/* the object has another revision */
 	bool unknown;		/* with a token that is nobody's */
 	bool second;		/* refused for want of a second factor */
@@ -91,6 +92,8 @@ NODISCARD int admin_mailbox(struct admin *ad, struct domain *ret_domain, struct 
 void admin_run(struct admin *ad);
 /* Of the object that the operation names; ERR_UNSUPPORTED where such things have no revisions. */
 NODISCARD int admin_revision(struct admin *ad, struct slice *ret);
+/* The same into an item of a list, of what no operation shows alone. */
+void admin_put_revision(struct admin *ad, json_t *item, const char *kind, struct slice name, struct slice part);
 
 /* Opens the transaction of a change, in which If-Match holds; what follows it is one's own change. Every operation that
  * changes something begins with it. */
@@ -114,6 +117,8 @@ int limits_late(struct admin *ad);	/* limits.c */
 NODISCARD int admin_retention(struct admin *ad, bool inherits, int *in_out);
 json_t *customer_json(struct admin *ad, const struct customer *c);	/* customer.c */
 json_t *domain_json(struct admin *ad, const struct domain *d);	/* domain.c */
+/* Whose templates: the one that is named, else the asker's own; id 0: the provider's. template.c */
+NODISCARD int template_customer(struct admin *ad, struct customer *ret);
 
 /* Answers. result is given away; NULL is an empty object. */
 void admin_ok(struct admin *ad, unsigned status, json_t *result);

@@ -72,8 +72,11 @@ void op_app_password_list(struct admin *ad)
 		return;
 	}
 	json_t *items = json_array();
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(items, row_json(&rows[i]));
+	for (size_t i = 0; i < n; i++) {
+		json_t *j = row_json(&rows[i]);
+		admin_put_revision(ad, j, "apppassword", x.address, rows[i].name);
+		json_array_append_new(items, j);
+	}
 	admin_ok(ad, 200, json_pack("{s:o, s:n}", "items", items, "next"));
 }
 

@@ -280,6 +280,11 @@ static void drop(struct looking *l)
 					     SLICE_ARG(l->text), (unsigned long long)l->c.messages));
 		return;
 	}
+	int r = admin_claim(ad);
+	if (r < 0) {
+		admin_refuse(ad, r);
+		return;
+	}
 	req.account_id = l->area.id;
 	req.folder = data_of(candidate_folder(ad->a, l->c.generation, l->c.local));
 	room_call(ad->d->room, ROLE_STORE, l->area.shard, POSTERN__STORE_OP__STORE_DROP, &req.base, NULL, 0,

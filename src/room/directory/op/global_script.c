@@ -66,7 +66,7 @@ void op_globalscript_put(struct admin *ad)
 	if (r == 0 && dry)
 		r = global_script_put(ad->e, ad->a, d.id, name, ad->file, true, ad->now_ms, &ad->why);
 	else if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0 || dry) {
 		if (r < 0)
 			admin_refuse(ad, r);
@@ -93,7 +93,7 @@ void op_globalscript_remove(struct admin *ad)
 	struct domain d;
 	int r = admin_domain(ad, admin_get(ad, "domain"), &d);
 	if (r == 0)
-		r = engine_begin(ad->e);
+		r = admin_begin(ad);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

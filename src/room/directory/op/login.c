@@ -79,8 +79,11 @@ void op_login_list(struct admin *ad)
 		return;
 	}
 	json_t *items = json_array();
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(items, login_json(&rows[i]));
+	for (size_t i = 0; i < n; i++) {
+		json_t *j = login_json(&rows[i]);
+		admin_put_revision(ad, j, "login", rows[i].address, rows[i].name);
+		json_array_append_new(items, j);
+	}
 	admin_page_ok(ad, items, n ? rows[n - 1].name : SLICE(""), n);
 }
 

@@ -161,7 +161,8 @@ void op_sieve_rename(struct admin *ad)
 		return;
 	}
 	r = script_rename(ad->e, x.id, admin_get(ad, "name"), admin_get(ad, "new_name"), ad->now_ms, &ad->why);
-	close_change(ad, &x, r, 200, admin_get(ad, "new_name"));
+	ad->key[1] = admin_get(ad, "new_name");
+	close_change(ad, &x, r, 200, ad->key[1]);
 }
 
 void op_sieve_remove(struct admin *ad)

@@ -27,7 +27,7 @@ static int own_customer(struct admin *ad, struct customer *ret)
 	return ERR_DENIED;
 }
 
-static int find_customer(struct admin *ad, struct customer *ret)
+int template_customer(struct admin *ad, struct customer *ret)
 {
 	struct slice name = admin_get(ad, "customer");
 	*ret = (struct customer){ 0 };
@@ -42,7 +42,7 @@ static int find_customer(struct admin *ad, struct customer *ret)
 static int find(struct admin *ad, struct target *t)
 {
 	struct slice kind = admin_get(ad, "kind");
-	int k = notice_kind_by_name(kind), r = find_customer(ad, &t->customer);
+	int k = notice_kind_by_name(kind), r = template_customer(ad, &t->customer);
 	if (r < 0)
 		return r;
 	if (k < 0)
@@ -92,7 +92,7 @@ static void give(struct admin *ad, const struct target *t)
 void op_template_list(struct admin *ad)
 {
 	struct target t;
-	int r = find_customer(ad, &t.customer);
+	int r = template_customer(ad, &t.customer);
 	if (r == 0 && admin_has(ad, "language"))
 		r = language_check(admin_get(ad, "language"), &ad->why);
 	json_t *items = json_array();

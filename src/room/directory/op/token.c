@@ -22,6 +22,11 @@ static json_t *token_json(const struct token *t, struct slice login)
 			 (json_int_t)t->used_ms);
 }
 
+static struct slice id_text(struct admin *ad, uint64_t id)
+{
+	return slice_str(arena_printf(ad->a, "%ju", (uintmax_t)id));
+}
+
 /* Whose: the field's, else the asker's own. */
 static int find_holder(struct admin *ad, int64_t *ret, struct slice *ret_login)
 {
@@ -122,6 +127,7 @@ void op_token_add(struct admin *ad)
 	}
 	json_t *j = token_json(&t, login);
 	json_object_set_new(j, "token", json_text(text));
+	ad->key[0] = id_text(ad, t.id);
 	admin_ok(ad, 201, j);
 }
 
@@ -144,9 +150,11 @@ void op_token_list(struct admin *ad)
 		struct principal whose;
 		if (principal_hats(ad->e, ad->a, rows[i].holder, &whose) == 0)
 			login = whose.login;
-		json_array_append_new(items, token_json(&rows[i], login));
+		json_t *j = token_json(&rows[i], login);
+		admin_put_revision(ad, j, "token", id_text(ad, rows[i].id), SLICE(""));
+		json_array_append_new(items, j);
 	}
-	admin_page_ok(ad, items, slice_str(arena_printf(ad->a, "%ju", n ? (uintmax_t)rows[n - 1].id : 0)), n);
+	admin_page_ok(ad, items, id_text(ad, n ? rows[n - 1].id : 0), n);
 }
 
 void op_token_remove(struct admin *ad)

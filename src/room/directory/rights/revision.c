@@ -8,147 +8,213 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "room/directory/db/engine_priv.h"
+#include "room/directory/login/old_login.h"
+#include "room/directory/notice/language.h"
 #include "room/directory/noun/staff.h"
 
 #include <openssl/evp.h>
 
-typedef int find_fn(struct engine *e, struct arena *a, struct slice value, int64_t *ret);
+/* What the rows are bound to: ?1, ?2, ?3. */
+struct named {
+	int64_t id;
+	struct slice text[API_KEY_MAX - 1];
+};
+typedef int find_fn(struct engine *e, struct arena *a, const struct slice *key, struct named *ret);
 
-static int find_customer(struct engine *e, struct arena *a, struct slice value, int64_t *ret)
+static int find_customer(struct engine *e, struct arena *a, const struct slice *key, struct named *ret)
 {
 	struct customer c;
-	int r = customer_get(e, a, value, &c);
+	int r = customer_get(e, a, key[0], &c);
 	if (r == 0)
-		*ret = (int64_t)c.id;
+		ret->id = (int64_t)c.id;
 	return r;
 }
 
-static int find_domain(struct engine *e, struct arena *a, struct slice value, int64_t *ret)
+static int find_domain(struct engine *e, struct arena *a, const struct slice *key, struct named *ret)
 {
 	struct slice normal;
 	struct domain d;
-	int r = name_domain(a, value, &normal) < 0 ? ERR_NOT_FOUND : domain_get(e, a, normal, &d);
+	int r = name_domain(a, key[0], &normal) < 0 ? ERR_NOT_FOUND : domain_get(e, a, normal, &d);
 	if (r == 0)
-		*ret = (int64_t)d.id;
+		ret->id = (int64_t)d.id;
+	ret->text[0] = key[1];
 	return r;
 }
 
-static int find_address(struct engine *e, struct arena *a, struct slice value, int64_t *ret)
+static int find_address(struct engine *e, struct arena *a, const struct slice *key, struct named *ret)
 {
 	struct name name;
 	struct domain d;
 	struct address x;
-	int r = name_parse(a, value, &name) < 0 || name.literal ? ERR_NOT_FOUND : domain_get(e, a, name.domain, &d);
+	int r = name_parse(a, key[0], &name) < 0 || name.literal ? ERR_NOT_FOUND : domain_get(e, a, name.domain, &d);
 	if (r == 0)
 		r = address_get(e, a, d.id, name.local, &x);
 	if (r == 0)
-		*ret = (int64_t)x.id;
+		ret->id = (int64_t)x.id;
+	ret->text[0] = key[1];
 	return r;
 }
 
-static int find_login(struct engine *e, struct arena *a, struct slice value, int64_t *ret)
+/* A candidate is an address of no table but its own. */
+static int find_candidate(struct engine *e, struct arena *a, const struct slice *key, struct named *ret)
+{
+	struct name name;
+	struct domain d;
+	int r = name_parse(a, key[0], &name) < 0 || name.literal ? ERR_NOT_FOUND : domain_get(e, a, name.domain, &d);
+	if (r < 0)
+		return r;
+	ret->id = (int64_t)d.id;
+	ret->text[0] = name.local;
+	return 0;
+}
+
+static int find_old_login(struct engine *e, struct arena *a, const struct slice *key, struct named *ret)
+{
+	int r = find_address(e, a, key, ret);
+	return r < 0 ? r : old_login_name(a, key[1], &ret->text[0]) < 0 ? ERR_NOT_FOUND : 0;
+}
+
+static int find_login(struct engine *e, struct arena *a, const struct slice *key, struct named *ret)
 {
 	struct slice login;
 	struct staff s;
-	int r = staff_login(a, value, &login) < 0 ? ERR_NOT_FOUND : staff_get(e, a, login, &s);
+	int r = staff_login(a, key[0], &login) < 0 ? ERR_NOT_FOUND : staff_get(e, a, login, &s);
 	if (r == 0)
-		*ret = holder_staff(s.id);
+		ret->id = holder_staff(s.id);
 	if (r != ERR_NOT_FOUND)
 		return r;
 	int64_t id;
 	r = sql_get(e->db, &id, "SELECT id FROM account WHERE address = ?1 AND state <> 2", "b", login);
 	if (r == 0)
-		*ret = -id;
+		ret->id = -id;
 	return r;
 }
 
+static int find_token(struct engine *e, struct arena *a, const struct slice *key, struct named *ret)
+{
+	uint64_t id = 0;
+	if (slice_u64(key[0], INT64_MAX, &id) < 0)
+		return ERR_NOT_FOUND;
+	ret->id = (int64_t)id;
+	return 0;
+}
+
+static int find_sender(struct engine *e, struct arena *a, const struct slice *key, struct named *ret)
+{
+	int r = find_customer(e, a, key, ret);
+	if (r == 0 && key[1].n && name_domain(a, key[1], &ret->text[0]) < 0)
+		return ERR_NOT_FOUND;
+	return r;
+}
+
+/* Without a customer: the provider's. */
+static int find_template(struct engine *e, struct arena *a, const struct slice *key, struct named *ret)
+{
+	struct customer c = { .language = SLICE("") };
+	int r = key[1].n ? customer_get(e, a, key[1], &c) : 0;
+	ret->id = (int64_t)c.id;
+	ret->text[0] = key[0];
+	ret->text[1] = key[2];
+	return r < 0 || key[2].n ? r : language_of(e, a, c.language, 0, &ret->text[1]);
+}
+
+#define OF_MAILBOX(table) " FROM " table " JOIN address ON address.account = " table ".account WHERE address.id = ?1"
+
+/* No row of the first: there is no such thing. */
 static const struct {
-	const char *noun, *field;
+	const char *kind;
 	find_fn *find;
 	const char *rows[5];
 } kinds[] = {
-	{ "customer", "customer", find_customer, { "SELECT * FROM customer WHERE id = ?1", "SELECT fixed, retention FROM customer_limits WHERE customer = ?1" } },
-	{ "policy", "customer", find_customer, { "SELECT * FROM policy WHERE customer = ?1" } },
-	{ "domain", "domain", find_domain, { "SELECT * FROM domain WHERE id = ?1", "SELECT * FROM addressing WHERE domain = ?1",
+	{ "customer", find_customer, { "SELECT * FROM customer WHERE id = ?1", "SELECT fixed, retention FROM customer_limits WHERE customer = ?1" } },
+	{ "policy", find_customer, { "SELECT id FROM customer WHERE id = ?1", "SELECT * FROM policy WHERE customer = ?1" } },
+	{ "domain", find_domain, { "SELECT * FROM domain WHERE id = ?1", "SELECT * FROM addressing WHERE domain = ?1",
 	    "SELECT * FROM domain_limits WHERE domain = ?1", "SELECT name FROM other_name WHERE domain = ?1 ORDER BY name" } },
-	{ "plan", "domain", find_domain, { "SELECT id, phase FROM domain WHERE id = ?1", "SELECT * FROM schedule WHERE domain = ?1" } },
-	{ "forward",
-	  "address",
-	  find_address,
-	  { "SELECT id FROM address WHERE id = ?1",
-	    "SELECT zone, targets, keep, forward_start, forward_end FROM responder"
-	    " JOIN address ON address.account = responder.account WHERE address.id = ?1" } },
-	{ "autoreply",
-	  "address",
-	  find_address,
-	  { "SELECT id FROM address WHERE id = ?1",
-	    "SELECT zone, subject, text, days, reply_start, reply_end FROM responder"
-	    " JOIN address ON address.account = responder.account WHERE address.id = ?1" } },
-	{ "mailbox",
-	  "address",
-	  find_address,
-	  { "SELECT * FROM address WHERE id = ?1",
+	{ "globalscript", find_domain, { "SELECT name, text, changed FROM global_script WHERE domain = ?1 AND name = ?2" } },
+	{ "plan", find_domain, { "SELECT id, phase FROM domain WHERE id = ?1", "SELECT * FROM schedule WHERE domain = ?1" } },
+	{ "move", find_domain,
+	  { "SELECT id, host, port, tls, verify, master_user, ended, started, pop3 FROM plan WHERE domain = ?1" } },
+	{ "forward", find_address, { "SELECT id FROM address WHERE id = ?1",
+	    "SELECT zone, targets, keep, forward_start, forward_end" OF_MAILBOX("responder") } },
+	{ "autoreply", find_address, { "SELECT id FROM address WHERE id = ?1",
+	    "SELECT zone, subject, text, days, reply_start, reply_end" OF_MAILBOX("responder") } },
+	{ "mailbox", find_address, { "SELECT * FROM address WHERE id = ?1",
 	    "SELECT account.* FROM account JOIN address ON address.account = account.id WHERE address.id = ?1",
-	    "SELECT kind, version, must_change FROM credential JOIN address ON address.account = credential.account"
-	    " WHERE address.id = ?1 ORDER BY kind",
-	    "SELECT retention FROM account_limits JOIN address ON address.account = account_limits.account"
-	    " WHERE address.id = ?1" } },
-	{ "address",
-	  "address",
-	  find_address,
-	  { "SELECT * FROM address WHERE id = ?1", "SELECT * FROM target WHERE address = ?1 ORDER BY place",
+	    "SELECT kind, version, must_change" OF_MAILBOX("credential") " ORDER BY kind",
+	    "SELECT retention" OF_MAILBOX("account_limits") } },
+	{ "login", find_old_login,
+	  { "SELECT login.name, login.account, state, deadline, login.created" OF_MAILBOX("login") " AND login.name = ?2" } },
+	{ "apppassword", find_address,
+	  { "SELECT name, protocols, hash, version, app_password.created" OF_MAILBOX("app_password")
+	    " AND name = CAST(?2 AS TEXT)" } },
+	/* Without a name: the active one. */
+	{ "sieve", find_address, { "SELECT name, text, active, changed" OF_MAILBOX("script")
+	    " AND (name = ?2 OR (length(?2) = 0 AND active = 1))" } },
+	{ "address", find_address, { "SELECT * FROM address WHERE id = ?1", "SELECT * FROM target WHERE address = ?1 ORDER BY place",
 	    "SELECT * FROM list_policy WHERE address = ?1", "SELECT * FROM list_sender WHERE address = ?1 ORDER BY name" } },
-	{ "admin",
-	  "login",
-	  find_login,
-	  { "SELECT id, login, person, version, recovery, language FROM staff WHERE id = ?1",
+	/* Its mail is what it is: who removes it has seen all of it. */
+	{ "candidate", find_candidate, { "SELECT * FROM candidate WHERE domain = ?1 AND local = ?2" } },
+	{ "admin", find_login, { "SELECT id, login, person, version, recovery, language FROM staff WHERE id = ?1 UNION ALL"
+	    " SELECT id, address, person, 0, recovery, language FROM account WHERE id = -?1",
 	    "SELECT * FROM office WHERE holder = ?1 ORDER BY id" } },
+	{ "totp", find_login, { "SELECT ?1", "SELECT secret, made, since FROM totp WHERE holder = ?1",
+	    "SELECT hash FROM totp_recovery WHERE holder = ?1 ORDER BY hash" } },
+	{ "token", find_token, { "SELECT id, holder, name, scopes, read_only, expires FROM token WHERE id = ?1 AND kind = 1" } },
+	{ "sender", find_sender, { "SELECT id FROM customer WHERE id = ?1",
+	    "SELECT domain, address, name FROM notice_sender WHERE customer = ?1 AND domain IN (0, ifnull("
+	    "(SELECT id FROM domain WHERE name = CAST(?2 AS TEXT)), 0)) ORDER BY domain" } },
+	/* Whichever of them is in force. */
+	{ "template", find_template, { "SELECT ?1, ?2, ?3", "SELECT * FROM template WHERE customer IN (0, ?1)"
+	    " AND kind = CAST(?2 AS TEXT) AND language = CAST(?3 AS TEXT) ORDER BY customer" } },
 };
 
-const char *revision_field(struct slice noun)
+/* Every column with its length before it, so that none runs into the next. How many rows there were. */
+static int hash_rows(struct engine *e, const char *rows, const struct named *x, EVP_MD_CTX *md)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (slice_eq(noun, slice_str(kinds[i].noun)))
-			return kinds[i].field;
-	}
-	return NULL;
-}
-
-/* Every column with its length before it, so that none runs into the next. */
-static int hash_rows(struct engine *e, const char *const *rows, int64_t id, EVP_MD_CTX *md)
-{
-	int r = 0;
-	for (size_t i = 0; r >= 0 && rows[i]; i++) {
-		struct sql_stmt *s = sql_prepare(e->db, rows[i]);
-		sql_bind_int(s, 1, id);
-		while ((r = sql_step(s)) == 1) {
-			for (size_t k = 0; k < sql_width(s); k++) {
-				struct slice v = sql_blob(s, (int)k);
-				uint64_t n = v.n;
-				bug_if(EVP_DigestUpdate(md, &n, sizeof(n)) != 1 || EVP_DigestUpdate(md, v.p, v.n) != 1);
-			}
+	struct sql_stmt *s = sql_prepare(e->db, rows);
+	int r, n = 0;
+	sql_bind_int(s, 1, x->id);
+	for (int i = 0; i < API_KEY_MAX - 1; i++)
+		if (strstr(rows, i ? "?3" : "?2"))
+			sql_bind_blob(s, 2 + i, x->text[i].p ? x->text[i] : SLICE(""));
+	for (; (r = sql_step(s)) == 1; n++) {
+		for (size_t k = 0; k < sql_width(s); k++) {
+			struct slice v = sql_blob(s, (int)k);
+			uint64_t size = v.n;
+			bug_if(EVP_DigestUpdate(md, &size, sizeof(size)) != 1 || EVP_DigestUpdate(md, v.p, v.n) != 1);
 		}
-		sql_done(s);
 	}
-	return r;
+	sql_done(s);
+	return r < 0 ? r : n;
 }
 
-int revision_of(struct engine *e, struct arena *a, struct slice noun, struct slice value, struct slice *ret)
+static int hash_all(struct engine *e, const char *const *rows, const struct named *x, EVP_MD_CTX *md)
+{
+	int r = hash_rows(e, rows[0], x, md);
+	if (r == 0)
+		return ERR_NOT_FOUND;
+	for (size_t i = 1; r >= 0 && rows[i]; i++)
+		r = hash_rows(e, rows[i], x, md);
+	return r < 0 ? r : 0;
+}
+
+int revision_of(struct engine *e, struct arena *a, const char *kind, const struct slice key[API_KEY_MAX],
+		struct slice *ret)
 {
 	uint8_t hash[EVP_MAX_MD_SIZE];
 	struct buf text = BUF_INIT(REVISION_BYTES);
+	struct named x = { 0 };
 	size_t k = 0;
-	int64_t id = 0;
-	while (k < ARRAY_SIZE(kinds) && !slice_eq(noun, slice_str(kinds[k].noun)))
+	while (k < ARRAY_SIZE(kinds) && strcmp(kind, kinds[k].kind) != 0)
 		k++;
 	if (k == ARRAY_SIZE(kinds))
 		return ERR_UNSUPPORTED;
-	int r = kinds[k].find(e, a, value, &id);
+	int r = kinds[k].find(e, a, key, &x);
 	if (r < 0)
 		return r;
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	bug_if(!md || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1);
-	r = hash_rows(e, kinds[k].rows, id, md);
+	r = hash_all(e, kinds[k].rows, &x, md);
 	bug_if(EVP_DigestFinal_ex(md, hash, NULL) != 1);
 	EVP_MD_CTX_free(md);
 	if (r < 0)

@@ -7,15 +7,15 @@
 #ifndef ROOM_DIRECTORY_REVISION_H
 #define ROOM_DIRECTORY_REVISION_H
 
+#include "proto/api/api.h"
 #include "room/directory/db/engine.h"
 
 enum { REVISION_BYTES = 32 };
 
-/* Of the object that a noun ("mailbox") calls by this value ("joe@example.test"). ERR_UNSUPPORTED: such things have none;
- * ERR_NOT_FOUND. */
-NODISCARD int revision_of(struct engine *e, struct arena *a, struct slice noun, struct slice value, struct slice *ret);
-/* The field that names the object of this noun; NULL where it has no revisions. */
-const char *revision_field(struct slice noun);
+/* Of the object of this kind (api_revised) that the key names: "mailbox", { "joe@example.test" }. ERR_UNSUPPORTED: such
+ * things have none; ERR_NOT_FOUND. */
+NODISCARD int revision_of(struct engine *e, struct arena *a, const char *kind, const struct slice key[API_KEY_MAX],
+			  struct slice *ret);
 
 /* RFC 9110 13.1.1: a list of entity tags, or "*"; is this revision among them? */
 bool revision_matches(struct slice if_match, struct slice revision);
