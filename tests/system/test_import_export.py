@@ -129,8 +129,17 @@ def test_settings_of_a_domain_are_taken_back(make_postern):
     text = first.cli("export", "settings", "set.test")
     assert dict(list(csv.reader(io.StringIO(text)))[1:]) == said
     before = second.json("domain", "show", "set.test")
+    # First what it would be: all that it says then, and nothing else is another.
+    path = second.write_file("settings.csv", text)
+    would = second.json("import", "settings", path, "--domain", "set.test", "--dry-run")
+    assert would.pop("dry_run") is True and would != before
+    assert second.json("domain", "show", "set.test") == before
+    assert not second.json("audit", "list", "--operation", "domain.set")["items"]
+    assert second.json("domain", "set", "set.test", "--candidate-max", "3", "--dry-run")["candidate_max"] == 3
+    assert second.json("domain", "show", "set.test") == before
     taken = take(second, "settings", text, "set.test")
     assert taken["candidate_max"] == 77 and taken["retention"] == "7"
+    assert taken.pop("dry_run") is False and taken == would
     assert second.cli("export", "settings", "set.test") == text
     mine, theirs = (p.json("domain", "show", "set.test") for p in (first, second))
     assert {k: v for k, v in mine.items() if not k.endswith("_ms")} == {k: v for k, v in theirs.items() if not k.endswith("_ms")}
@@ -150,9 +159,13 @@ def test_settings_of_a_domain_are_taken_back(make_postern):
     own = dora.ask("GET", "/domains/set.test/export/settings")[2]["text"]
     assert "server" not in own and "candidate_max,77" in own
 
-    def send(file):
-        return dora.ask("POST", "/domains/set.test/import/settings", file, {"Content-Type": "application/octet-stream"})
+    def send(file, query=""):
+        return dora.ask("POST", "/domains/set.test/import/settings" + query, file, {"Content-Type": "application/octet-stream"})
     assert send(own)[0] == 200
+    assert send("setting,value\nserver,192.0.2.9:25\n", "?dry_run=true")[0] == 403
+    seen = dora.ask("GET", "/domains/set.test")[1]["ETag"]
+    status, headers, body = send("setting,value\ncandidate_days,9\n", "?dry_run=true")
+    assert status == 200 and body["candidate_days"] == 9 and body["dry_run"] and headers["ETag"] == seen
     status, _, problem = send("setting,value\nserver,192.0.2.9:25\n")
     assert status == 403 and "only the provider may say server" in problem["detail"]
     assert dora.ask("POST", "/domains/plain.test/import/settings", own, {"Content-Type": "application/octet-stream"})[0] == 404
@@ -173,5 +186,6 @@ def test_bad_settings_change_nothing(house, text, error):
         house.add_domain("settings.test")
     before = house.json("domain", "show", "settings.test")
     path = house.write_file("settings.csv", text)
-    assert error in house.refused("import", "settings", path, "--domain", "settings.test")
+    for more in ([], ["--dry-run"]):
+        assert error in house.refused("import", "settings", path, "--domain", "settings.test", *more)
     assert house.json("domain", "show", "settings.test") == before

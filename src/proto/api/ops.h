@@ -20,9 +20,9 @@ extern const char *const api_separators[];
 /* What a conversion gives (ops_address.c). */
 enum { API_CONVERTED = 3 };
 extern const struct api_result api_converted_is[API_CONVERTED];
-/* A domain (ops_domain.c). */
-enum { API_DOMAIN_MEMBERS = 26 };
-extern const struct api_result api_domain_is[API_DOMAIN_MEMBERS];
+/* What a change of a domain gives (ops_domain.c). */
+enum { API_DOMAIN_SET_MEMBERS = 28 };
+extern const struct api_result api_domain_set_is[API_DOMAIN_SET_MEMBERS];
 extern const char *const api_allotments[];
 extern const char *const api_over_quota[];
 

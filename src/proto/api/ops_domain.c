@@ -42,6 +42,7 @@ static const struct api_param domain_set[] = {
 	P_DOMAIN(.required = true, .positional = true),
 	SETTINGS,
 	P_CUSTOMER(.by = API_BY_PROVIDER),
+	P_DRY_RUN,
 };
 static const struct api_param domain_remove[] = { P_DOMAIN(.required = true, .positional = true), P_DISCARD_MAIL };
 static const struct api_result domain_removed[] = {
@@ -53,34 +54,36 @@ static const struct api_param domain_switch[] = {
 	P_MODE(.required = true, .positional = true),
 	P_DRY_RUN,
 };
-const struct api_result api_domain_is[API_DOMAIN_MEMBERS] = {
-	{ "domain", API_DOMAIN, "the domain" },
-	{ "customer", API_NAME, "whose it is" },
-	{ "mode", API_CHOICE, "gateway or hosted" },
-	{ "server", API_STR, "the customer's own server" },
-	{ "server_tls", API_CHOICE, "TLS towards it" },
-	{ "phase", API_STR, "announced, filtering, copying, hosted or done" },
-	{ "recipients", API_CHOICE, "how unknown addresses are judged while it is forwarded" },
-	{ "when_down", API_CHOICE, "what happens to them while the old server does not answer" },
-	{ "banished", API_CHOICE, "what happens to mail for banished addresses" },
-	{ "alternate", API_STR, "its name below the provider's domain" },
-	{ "aliases", API_LIST, "other names that it has" },
-	{ "subaddress", API_CHOICE, "what stands in front of a detail, as in joe+shop, or off" },
-	{ "catch_all", API_ADDRESS, "mailbox that gets the mail of unknown addresses" },
-	{ "multidrop", API_CHOICE, "whether that mailbox gets a copy for each recipient, with lines that name it" },
-	{ "candidates", API_CHOICE, "whether unknown addresses become candidates" },
-	{ "candidate_days", API_U64, "how long mail of candidates is kept" },
-	{ "candidate_size_bytes", API_BYTES, "room for the mail of all candidates together" },
-	{ "candidate_max", API_U64, "how many candidates there may be" },
-	{ "candidate_addresses", API_U64, "how many there are" },
-	{ "candidate_messages", API_U64, "how many messages they have" },
-	{ "candidate_used_bytes", API_BYTES, "room that these take" },
-	{ "retention", API_STR, "days after which mail is deleted, off, or default: as the customer" },
-	{ "over_quota", API_CHOICE, "what happens to mail for full mailboxes" },
-	{ "mailboxes", API_U64, "how many mailboxes" },
-	{ "addresses", API_U64, "how many aliases, lists and redirects" },
-	{ "created_ms", API_TIME, "when it was added" },
-};
+#define DOMAIN_IS \
+	{ "domain", API_DOMAIN, "the domain" }, \
+	{ "customer", API_NAME, "whose it is" }, \
+	{ "mode", API_CHOICE, "gateway or hosted" }, \
+	{ "server", API_STR, "the customer's own server" }, \
+	{ "server_tls", API_CHOICE, "TLS towards it" }, \
+	{ "phase", API_STR, "announced, filtering, copying, hosted or done" }, \
+	{ "recipients", API_CHOICE, "how unknown addresses are judged while it is forwarded" }, \
+	{ "when_down", API_CHOICE, "what happens to them while the old server does not answer" }, \
+	{ "banished", API_CHOICE, "what happens to mail for banished addresses" }, \
+	{ "alternate", API_STR, "its name below the provider's domain" }, \
+	{ "aliases", API_LIST, "other names that it has" }, \
+	{ "subaddress", API_CHOICE, "what stands in front of a detail, as in joe+shop, or off" }, \
+	{ "catch_all", API_ADDRESS, "mailbox that gets the mail of unknown addresses" }, \
+	{ "multidrop", API_CHOICE, "whether that mailbox gets a copy for each recipient, with lines that name it" }, \
+	{ "candidates", API_CHOICE, "whether unknown addresses become candidates" }, \
+	{ "candidate_days", API_U64, "how long mail of candidates is kept" }, \
+	{ "candidate_size_bytes", API_BYTES, "room for the mail of all candidates together" }, \
+	{ "candidate_max", API_U64, "how many candidates there may be" }, \
+	{ "candidate_addresses", API_U64, "how many there are" }, \
+	{ "candidate_messages", API_U64, "how many messages they have" }, \
+	{ "candidate_used_bytes", API_BYTES, "room that these take" }, \
+	{ "retention", API_STR, "days after which mail is deleted, off, or default: as the customer" }, \
+	{ "over_quota", API_CHOICE, "what happens to mail for full mailboxes" }, \
+	{ "mailboxes", API_U64, "how many mailboxes" }, \
+	{ "addresses", API_U64, "how many aliases, lists and redirects" }, \
+	{ "created_ms", API_TIME, "when it was added" }, \
+	{ "switched_ms", API_TIME, "when it was switched last; 0: never" }
+static const struct api_result domain_is[] = { DOMAIN_IS };
+const struct api_result api_domain_set_is[API_DOMAIN_SET_MEMBERS] = { DOMAIN_IS, { "dry_run", API_BOOL, "nothing was changed: this is how it would be" } };
 static const struct api_result switch_is[] = {
 	{ "domain", API_DOMAIN, "the domain" },
 	{ "mode_before", API_CHOICE, "mode until now" },
@@ -90,10 +93,10 @@ static const struct api_result switch_is[] = {
 };
 
 static const struct api_op ops[] = {
-	{ "domain.add", "POST", ROOT "/domains", API_DIRECTORY, .help = "adds a domain of a customer", IN(domain_add), OUT(api_domain_is) },
-	{ "domain.list", "GET", ROOT "/domains", API_DIRECTORY, .help = "lists domains", IN(domain_list), PAGE(api_domain_is) },
-	{ "domain.show", "GET", ROOT "/domains/{domain}", API_DIRECTORY, .help = "shows a domain", IN(domain_show), OUT(api_domain_is) },
-	{ "domain.set", "PATCH", ROOT "/domains/{domain}", API_DIRECTORY, .help = "changes a domain's server or customer", IN(domain_set), OUT(api_domain_is) },
+	{ "domain.add", "POST", ROOT "/domains", API_DIRECTORY, .help = "adds a domain of a customer", IN(domain_add), OUT(domain_is) },
+	{ "domain.list", "GET", ROOT "/domains", API_DIRECTORY, .help = "lists domains", IN(domain_list), PAGE(domain_is) },
+	{ "domain.show", "GET", ROOT "/domains/{domain}", API_DIRECTORY, .help = "shows a domain", IN(domain_show), OUT(domain_is) },
+	{ "domain.set", "PATCH", ROOT "/domains/{domain}", API_DIRECTORY, .help = "changes a domain's server or customer", IN(domain_set), OUT(api_domain_set_is) },
 	{ "domain.switch", "POST", ROOT "/domains/{domain}/switch", API_DIRECTORY, .help = "switches a domain over to here, or back to its old server", IN(domain_switch), OUT(switch_is) },
 	{ "domain.remove", "DELETE", ROOT "/domains/{domain}", API_DIRECTORY, .help = "removes a domain that has no mailboxes", IN(domain_remove), OUT(domain_removed) },
 };

@@ -128,6 +128,7 @@ struct setting {
 	struct addressing x;
 	unsigned status;
 	bool retell;		/* what holds for its mailboxes is another now */
+	json_t *would;		/* of a dry run: what it would be */
 };
 
 static void give(void *ctx)
@@ -251,19 +252,29 @@ static int change(struct setting *s)
 		r = take_limits(ad, &s->d);
 	if (r == 0 && s->retell)
 		r = limits_pending_add(ad->e, s->d.customer);
-	if (r < 0) {
+	if (r == 0 && admin_flag(ad, "dry_run", false))
+		s->would = domain_json(ad, &s->d);
+	if (r < 0 || s->would) {
 		admin_rollback(ad);
 		return r;
 	}
 	return admin_commit(ad, s->d.name);
 }
 
+static void give_set(void *ctx)
+{
+	struct setting *s = ctx;
+	json_t *j = s->would ? s->would : domain_json(s->ad, &s->d);
+	json_object_set_new(j, "dry_run", json_boolean(s->would != NULL));
+	admin_ok(s->ad, s->status, j);
+}
+
 static void tell_areas(struct setting *s)
 {
 	if (op_addressing_named(s->ad))
-		op_addressing_tell(s->ad, &s->x, give, s);
+		op_addressing_tell(s->ad, &s->x, give_set, s);
 	else
-		give(s);
+		give_set(s);
 }
 
 static void on_applied(void *ctx, int err)
@@ -294,6 +305,10 @@ void op_domain_set(struct admin *ad)
 		r = change(s);
 	if (r < 0) {
 		admin_refuse(ad, r);
+		return;
+	}
+	if (s->would) {
+		give_set(s);
 		return;
 	}
 	recipient_forget(ad->e, s->d.id);

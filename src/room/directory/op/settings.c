@@ -72,7 +72,7 @@ void op_export_settings(struct admin *ad)
 static int become(struct admin *ad, const struct import_setting *rows, size_t n, struct import_errors *errors)
 {
 	const struct api_op *op = api_op_find(SLICE("domain.set"));
-	struct api_field *fields = ARENA_ARRAY(ad->a, struct api_field, n + 1);
+	struct api_field *fields = ARENA_ARRAY(ad->a, struct api_field, n + 2);
 	struct api_error error;
 	struct slice domain = admin_get(ad, "domain");
 	size_t k = 0;
@@ -86,6 +86,8 @@ static int become(struct admin *ad, const struct import_setting *rows, size_t n,
 		fields[k++] = (struct api_field){ arena_dup(ad->a, rows[i].name), arena_dup(ad->a, rows[i].value) };
 	}
 	fields[k++] = (struct api_field){ SLICE("domain"), domain };
+	if (admin_flag(ad, "dry_run", false))
+		fields[k++] = (struct api_field){ SLICE("dry_run"), SLICE("true") };
 	if (errors->total)
 		return ERR_INVALID;
 	int r = api_check(op, fields, k, false, &error);
