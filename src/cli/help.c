@@ -78,7 +78,7 @@ static void usage_line(const struct cli_noun *noun, const struct api_op *op, str
 			const struct api_param *p = &op->params[i];
 			if (p->positional == (round == 1) ||
 			    (op->list && !p->positional &&
-			     (p->type == API_U64 || !strcmp(p->name, "after"))))
+			     (!strcmp(p->name, "limit") || !strcmp(p->name, "after"))))
 				continue;
 			bool optional = !p->required || p->type == API_SECRET;
 			buf_str(out, optional ? " [" : " ");

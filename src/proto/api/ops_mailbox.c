@@ -3,7 +3,6 @@
 #include "proto/api/ops.h"
 
 static const char *const states[] = { "ready", "must-change", "invited", "no-password", NULL };
-static const char *const levels[] = { "80", "95", NULL };
 
 /* clang-format off */
 static const struct api_param mailbox_add[] = {
@@ -23,7 +22,7 @@ static const struct api_param mailbox_list[] = {
 	P_Q("address or person"),
 	{ "without_password", API_BOOL, .help = "only those that nobody can log in to: all that are not ready" },
 	{ "state", API_CHOICE, .choices = states, .help = "only those that are: with a password of one's own, with one that must be changed, with an open invitation, or with none of these" },
-	{ "over", API_CHOICE, .choices = levels, .help = "only those that use more than so many percent of their quota" },
+	{ "over", API_U64, .min = 1, .max = 100, .help = "only those that use more than so many percent of their quota; 100: more than it gives them" },
 	P_LIMIT,
 	P_AFTER,
 };

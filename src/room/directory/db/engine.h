@@ -232,6 +232,7 @@ struct account_filter {
 	uint64_t domain, customer;	/* 0: any */
 	enum account_login login;
 	bool closed;		/* only those that nobody can log in to: all but ACCOUNT_READY */
+	bool has_quota;		/* only live ones with one */
 	unsigned level;		/* at least: 1 over 80 % of the quota, 2 over 95 % (limits.h) */
 	int64_t now_ms;		/* invitations end */
 };

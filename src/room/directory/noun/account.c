@@ -28,7 +28,8 @@ static const char by_state[] =
 #define WANTED \
 	" AND account.state NOT IN (2, 4) AND account.address > ?2" \
 	" AND (?5 = 0 OR " LOGIN " = ?5) AND (?6 = 0 OR " LOGIN " <> 1)" \
-	" AND (?7 = 0 OR EXISTS (SELECT 1 FROM account_limits WHERE account = account.id AND level >= ?7))" \
+	" AND (?7 = 0 OR (account.quota > 0 AND account.state = 1))" \
+	" AND (?11 = 0 OR EXISTS (SELECT 1 FROM account_limits WHERE account = account.id AND level >= ?11))" \
 	" AND (" HOLDS("?9", "account.address") " OR holds(account.person, ?9)) "
 
 static const char of_domain[] =
@@ -132,7 +133,8 @@ int account_find(struct engine *e, struct arena *a, const struct account_filter 
 	sql_bind_int(s, 4, page->viewer);
 	sql_bind_int(s, 5, f->login);
 	sql_bind_int(s, 6, f->closed);
-	sql_bind_int(s, 7, f->level);
+	sql_bind_int(s, 7, f->has_quota);
+	sql_bind_int(s, 11, f->level);
 	sql_bind_int(s, 8, f->now_ms);
 	sql_bind_blob(s, 9, page->text);
 	sql_bind_int(s, 10, (int64_t)f->customer);

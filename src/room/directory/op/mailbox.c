@@ -17,9 +17,8 @@
 #include "room/directory/noun/policy.h"
 #include "room/directory/op/recovery.h"
 
-/* In the order of enum account_login, and of the levels of limits.h. */
+/* In the order of enum account_login. */
 static const char *const login_words[] = { "", "ready", "must-change", "invited", "no-password", NULL };
-static const char *const level_words[] = { "", "80", "95", NULL };
 
 struct mailbox {
 	struct domain d;
@@ -197,52 +196,112 @@ void op_mailbox_add(struct admin *ad)
 
 /* --- list, show ------------------------------------------------------------------------------------- */
 
+/*
+ * What is in use the shards alone know. A page of those that use much is filled from several batches of rows; that needs all
+ * shards, while others are listed without what a shard that is down does not say.
+ */
+enum { OVER_BATCH = 200, OVER_AGAIN = 3 };
+
 struct listing {
 	struct admin *ad;
+	struct account_filter f;
+	struct page page;
 	struct account *rows;
-	size_t n;
-	json_t *items;
+	size_t n, batch;	/* rows, and how many there may be */
+	uint64_t over;		/* percent of the quota; 0: all */
+	unsigned again;		/* batches with a mailbox that went away meanwhile */
+	json_t **each, *items;
+	struct slice last;
 };
+
+static void list_on(struct listing *l);
+
+static bool is_over(const struct listing *l, const struct account *x, const Postern__AccountUsage *usage)
+{
+	return !l->over || (x->quota && (unsigned __int128)usage->bytes * 100 > (unsigned __int128)x->quota * l->over);
+}
 
 static void on_listed_usage(void *ctx, size_t i, int err, const ProtobufCMessage *reply)
 {
 	struct listing *l = ctx;
-	if (err == 0)
-		json_array_set_new(l->items, i,
-				   mailbox_json(l->ad, &l->rows[i], (const Postern__AccountUsage *)reply));
+	const Postern__AccountUsage *usage = (const Postern__AccountUsage *)reply;
+	if (err < 0 || !is_over(l, &l->rows[i], usage))
+		return;
+	json_decref(l->each[i]);
+	l->each[i] = mailbox_json(l->ad, &l->rows[i], usage);
+}
+
+/* Into the answer, as many as it takes. */
+static void take_listed(struct listing *l, bool drop)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		bool taken = !drop && json_array_size(l->items) < l->page.limit;
+		if (l->each[i] && taken)
+			json_array_append_new(l->items, l->each[i]);
+		else
+			json_decref(l->each[i]);
+		if (taken)
+			l->last = l->rows[i].address;
+	}
 }
 
 static void on_listed(void *ctx, int err)
 {
 	struct listing *l = ctx;
-	admin_page_ok(l->ad, l->items, l->n ? l->rows[l->n - 1].address : SLICE(""), l->n);
+	bool blind = l->over && err < 0;
+	take_listed(l, blind);
+	if (blind && err == ERR_NOT_FOUND && l->again++ < OVER_AGAIN) {
+		list_on(l);
+	} else if (blind) {
+		json_decref(l->items);
+		admin_refuse(l->ad, problem_set(&l->ad->why, ERR_UNAVAILABLE, NULL,
+						"a shard of the store does not answer: nobody knows what its mailboxes use"));
+	} else if (json_array_size(l->items) < l->page.limit && l->n == l->batch) {
+		list_on(l);
+	} else {
+		admin_page_ok(l->ad, l->items, l->last, json_array_size(l->items));
+	}
+}
+
+static void list_on(struct listing *l)
+{
+	struct admin *ad = l->ad;
+	struct page page = l->page;
+	l->batch = page.limit = l->over && page.limit < OVER_BATCH ? OVER_BATCH : page.limit;
+	if (l->last.n)
+		page.after = l->last;
+	int r = account_find(ad->e, ad->a, &l->f, &page, &l->rows, &l->n);
+	if (r < 0) {
+		json_decref(l->items);
+		admin_refuse(ad, r);
+		return;
+	}
+	l->each = ARENA_ARRAY(ad->a, json_t *, l->n + 1);
+	for (size_t i = 0; !l->over && i < l->n; i++)
+		l->each[i] = mailbox_json(ad, &l->rows[i], NULL);
+	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, l->rows, l->n, on_listed_usage, on_listed, l);
 }
 
 void op_mailbox_list(struct admin *ad)
 {
-	struct page page = admin_page(ad);
-	struct account_filter f = {
+	struct listing *l = ARENA_NEW(ad->a, struct listing);
+	*l = (struct listing){ .ad = ad, .page = admin_page(ad), .over = admin_size(ad, "over", 0), .last = SLICE("") };
+	l->f = (struct account_filter){
 		.login = admin_choice(ad, "state", login_words, ACCOUNT_LOGIN_ANY),
 		.closed = admin_flag(ad, "without_password", false),
-		.level = admin_choice(ad, "over", level_words, 0),
+		.has_quota = l->over != 0,
+		.level = l->over >= 95 ? 2 : l->over >= 80 ? 1 : 0,
 		.now_ms = ad->now_ms,
 	};
-	struct listing *l = ARENA_NEW(ad->a, struct listing);
-	int r = admin_of_domain(ad, &f.domain);
+	int r = admin_of_domain(ad, &l->f.domain);
 	if (r == 0)
-		r = admin_of_customer(ad, &f.customer);
-	l->ad = ad;
-	if (r == 0)
-		r = account_find(ad->e, ad->a, &f, &page, &l->rows, &l->n);
+		r = admin_of_customer(ad, &l->f.customer);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;
 	}
 	l->items = json_array();
-	for (size_t i = 0; i < l->n; i++)
-		json_array_append_new(l->items, mailbox_json(ad, &l->rows[i], NULL));
-	store_batch(ad->d, POSTERN__STORE_OP__STORE_ACCOUNT_USAGE, l->rows, l->n, on_listed_usage,
-		    on_listed, l);
+	list_on(l);
 }
 
 static void on_shown_usage(void *ctx, size_t i, int err, const ProtobufCMessage *reply)
