@@ -7,7 +7,7 @@ import urllib.parse
 import pytest
 
 from harness import wait_until
-from harness.api import WebApi
+from harness.api import SocketApi, WebApi
 from peers import FakeSmtp
 
 PASSWORD = "Correct-horse-battery-1"
@@ -162,6 +162,37 @@ def test_mailboxes_by_use(make_postern):
     assert found(p, "mailbox", "--over", "95") == ["full@example.test"]
 
 
+def append(p, user, size):
+    """One message of so many bytes."""
+    with p.imap(user, PASSWORD) as imap:
+        text = b"Subject: x\r\n\r\n" + b"x" * size
+        assert imap.append("INBOX", None, None, text[:size - 2] + b"\r\n")[0] == "OK"
+
+
+def test_mailboxes_over_any_percentage(make_postern):
+    """At the line is not over it, a byte more is; a quota that was made smaller can be exceeded."""
+    p = make_postern().init().start()
+    p.add_domain("example.test")
+    for name, size in (("a-at", 51200), ("b-over", 51201), ("c-one", 1024), ("d-one", 1025), ("e-empty", 0), ("f-free", 51200)):
+        p.add_mailbox(f"{name}@example.test", PASSWORD, *([] if name == "f-free" else ["--quota", "100K"]))
+        if size:
+            append(p, f"{name}@example.test", size)
+    assert p.json("mailbox", "show", "b-over@example.test")["used_bytes"] == 51201
+
+    def over(percent, *more):
+        return [x.split("@")[0] for x in found(p, "mailbox", "--over", str(percent), *more)]
+    assert over(1) == ["a-at", "b-over", "d-one"]
+    assert over(1, "--q", "at@") == ["a-at"]
+    assert over(2) == over(49) == ["a-at", "b-over"] and over(50) == ["b-over"] and over(51) == []
+    for name in ("a-at", "b-over"):
+        p.cli("mailbox", "set", f"{name}@example.test", "--quota", "50K")
+    wait_until(lambda: over(95) == ["a-at", "b-over"], 20, "the crossings to be told")
+    assert over(99) == ["a-at", "b-over"] and over(100) == ["b-over"]
+    for bad in ("0", "101", "x", "-1"):
+        status, _, problem = SocketApi(p).ask("GET", f"/mailboxes?over={bad}")
+        assert status == 422 and problem["field"] == "over" and bad in problem["detail"]
+
+
 def test_addresses_by_type(house):
     p = house
     p.add_domain("types.test")
@@ -266,6 +297,7 @@ def slow_server():
     over = threading.Event()
     answers = {"RCPT": lambda line: b"450 4.2.0 later\r\n" if b"<x@" in line else over.wait(60) and None}
     with FakeSmtp(answers=answers) as server:
+        server.over = over
         yield server
         over.set()
 
@@ -289,5 +321,16 @@ def test_queue(make_postern, slow_server):
     assert senders("--q", "$1") == ["b@sub.one.test"]
     assert senders("--q", "@GATE") == ["a_1@one.test", "b@sub.one.test", ""]
     assert senders("--state", "deferred") == ["a_1@one.test"] and senders("--state", "parked") == []
-    assert senders("--state", "new") == senders("--state", "new", "--q", "@") == ["b@sub.one.test", ""]
+    # The server keeps two waiting for its answer.
+    wait_until(lambda: len(senders("--state", "active")) == 2, 30, "both to be tried")
+    assert senders("--state", "active") == senders("--state", "active", "--q", "@") == ["b@sub.one.test", ""]
+    assert senders("--state", "new") == []
+    items = p.json("queue", "list")["items"]
+    assert [i["state"] for i in items] == ["deferred", "active", "active"]
+    for i in items:
+        assert {r["state"] for r in p.json("queue", "show", str(i["id"]))["recipients"]} == {i["state"]}
     assert senders("--domain", "Gate.test", "--sender-domain", "sub.one.test") == ["b@sub.one.test"]
+    # Nobody is tried any more when the server has answered.
+    slow_server.over.set()
+    wait_until(lambda: p.json("queue", "list", "--state", "active")["items"] == [], 30, "the answers")
+    assert [i["state"] for i in p.json("queue", "list")["items"]] == ["deferred"]

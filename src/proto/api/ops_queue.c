@@ -2,14 +2,14 @@
 /* The queue. */
 #include "proto/api/ops.h"
 
-static const char *const states[] = { "new", "deferred", "parked", NULL };
+static const char *const states[] = { "new", "active", "deferred", "parked", NULL };
 
 /* clang-format off */
 static const struct api_param queue_list[] = {
 	{ "domain", API_DOMAIN, .help = "only mail to this domain" },
 	{ "sender", API_STR, .max = 320, .help = "only mail of this sender" },
 	{ "sender_domain", API_DOMAIN, .help = "only mail of senders of this domain" },
-	{ "state", API_CHOICE, .choices = states, .help = "only mail with a recipient that is: not tried yet, tried and waiting, or tried no more" },
+	{ "state", API_CHOICE, .choices = states, .help = "only mail with a recipient that is: not tried yet, being tried right now, tried and waiting, or tried no more" },
 	P_Q("sender or a recipient"),
 	P_LIMIT,
 	P_AFTER,
@@ -27,6 +27,7 @@ static const struct api_result queue_is[] = {
 	{ "id", API_U64, "number of the queued message" },
 	{ "sender", API_STR, "envelope sender" },
 	{ "recipients", API_U64, "recipients that wait" },
+	{ "state", API_CHOICE, "active where one of them is, else parked, deferred or new" },
 	{ "size_bytes", API_BYTES, "size" },
 	{ "tries", API_U64, "attempts so far" },
 	{ "next_ms", API_TIME, "next attempt" },
@@ -39,7 +40,7 @@ static const struct api_result queued_is[] = {
 	{ "size_bytes", API_BYTES, "size" },
 	{ "created_ms", API_TIME, "when it was accepted" },
 	{ "expires_ms", API_TIME, "when it goes back to the sender" },
-	{ "recipients", API_OBJECTS, "each recipient: address, state, host, tries, next_ms, error" },
+	{ "recipients", API_OBJECTS, "each recipient: address, state (new, active, deferred, parked), host, tries, next_ms, error" },
 };
 static const struct api_result count_is[] = { { "count", API_U64, "messages touched" } };
 

@@ -100,6 +100,14 @@ static uint64_t number(const struct admin *a, const char *name, uint64_t fallbac
 	return v;
 }
 
+/* What a row of recipients is; FLYING has those that a job holds. The first of these words that one of a message's rows has
+ * is what the message is. */
+#define FLYING "(SELECT value FROM json_each(?8))"
+#define STATE(row) \
+	"CASE WHEN " row ".id IN " FLYING " THEN 'active' WHEN " row ".destination = CAST('parked' AS BLOB) THEN 'parked'" \
+	" WHEN " row ".attempts > 0 THEN 'deferred' ELSE 'new' END"
+static const char *const states[] = { "active", "parked", "deferred", "new" };
+
 /* A column of the message's worst recipient: the one that was tried last. */
 static json_t *item(struct sql_stmt *s)
 {
@@ -112,7 +120,28 @@ static json_t *item(struct sql_stmt *s)
 	json_object_set_new(o, "tries", json_integer(sql_int(s, 5)));
 	json_object_set_new(o, "next_ms", json_integer(sql_int(s, 6)));
 	json_object_set_new(o, "error", error_of(s, 7, 8, 9));
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		/* group_concat: a word, or several with commas between them */
+		if (slice_find(sql_blob(s, 11), slice_str(states[i]), 0) < 0)
+			continue;
+		json_object_set_new(o, "state", json_string(states[i]));
+		break;
+	}
 	return o;
+}
+
+/* The numbers of the rows that a job holds, as JSON for SQL: so many as the jobs have at most. */
+static void flying_rows(struct queue *q, struct buf *out)
+{
+	struct slice key;
+	void *job;
+	buf_byte(out, '[');
+	for (size_t at = 0; map_next(q->flying, &at, &key, &job);) {
+		uint64_t id;
+		memcpy(&id, key.p, sizeof(id));
+		buf_printf(out, "%s%llu", out->n > 1 ? "," : "", (unsigned long long)id);
+	}
+	buf_byte(out, ']');
 }
 
 /* A domain as the rows have it: A-labels in lower case. Empty where none is named; it was checked before. */
@@ -128,18 +157,19 @@ static void list(struct queue *q, struct admin *a)
 {
 	uint64_t limit = number(a, "limit", PAGE_DEFAULT), last = 0, n = 0;
 	json_t *items = json_array();
+	struct buf flying = BUF_INIT(QUEUE_ACTIVE_MAX * QUEUE_JOB_RCPTS * 24);
+	flying_rows(q, &flying);
 	/* max(tried_ms) makes SQLite take code, enhanced and text from that row. */
 	struct sql_stmt *s =
 		sql_prepare(q->db, "SELECT m.id, m.sender, m.size, m.created_ms, count(*), "
 				   "max(r.attempts), min(r.due_ms), r.code, r.enhanced,"
-				   " r.text, max(r.tried_ms) FROM message m JOIN recipient r ON "
+				   " r.text, max(r.tried_ms), group_concat(DISTINCT " STATE("r") ") FROM message m JOIN recipient r ON "
 				   "r.message = m.id WHERE m.id > ?1"
 				   " AND (?2 = x'' OR m.sender = ?2) AND (?3 = x'' OR EXISTS "
 				   "(SELECT 1 FROM recipient x WHERE x.message = m.id"
 				   " AND x.domain = ?3)) AND (?5 = x'' OR lower(CAST(substr(m.sender, -length(?5) - 1) AS TEXT))"
 				   " = '@' || CAST(?5 AS TEXT)) AND (?6 = '' OR EXISTS (SELECT 1 FROM recipient x"
-				   " WHERE x.message = m.id AND ?6 = CASE WHEN x.destination = CAST('parked' AS BLOB) THEN 'parked'"
-				   " WHEN x.attempts > 0 THEN 'deferred' ELSE 'new' END))"
+				   " WHERE x.message = m.id AND ?6 = " STATE("x") "))"
 				   " AND (length(?7) = 0 OR holds(m.sender, ?7) OR EXISTS (SELECT 1 FROM recipient x"
 				   " WHERE x.message = m.id AND holds(x.address, ?7))) GROUP BY m.id ORDER BY m.id LIMIT ?4");
 	struct slice q_text = name_search_fold(a->call->arena, api_get(a->fields, a->n_fields, "q"));
@@ -150,6 +180,7 @@ static void list(struct queue *q, struct admin *a)
 	sql_bind_blob(s, 5, domain_of(a, "sender_domain"));
 	sql_bind_text(s, 6, api_get(a->fields, a->n_fields, "state"));
 	sql_bind_blob(s, 7, q_text);
+	sql_bind_text(s, 8, buf_view(&flying));
 	if (limit > PAGE_MAX)
 		limit = PAGE_MAX;
 	sql_bind_int(s, 4, (int64_t)limit);
@@ -159,17 +190,18 @@ static void list(struct queue *q, struct admin *a)
 		n++;
 	}
 	sql_done(s);
+	buf_fini(&flying);
 	char cursor[24];
 	snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)last);
 	reply_json(a->call, 200, json_pack("{s:o, s:o}", "items", items, "next",
 					   n && n == limit ? json_string(cursor) : json_null()));
 }
 
-static const char *state_of(struct queue *q, uint64_t id, struct slice destination)
+static const char *state_of(struct queue *q, uint64_t id, struct slice destination, int64_t attempts)
 {
 	if (map_get(q->flying, map_key_u64(&id)))
 		return "active";
-	return slice_eq(destination, SLICE("parked")) ? "parked" : "waiting";
+	return slice_eq(destination, SLICE("parked")) ? "parked" : attempts > 0 ? "deferred" : "new";
 }
 
 static json_t *recipients(struct queue *q, uint64_t message)
@@ -187,7 +219,7 @@ static json_t *recipients(struct queue *q, uint64_t message)
 		json_object_set_new(o, "address", text_of(sql_blob(s, 1)));
 		json_object_set_new(
 			o, "state",
-			json_string(state_of(q, (uint64_t)sql_int(s, 0), sql_blob(s, 2))));
+			json_string(state_of(q, (uint64_t)sql_int(s, 0), sql_blob(s, 2), sql_int(s, 4))));
 		json_object_set_new(o, "host", text_of(host.n ? host : sql_blob(s, 2)));
 		json_object_set_new(o, "tries", json_integer(sql_int(s, 4)));
 		json_object_set_new(o, "next_ms", json_integer(sql_int(s, 5)));
