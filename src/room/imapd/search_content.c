@@ -2,7 +2,8 @@
 /*
  * Text is compared after its encodings are undone: encoded words of headers, transfer encoding and charset of text
  * parts, then case folding (RFC 3501 6.4.4). A part is folded piece by piece with an overlap longer than the needle,
- * so the memory for it does not grow with the part. Parts that are no text are not looked into.
+ * so the memory for it does not grow with the part. Parts that are no text are not looked into, but TEXT finds what
+ * they are called. The header of an attached message is text of the body like what stands under it.
  */
 #include "room/imapd/search_content.h"
 
@@ -12,6 +13,7 @@
 #include "proto/mail/date.h"
 #include "proto/mail/decode.h"
 #include "proto/mail/header.h"
+#include "proto/mail/param.h"
 #include "proto/mail/words.h"
 
 enum { PIECE = 65536, VALUE_MAX = 1 << 20 };
@@ -138,14 +140,43 @@ static bool part_holds(const Postern__DigestPart *part, struct slice raw, struct
 	return found;
 }
 
-/* The part's bytes; the digest counts from the header's first byte. */
-static struct slice part_bytes(const struct search_content *c, const Postern__DigestPart *part)
+/* Bytes of the body; the digest counts from the header's first byte. */
+static struct slice body_bytes(const struct search_content *c, uint64_t start, uint64_t end)
 {
-	uint64_t start = part->body_start, end = part->body_end, header = c->header.n;
+	uint64_t header = c->header.n;
 
 	if (start < header || end < start || end - header > c->body.n)
 		return (struct slice){ 0 };
 	return slice_sub(c->body, (size_t)(start - header), (size_t)(end - header));
+}
+
+static bool params_hold(Postern__DigestParam **params, size_t n, struct slice folded)
+{
+	struct buf text = BUF_INIT(VALUE_MAX);
+	bool found = false;
+
+	for (size_t i = 0; !found && i < n; i++) {
+		struct param p = { slice_of_data(params[i]->name), slice_of_data(params[i]->value) };
+		buf_clear(&text);
+		param_text(&p, &text);
+		found = holds(buf_view(&text), folded);
+	}
+	buf_fini(&text);
+	return found;
+}
+
+/* What stands over part i: an attached message's fields, which are of the body; the fields of a part itself are not. */
+static bool part_header_holds(const struct search_content *c, size_t i, bool with_header, struct slice folded)
+{
+	const Postern__DigestPart *part = c->digest->parts[i], *over = c->digest->parts[part->parent];
+	bool attached = slice_eq_ci(slice_of_data(over->type), SLICE("message"));
+
+	if (i == 0 || (!attached && !with_header))
+		return false;
+	if (with_header && (params_hold(part->params, part->n_params, folded) ||
+			    params_hold(part->disposition_params, part->n_disposition_params, folded)))
+		return true;
+	return any_header_holds(body_bytes(c, part->header_start, part->body_start), folded);
 }
 
 bool search_content_text(const struct search_content *c, bool with_header, struct slice folded)
@@ -157,7 +188,9 @@ bool search_content_text(const struct search_content *c, bool with_header, struc
 	for (size_t i = 0; i < c->digest->n_parts; i++) {
 		const Postern__DigestPart *part = c->digest->parts[i];
 		if (slice_eq_ci(slice_of_data(part->type), SLICE("text")) &&
-		    part_holds(part, part_bytes(c, part), folded))
+		    part_holds(part, body_bytes(c, part->body_start, part->body_end), folded))
+			return true;
+		if (part_header_holds(c, i, with_header, folded))
 			return true;
 	}
 	return false;

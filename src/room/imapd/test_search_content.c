@@ -28,7 +28,10 @@ static const char mail[] = "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe_aus?=\r\n =?iso-8
 			   "--B\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
 			   "Content-Transfer-Encoding: quoted-printable\r\n\r\nSch=F6ne Gr=FC=\r\n=DFe\r\n"
 			   "--B\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+SGVsbG88L2I+\r\n"
-			   "--B\r\nContent-Type: application/octet-stream\r\n\r\nsecret bytes\r\n--B--\r\n";
+			   "--B\r\nContent-Type: application/octet-stream\r\n"
+			   "Content-Disposition: attachment; filename*=utf-8''Rechn%C3%BCng.pdf\r\n\r\nsecret bytes\r\n"
+			   "--B\r\nContent-Type: message/rfc822\r\nContent-Description: =?utf-8?q?Anh=C3=A4ngsel?=\r\n\r\n"
+			   "Subject: =?utf-8?q?Weitergeleitet_von_Z=C3=BCrich?=\r\nContent-Type: text/plain\r\n\r\ninnermost\r\n--B--\r\n";
 
 static void headers(void **state)
 {
@@ -65,6 +68,10 @@ static void texts(void **state)
 		{ "m\xc3\xbcnchen", false, true },
 		{ "secret", false, false },
 		{ "preamble", false, false },
+		{ "z\xc3\xbcrich", true, true },		/* the subject of the attached message */
+		{ "innermost", true, true },
+		{ "rechn\xc3\xbcng.pdf", false, true },	/* names of parts */
+		{ "anh\xc3\xa4ngsel", false, true },
 	};
 	struct search_content c = content_of(slice_str(mail));
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
