@@ -279,6 +279,13 @@ def test_append(client):
     assert client.finish(tag).status == "OK"
 
 
+@pytest.mark.parametrize("date", ["01-Jan-1970 00:00:00", "01-Jan-1970 00:00:01", "31-Dec-1969 23:59:59"])
+def test_append_keeps_the_date_of_the_epoch(client, date):
+    uid = client.append(message("dated"), options=f'"{date} +0000"')
+    client.ok("SELECT INBOX")
+    assert date.encode() in client.ok(f"UID FETCH {uid} INTERNALDATE")[0]
+
+
 def test_fetch_items(inbox):
     line = inbox.ok("FETCH 2 FULL")[0]
     for item in (b"FLAGS (", b"INTERNALDATE ", b"RFC822.SIZE ", b"ENVELOPE (", b"BODY ("):

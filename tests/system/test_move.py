@@ -205,6 +205,22 @@ def test_folder_made_anew(postern, make_old_server):
     assert {n: collections.Counter(m) for n, m in here.items()} == {n: collections.Counter(m) for n, m in there.items()}
 
 
+def test_dates_around_the_epoch(postern, make_old_server):
+    """Where a restore has lost all times of files, dates are those of 1970: kept, and known again from another port."""
+    server = prepare(postern, make_old_server, 0)
+    old = old_imap(server)
+    for second in ("00", "01"):
+        old.append("INBOX", None, f'"01-Jan-1970 00:00:{second} +0000"', f"Subject: {second}\r\n\r\nbody\r\n".encode())
+    old.logout()
+    start_move(postern, server)
+    assert wait_done(postern)["messages_new"] == 2
+    there, here = both_sides(postern, server)
+    assert len(there["INBOX"]) == 2 and here == there
+    postern.cli("move", "start", DOMAIN, "--from", f"imaps://127.0.0.1:{server.ports['imaps']}", "--master-user", "master",
+                "--password-stdin", stdin="master-secret\n")
+    assert wait_done(postern)["messages_new"] == 0
+
+
 def test_refused_with_a_reason(postern, make_old_server):
     """A wrong password, no server, no TLS: exit 1, a reason, and nothing is begun."""
     server = prepare(postern, make_old_server, 5)

@@ -9,6 +9,7 @@
  */
 #include "room/imapd/imapd_priv.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
 #include "base/rng.h"
@@ -151,7 +152,7 @@ static void put(struct cmd *cmd, ProtobufCBinaryData digest)
 	}
 	req.keywords = keywords;
 	req.n_keywords = a->args.flags.n_keywords;
-	req.internal_date_ms = a->args.has_date ? a->args.date_ms : 0;
+	req.internal_date_ms = a->args.has_date ? clock_given(a->args.date_ms) : 0;
 	req.digest = digest;
 	req.operation_id = (ProtobufCBinaryData){ sizeof(id), id };
 	shard_call(cmd, POSTERN__SESSION_OP__SESSION_APPEND, &req.base, a->fd, on_appended);

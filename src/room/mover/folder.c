@@ -7,6 +7,7 @@
  */
 #include "room/mover/mover_priv.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "proto/mail/date.h"
 
@@ -245,10 +246,18 @@ bool folder_add_meta(struct work *w, const struct meta *meta)
 	return true;
 }
 
+int64_t folder_date(const struct imapc_response *r)
+{
+	struct mail_date date;
+
+	if (!(r->fetch.has & IMAPC_HAS_DATE) || imap_date_time_parse(r->fetch.date, &date) < 0)
+		return 0;
+	return clock_given(date.ms);
+}
+
 static void scan_response(struct move_task *t, const struct imapc_response *r)
 {
 	struct work *w = &t->work;
-	struct mail_date date = { 0 };
 
 	if (r->kind != IMAPC_FETCH || !(r->fetch.has & IMAPC_HAS_UID))
 		return;
@@ -256,12 +265,10 @@ static void scan_response(struct move_task *t, const struct imapc_response *r)
 		move_task_fail(t, false, "the old server lists more messages than it says there are");
 		return;
 	}
-	if (!(r->fetch.has & IMAPC_HAS_DATE) || imap_date_time_parse(r->fetch.date, &date) < 0)
-		date.ms = 0;
 	struct meta meta = {
 		.uid = r->fetch.uid,
 		.size = r->fetch.size < UINT32_MAX ? (uint32_t)r->fetch.size : UINT32_MAX,
-		.date_ms = date.ms,
+		.date_ms = folder_date(r),
 	};
 	if (!folder_add_meta(w, &meta))
 		move_task_fail(t, false, "the old server lists more messages than can be");

@@ -184,6 +184,7 @@ void folder_scan(struct move_task *t);
 struct meta *folder_meta(struct move_task *t, uint32_t uid);
 uint32_t folder_copied(const struct move_task *t, uint32_t uid, bool *ret_known);
 NODISCARD bool folder_add_copied(struct work *w, uint32_t source, uint32_t local);	/* in the order of source */
+int64_t folder_date(const struct imapc_response *r);	/* INTERNALDATE of a FETCH; 0: none */
 NODISCARD bool folder_add_meta(struct work *w, const struct meta *meta);	/* false: more than there can be */
 int meta_by_uid(const void *a, const void *b);		/* for qsort: struct meta */
 int pair_by_source(const void *a, const void *b);	/* struct uid_pair */

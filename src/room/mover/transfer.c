@@ -13,7 +13,6 @@
 
 #include "base/err.h"
 #include "lib/ipc/memfd.h"
-#include "proto/mail/date.h"
 
 static void go_on(struct move_task *t);
 
@@ -404,8 +403,7 @@ void transfer_take(struct move_task *t, const struct arrival *from)
 
 void transfer_response(struct move_task *t, const struct imapc_response *r)
 {
-	struct arrival from = { .uid = r->fetch.uid, .flags = r->fetch.flags };
-	struct mail_date date;
+	struct arrival from = { .uid = r->fetch.uid, .flags = r->fetch.flags, .date_ms = folder_date(r) };
 
 	if (r->kind != IMAPC_FETCH || !(r->fetch.has & IMAPC_HAS_UID) || !(r->fetch.has & IMAPC_HAS_BODY))
 		return;
@@ -416,7 +414,5 @@ void transfer_response(struct move_task *t, const struct imapc_response *r)
 		move_task_fail(t, true, "no memory for a message");
 		return;
 	}
-	if ((r->fetch.has & IMAPC_HAS_DATE) && imap_date_time_parse(r->fetch.date, &date) == 0)
-		from.date_ms = date.ms;
 	transfer_take(t, &from);
 }
