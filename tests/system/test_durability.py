@@ -224,6 +224,10 @@ def test_full_disk(small_disk):
                 break
         assert code in (451, 452), "a full disk is told as a reason to try later"
         assert acked, "there was room for some"
+        imap = postern.imap(JOE, PASSWORD)
+        refused, why = imap.append("INBOX", None, None, noise("appended", 400000))
+        assert refused == "NO" and b"no room" in why[0]
+        imap.logout()
         # Reading goes on, and so does throwing away, with the reserve.
         assert subjects(postern) == collections.Counter(acked)
         imap = postern.imap(JOE, PASSWORD)

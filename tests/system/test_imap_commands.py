@@ -207,6 +207,19 @@ def test_status(inbox):
     inbox.bad("STATUS INBOX ()")
 
 
+def test_status_of_what_expunge_would_free(inbox):
+    """RFC 9208 4.1.4: who names QUOTA=RES-STORAGE and QUOTA=RES-MESSAGE tells both."""
+    assert inbox.ok("STATUS INBOX (DELETED DELETED-STORAGE)") == [b'* STATUS "INBOX" (DELETED 0 DELETED-STORAGE 0)']
+    inbox.append(message("longer than the others"))
+    inbox.ok("STORE 1,4 +FLAGS.SILENT (\\Deleted)")
+    sizes = [int(re.search(rb"RFC822.SIZE (\d+)", line).group(1)) for line in inbox.ok("FETCH 1,4 RFC822.SIZE")]
+    want = b'* STATUS "INBOX" (DELETED 2 DELETED-STORAGE %d)' % sum(sizes)
+    assert inbox.ok("STATUS INBOX (DELETED DELETED-STORAGE)") == [want]
+    assert want in inbox.ok('LIST "" % RETURN (STATUS (DELETED DELETED-STORAGE))')
+    inbox.ok("EXPUNGE")
+    assert inbox.ok("STATUS INBOX (DELETED-STORAGE)") == [b'* STATUS "INBOX" (DELETED-STORAGE 0)']
+
+
 def test_select_examine_close(inbox):
     lines = inbox.ok("EXAMINE INBOX")
     text = b"\n".join(lines)

@@ -132,6 +132,19 @@ def test_fetch_of_what_is_gone(pair):
     assert b"* 2 EXPUNGE" in b.ok("NOOP")
 
 
+@pytest.mark.parametrize("verb", ["COPY", "MOVE"])
+def test_what_is_gone_is_not_said_to_be_copied(pair, verb):
+    """RFC 2180 4.4.2: a set of numbers is copied whole or not at all; uids name what there is."""
+    a, b = pair
+    a.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
+    a.ok("EXPUNGE")
+    b.ok("FETCH 2 FLAGS")                       # b has heard of it, and may not tell it yet
+    b.no(f"{verb} 1:3 Trash", "EXPUNGEISSUED")
+    assert b"(MESSAGES 0)" in b.ok("STATUS Trash (MESSAGES)")[-1]
+    b.ok(f"UID {verb} 1:3 Trash")
+    assert b"(MESSAGES 2)" in b.ok("STATUS Trash (MESSAGES)")[-1]
+
+
 def test_new_and_gone_at_once_is_never_seen(pair):
     a, b = pair
     uid = a.append(message("short life"), options="(\\Deleted)")

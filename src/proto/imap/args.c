@@ -59,7 +59,7 @@ int imap_store_args_scan(struct imap_scan *s, struct imap_store_args *ret)
 static int scan_status_items(struct imap_scan *s, unsigned *ret)
 {
 	static const char *const names[] = { "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY",
-					     "UNSEEN", "HIGHESTMODSEQ", "SIZE", "DELETED" };
+					     "UNSEEN", "HIGHESTMODSEQ", "SIZE", "DELETED", "DELETED-STORAGE" };
 	unsigned items = 0;
 
 	if (imap_scan_char(s, '(') < 0)

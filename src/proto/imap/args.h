@@ -28,7 +28,7 @@ struct imap_store_args {
 };
 NODISCARD int imap_store_args_scan(struct imap_scan *s, struct imap_store_args *ret);
 
-/* The attributes of STATUS (RFC 3501 6.3.10, RFC 7162 3.1.7, RFC 8438). */
+/* The attributes of STATUS (RFC 3501 6.3.10, RFC 7162 3.1.7, RFC 8438, RFC 9208 4.1.4). */
 enum imap_status_item {
 	IMAP_STATUS_MESSAGES = 1,
 	IMAP_STATUS_RECENT = 2,
@@ -38,6 +38,7 @@ enum imap_status_item {
 	IMAP_STATUS_HIGHESTMODSEQ = 32,
 	IMAP_STATUS_SIZE = 64,
 	IMAP_STATUS_DELETED = 128,
+	IMAP_STATUS_DELETED_STORAGE = 256,
 };
 struct imap_status_args {
 	struct slice mailbox;

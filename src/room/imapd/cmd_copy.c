@@ -53,6 +53,15 @@ static void moved(struct cmd *cmd, const Postern__CopyReply *r)
 	cmd_ok(cmd);
 }
 
+/* A number is a promise that the message is there, a uid is none (RFC 2180 4.4.2). */
+static void nothing_there(struct cmd *cmd)
+{
+	if (cmd->uid)
+		cmd_done(cmd, "OK No messages found.");
+	else
+		cmd_done(cmd, "NO [EXPUNGEISSUED] Some of the messages no longer exist.");
+}
+
 static void on_copied(struct cmd *cmd, int err, const ProtobufCMessage *msg, int fd UNUSED, const char *text)
 {
 	const Postern__CopyReply *r = (const Postern__CopyReply *)msg;
@@ -61,7 +70,7 @@ static void on_copied(struct cmd *cmd, int err, const ProtobufCMessage *msg, int
 	if (err < 0) {
 		cmd_fail(cmd, err, text, "Mailbox", true);
 	} else if (!r->n_pairs) {
-		cmd_ok(cmd);
+		nothing_there(cmd);
 	} else if (copy->move) {
 		moved(cmd, r);
 	} else {
@@ -100,6 +109,10 @@ static void copy_common(struct cmd *cmd, bool move)
 	}
 	if (!copy->uids.n) {
 		cmd_done(cmd, "OK No messages found.");
+		return;
+	}
+	if (!cmd->uid && view_any_gone(cmd->conn->view, &copy->uids)) {
+		nothing_there(cmd);
 		return;
 	}
 	if (copy->uids.n > UID_RANGES_MAX) {

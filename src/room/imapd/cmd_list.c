@@ -200,6 +200,7 @@ static void next_page(struct cmd *cmd)
 	struct list_cmd *l = cmd->state;
 
 	req.after = (ProtobufCBinaryData){ l->after.n, (uint8_t *)l->after.p };
+	req.deleted_size = (l->args.status & IMAP_STATUS_DELETED_STORAGE) != 0;
 	shard_call(cmd, POSTERN__SESSION_OP__SESSION_LIST, &req.base, -1, on_page);
 }
 
@@ -291,6 +292,8 @@ void cmd_list(struct cmd *cmd)
 		conn_printf(cmd->conn, "* LIST (\\Noselect) \"/\" \"\"\r\n");
 		cmd_ok(cmd);
 	} else {
+		if (l->args.status & IMAP_STATUS_HIGHESTMODSEQ)
+			conn_condstore(cmd->conn);
 		begin(cmd);
 	}
 }

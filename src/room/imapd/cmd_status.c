@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* STATUS (RFC 3501 6.3.10, RFC 7162 3.1.7, RFC 8438 SIZE); LIST-STATUS writes the same line. */
+/* STATUS (RFC 3501 6.3.10, RFC 7162 3.1.7, RFC 8438 SIZE, RFC 9208 4.1.4); LIST-STATUS writes the same line. */
 #include "room/imapd/imapd_priv.h"
 
 #include "base/err.h"
@@ -20,6 +20,7 @@ void status_write(struct conn *c, struct buf *out, const Postern__MailboxInfo *m
 		{ "UIDNEXT", m->uidnext },	   { "UIDVALIDITY", m->uidvalidity },
 		{ "UNSEEN", m->unseen },	   { "HIGHESTMODSEQ", m->highestmodseq },
 		{ "SIZE", m->size },		   { "DELETED", m->deleted },
+		{ "DELETED-STORAGE", m->deleted_size },
 	};
 	bool first = true;
 
@@ -69,5 +70,6 @@ void cmd_status(struct cmd *cmd)
 	if (a.items & IMAP_STATUS_HIGHESTMODSEQ)
 		conn_condstore(cmd->conn);
 	req.name = (ProtobufCBinaryData){ name.n, (uint8_t *)name.p };
+	req.deleted_size = (a.items & IMAP_STATUS_DELETED_STORAGE) != 0;
 	shard_call(cmd, POSTERN__SESSION_OP__SESSION_STATUS, &req.base, -1, on_status);
 }

@@ -314,6 +314,8 @@ static const char *no_text(int err)
 		return "is too large";
 	case ERR_CORRUPT:
 		return "is damaged on disk";
+	case ERR_FULL:
+		return "has no room now, try again later";
 	default:
 		return "is not available now, try again later";
 	}

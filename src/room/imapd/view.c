@@ -202,6 +202,17 @@ void view_expunge(struct view *v, uint32_t first, uint32_t last)
 	}
 }
 
+bool view_any_gone(const struct view *v, const struct imap_seqset *uids)
+{
+	for (size_t i = 0; v->gone && i < uids->n; i++) {
+		for (size_t at = view_lower(v, uids->ranges[i].first); at < v->told && v->msgs[at].uid <= uids->ranges[i].last; at++) {
+			if (v->msgs[at].bits & VIEW_GONE)
+				return true;
+		}
+	}
+	return false;
+}
+
 size_t view_recent(const struct view *v)
 {
 	size_t n = 0;

@@ -70,6 +70,7 @@ void view_expunge(struct view *v, uint32_t first, uint32_t last);
 ptrdiff_t view_find(const struct view *v, uint32_t uid);
 size_t view_lower(const struct view *v, uint32_t uid);	/* index of the first uid that is not below */
 
+bool view_any_gone(const struct view *v, const struct imap_seqset *uids);	/* of those told */
 size_t view_recent(const struct view *v);	/* how many of those told are recent */
 
 /* Takes the new messages that went before anyone was told of them out. */

@@ -147,6 +147,7 @@ static inline struct slice mailbox_name(const struct mailbox *m)
 }
 NODISCARD int shard_mailbox(struct shard *e, uint64_t account, struct slice name, struct mailbox *ret);
 NODISCARD int shard_mailbox_by_id(struct shard *e, uint64_t id, struct mailbox *ret);
+NODISCARD int shard_deleted_size(struct shard *e, uint64_t id, uint64_t *ret);	/* of the messages with \Deleted: reads all */
 /* Ascending names greater than after, at most LIST_PAGE; on_mailbox returns < 0 to stop. 1 there are more, 0 that was all. */
 NODISCARD int shard_list(struct shard *e, uint64_t account, struct slice after,
 			  int (*on_mailbox)(void *ctx, const struct mailbox *m), void *ctx);

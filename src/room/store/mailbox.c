@@ -71,6 +71,17 @@ int shard_mailbox_by_id(struct shard *e, uint64_t id, struct mailbox *ret)
 	return err == 1 ? 0 : err < 0 ? err : ERR_NOT_FOUND;
 }
 
+int shard_deleted_size(struct shard *e, uint64_t id, uint64_t *ret)
+{
+	int64_t size;
+	int err = sql_get(e->db, &size, "SELECT ifnull(sum(size), 0) FROM message WHERE mailbox = ?1 AND flags & ?2", "ii",
+			  (int64_t)id, (int64_t)FLAG_DELETED);
+
+	if (!err)
+		*ret = (uint64_t)size;
+	return err;
+}
+
 int shard_list(struct shard *e, uint64_t account, struct slice after,
 		int (*on_mailbox)(void *ctx, const struct mailbox *m), void *ctx)
 {

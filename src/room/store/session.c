@@ -159,7 +159,14 @@ struct listing {
 	struct arena *a;
 	Postern__ListReply *r;
 	size_t bytes;
+	bool deleted_size;
 };
+
+static int describe(struct store *st, struct arena *a, const struct mailbox *m, bool deleted_size, Postern__MailboxInfo **ret)
+{
+	*ret = wire_mailbox(st, a, m);
+	return deleted_size && m->deleted ? shard_deleted_size(st->engine, m->id, &(*ret)->deleted_size) : 0;
+}
 
 static int list_one(void *ctx, const struct mailbox *m)
 {
@@ -168,14 +175,16 @@ static int list_one(void *ctx, const struct mailbox *m)
 	l->bytes += m->name_n + 96;
 	if (l->bytes > REPLY_BYTES)
 		return ERR_TOO_BIG;
-	l->r->mailboxes[l->r->n_mailboxes++] = wire_mailbox(l->st, l->a, m);
-	return 0;
+	int err = describe(l->st, l->a, m, l->deleted_size, &l->r->mailboxes[l->r->n_mailboxes]);
+	l->r->n_mailboxes += !err;
+	return err;
 }
 
 static int do_list(struct work *w)
 {
 	const Postern__ListRequest *req = (const Postern__ListRequest *)w->call->req;
-	struct listing l = { w->store, w->call->arena, ARENA_NEW(w->call->arena, Postern__ListReply), 0 };
+	struct listing l = { w->store, w->call->arena, ARENA_NEW(w->call->arena, Postern__ListReply), 0,
+			     req->deleted_size };
 
 	postern__list_reply__init(l.r);
 	l.r->mailboxes = ARENA_ARRAY(l.a, Postern__MailboxInfo *, LIST_PAGE);
@@ -190,11 +199,14 @@ static int do_list(struct work *w)
 static int do_status(struct work *w)
 {
 	const Postern__NameRequest *req = (const Postern__NameRequest *)w->call->req;
+	Postern__MailboxInfo *info;
 	struct mailbox m;
 	int err = shard_mailbox(w->store->engine, w->session->account, wire_slice(req->name), &m);
 
 	if (!err)
-		w->reply = &wire_mailbox(w->store, w->call->arena, &m)->base;
+		err = describe(w->store, w->call->arena, &m, req->deleted_size, &info);
+	if (!err)
+		w->reply = &info->base;
 	return err;
 }
 
