@@ -256,7 +256,7 @@ int sql_open(const char *path, const char *const *migrations, size_t n, struct s
 	int rc = sqlite3_open_v2(path, &db->c,
 				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 					 SQLITE_OPEN_NOFOLLOW,
-				 NULL);
+				 sql_vfs());
 	int err;
 
 	bug_if(!db->c);
@@ -290,10 +290,20 @@ void sql_close(struct sql **db)
 	*db = NULL;
 }
 
+/* What each batch says again is prepared once, as any other statement. */
+static int say(struct sql *db, const char *literal)
+{
+	struct sql_stmt *s = sql_prepare(db, literal);
+	int err = sql_step(s);
+
+	sql_done(s);
+	return err;
+}
+
 int sql_begin(struct sql *db)
 {
 	bug_if(db->in_tx);
-	int err = exec(db, "BEGIN IMMEDIATE");
+	int err = say(db, "BEGIN IMMEDIATE");
 
 	if (!err) {
 		db->in_tx = true;
@@ -341,7 +351,7 @@ int sql_commit(struct sql *db)
 	bug_if(!db->in_tx);
 	if (!err) {
 		db->committing = true;
-		err = exec(db, "COMMIT");
+		err = say(db, "COMMIT");
 		db->committing = false;
 		if (err && err != ERR_FULL && err != ERR_CONFLICT && !db->fatal)
 			die(db, sqlite3_extended_errcode(db->c), "commit");
@@ -364,29 +374,27 @@ void sql_rollback(struct sql *db)
 		return;
 	if (!sqlite3_get_autocommit(db->c))
 		IGNORE(sqlite3_exec(db->c, "ROLLBACK", NULL, NULL, NULL), "ends the transaction in any case");
+	sql_wal_drop(db->c);
 	db->in_tx = false;
 	db->broken = 0;
 }
 
-static int in_savepoint(struct sql *db, const char *text)
-{
-	bug_if(!db->in_tx);
-	return db->broken ? db->broken : exec(db, text);
-}
-
 int sql_savepoint(struct sql *db)
 {
-	return in_savepoint(db, "SAVEPOINT op");
+	bug_if(!db->in_tx);
+	return say(db, "SAVEPOINT op");
 }
 
 int sql_release(struct sql *db)
 {
-	return in_savepoint(db, "RELEASE op");
+	bug_if(!db->in_tx);
+	return say(db, "RELEASE op");
 }
 
 void sql_undo(struct sql *db)
 {
-	IGNORE(in_savepoint(db, "ROLLBACK TO op; RELEASE op"), "sql_commit tells it");
+	bug_if(!db->in_tx);
+	IGNORE(db->broken ? db->broken : exec(db, "ROLLBACK TO op; RELEASE op"), "sql_commit tells it");
 }
 
 int64_t sql_last_id(struct sql *db)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What sql.c (connection, transactions) and sql_stmt.c (statements) share. */
+/* What sql.c (connection, transactions), sql_stmt.c (statements) and sql_wal.c (the WAL's file) share. */
 #ifndef LIB_SQL_SQL_PRIV_H
 #define LIB_SQL_SQL_PRIV_H
 
@@ -32,5 +32,10 @@ struct sql {
 int sql_failed(struct sql *db, int rc, const char *what);
 
 void sql_stmts_free(struct sql *db);
+
+/* The name of the VFS to open with: as SQLite's own, but a commit is one write to the WAL. */
+const char *sql_vfs(void);
+/* Behind a rollback: what was gathered for the WAL belongs to nothing. */
+void sql_wal_drop(sqlite3 *c);
 
 #endif

@@ -17,6 +17,8 @@
 static bool sync_fails, writes_fail, reads_break;
 static int full_errno;
 static int writes_until_eio = -1;	/* that succeed before; -1: all do */
+static bool eio_given;
+static unsigned writes;
 
 int fsync(int fd)
 {
@@ -39,8 +41,13 @@ ssize_t pread64(int fd, void *p, size_t n, off_t at)
 ssize_t pwrite64(int fd, const void *p, size_t n, off_t at)
 {
 	errno = EIO;
-	if (!writes_until_eio)
+	writes++;
+	if (!writes_until_eio) {
+		eio_given = true;
+		IGNORE(syscall(SYS_pwrite64, fd, p, n / 2, at), "a part of it gets there");
+		errno = EIO;
 		return -1;
+	}
 	writes_until_eio -= writes_until_eio > 0;
 	errno = full_errno;
 	return writes_fail ? -1 : syscall(SYS_pwrite64, fd, p, n, at);
@@ -261,35 +268,44 @@ static void failed_sync_is_fatal(void **state)
 	sql_close(&db);
 }
 
-static void insert_many(struct sql *db, int64_t from, int64_t to)
+static int put_numbered(struct sql *db, int64_t from, int64_t to)
 {
 	static uint8_t big[4000];
+	int err = 1;
 
-	for (int64_t i = from; i < to; i++) {
+	for (int64_t i = from; i < to && err == 1; i++) {
 		memcpy(big, &i, sizeof(i));
-		assert_int_equal(sql_run(db, "INSERT INTO t VALUES (?1, ?2, 7)", "ib", i, slice_of(big, sizeof(big))), 1);
+		err = sql_run(db, "INSERT INTO t VALUES (?1, ?2, 7)", "ib", i, slice_of(big, sizeof(big)));
 	}
+	return err;
+}
+
+static void insert_many(struct sql *db, int64_t from, int64_t to)
+{
+	assert_int_equal(put_numbered(db, from, to), 1);
 }
 
 /* Wherever in the commit it strikes; the next start has all of the transaction or nothing of it. */
 static void failed_write_is_fatal(void **state)
 {
-	for (int before = 0; before < 30; before++) {
+	for (int before = 0; before < 8; before++) {
 		struct sql *db = open_db();
 		int64_t had = count(db);
 		assert_int_equal(sql_begin(db), 0);
-		insert_many(db, before * 10, before * 10 + 10);
+		insert_many(db, before * 100, before * 100 + 100);	/* several writes */
+		eio_given = false;
 		writes_until_eio = before;
 		int err = sql_commit(db);
-		bool struck = !writes_until_eio;
+		bool struck = eio_given;
 		writes_until_eio = -1;
+		assert_true(struck || before > 2);
 		assert_int_equal(err, struck ? ERR_INTERNAL : 0);
 		assert_int_equal(sql_fatal(db), struck);
 		assert_int_equal(sql_begin(db), struck ? ERR_INTERNAL : 0);
 		sql_rollback(db);
 		sql_close(&db);
 		db = open_db();
-		assert_int_equal(count(db), struck ? had : had + 10);
+		assert_int_equal(count(db), struck ? had : had + 100);
 		assert_int_equal(sql_check(db), 0);
 		sql_close(&db);
 	}
@@ -421,6 +437,82 @@ static void wal_ahead(void **state)
 	sql_close(&db);
 }
 
+static void commit_is_one_write(void **state)
+{
+	struct sql *db = open_db();
+	static uint8_t big[16000];
+
+	assert_int_equal(sql_begin(db), 0);
+	assert_int_equal(put(db, 1, "one"), 1);
+	writes = 0;
+	assert_int_equal(sql_run(db, "INSERT INTO t VALUES (2, ?1, 7)", "b", slice_of(big, sizeof(big))), 1);
+	assert_int_equal(writes, 0);
+	assert_int_equal(sql_commit(db), 0);
+	assert_int_equal(writes, 1);
+	assert_int_equal(count(db), 2);
+	sql_close(&db);
+}
+
+static void assert_numbered(struct sql *db, int64_t from, int64_t to)
+{
+	struct sql_stmt *s = sql_prepare(db, "SELECT id, name FROM t ORDER BY id");
+	int64_t n;
+
+	for (int64_t i = from; i < to; i++) {
+		assert_int_equal(sql_step(s), 1);
+		assert_int_equal(sql_int(s, 0), i);
+		assert_int_equal(sql_blob(s, 1).n, 4000);
+		memcpy(&n, sql_blob(s, 1).p, sizeof(n));
+		assert_int_equal(n, i);
+	}
+	assert_int_equal(sql_step(s), 0);
+	sql_done(s);
+}
+
+/* More than the cache holds: what went to the WAL early is read from there again, before the commit and after. */
+static void large_transaction(void **state)
+{
+	struct sql *db = open_db();
+
+	assert_int_equal(sql_run(db, "PRAGMA cache_size=10", ""), 0);
+	assert_int_equal(sql_begin(db), 0);
+	assert_int_equal(put_numbered(db, 1, 300), 1);
+	assert_numbered(db, 1, 300);
+	assert_int_equal(sql_run(db, "UPDATE t SET n = 8", ""), 299);
+	assert_numbered(db, 1, 300);
+	assert_int_equal(sql_commit(db), 0);
+	assert_numbered(db, 1, 300);
+	sql_close(&db);
+	db = open_db();
+	assert_numbered(db, 1, 300);
+	sql_close(&db);
+}
+
+/* The disk fills up in the middle of one: all of it is undone, and what comes later is whole. */
+static void large_transaction_on_a_full_disk(void **state)
+{
+	struct sql *db = open_db();
+
+	assert_int_equal(sql_run(db, "PRAGMA cache_size=10", ""), 0);
+	assert_int_equal(put_numbered(db, 1, 10), 1);
+	assert_int_equal(sql_begin(db), 0);
+	assert_int_equal(put_numbered(db, 10, 200), 1);
+	writes_fail = true;
+	assert_int_equal(put_numbered(db, 200, 400), ERR_FULL);
+	assert_int_equal(sql_commit(db), ERR_FULL);
+	assert_numbered(db, 1, 10);
+	writes_fail = false;
+	assert_int_equal(sql_begin(db), 0);
+	assert_int_equal(put_numbered(db, 10, 100), 1);
+	assert_int_equal(sql_commit(db), 0);
+	assert_numbered(db, 1, 100);
+	sql_close(&db);
+	db = open_db();
+	assert_numbered(db, 1, 100);
+	assert_int_equal(sql_check(db), 0);
+	sql_close(&db);
+}
+
 static void corrupt_file(void **state)
 {
 	struct sql *db = open_db();
@@ -441,7 +533,8 @@ int main(void)
 		T(opens_and_migrates), T(errors_by_kind), T(values_round), T(savepoints), T(one_connection),
 		T(disk_full), T(broken_transaction), T(failed_sync_is_fatal),
 		T(failed_write_is_fatal), T(failed_write_in_checkpoint_is_fatal), T(failed_read), T(failed_read_in_transaction),
-		T(failed_sync_in_checkpoint_is_fatal), T(checkpoint_shrinks), T(wal_ahead), T(corrupt_file),
+		T(failed_sync_in_checkpoint_is_fatal), T(checkpoint_shrinks), T(wal_ahead), T(commit_is_one_write),
+		T(large_transaction), T(large_transaction_on_a_full_disk), T(corrupt_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
