@@ -8,7 +8,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+enum {
+	SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
+	COPY_MAX = 64 << 10,	/* up to here a copy costs less than a mapping, its page faults and its end */
+};
 
 int memfd_new(const char *name, int *ret_fd)
 {
@@ -77,6 +80,24 @@ int memfd_check(int fd, uint64_t max, uint64_t *ret_size)
 	return ERR_OK;
 }
 
+static int copy(int fd, size_t size, struct slice *ret)
+{
+	uint8_t *p = malloc(size);
+	bug_if(!p);
+	for (size_t have = 0; have < size;) {
+		ssize_t n = pread(fd, p + have, size - have, (off_t)have);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {	/* sealed at this size, and in memory: a bug of ours or of the kernel */
+			free(p);
+			return ERR_INTERNAL;
+		}
+		have += (size_t)n;
+	}
+	*ret = slice_of(p, size);
+	return ERR_OK;
+}
+
 int memfd_map(int fd, uint64_t max, struct slice *ret)
 {
 	uint64_t size = 0;
@@ -84,6 +105,8 @@ int memfd_map(int fd, uint64_t max, struct slice *ret)
 	if (err < 0)
 		return err;
 	void *p = NULL;
+	if (size && size <= COPY_MAX)
+		return copy(fd, size, ret);
 	if (size) {
 		p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (p == MAP_FAILED)
@@ -95,7 +118,9 @@ int memfd_map(int fd, uint64_t max, struct slice *ret)
 
 void memfd_unmap(struct slice *s)
 {
-	if (s->n)
+	if (s->n > COPY_MAX)
 		munmap((void *)s->p, s->n);
+	else if (s->n)
+		free((void *)s->p);
 	*s = slice_of(NULL, 0);
 }

@@ -19,7 +19,8 @@ NODISCARD int memfd_join(const char *name, struct slice front, struct slice rest
 /* ERR_INVALID where it is no sealed memfd, ERR_TOO_BIG past max; else its size. */
 NODISCARD int memfd_check(int fd, uint64_t max, uint64_t *ret_size);
 
-/* Checked and mapped read-only; memfd_unmap when done. An empty one gives an empty slice. */
+/* Checked and mapped, or copied where it is small; not to be written to. memfd_unmap when done, with the slice as it was
+ * given. An empty one gives an empty slice. */
 NODISCARD int memfd_map(int fd, uint64_t max, struct slice *ret);
 void memfd_unmap(struct slice *s);
 

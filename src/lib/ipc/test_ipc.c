@@ -304,6 +304,26 @@ static void memfd_seals(void **state)
 	close(fd);
 }
 
+/* Small ones are copied, larger ones mapped: the same bytes at either side of the line, and of a page. */
+static void memfd_sizes(void **state)
+{
+	static const size_t sizes[] = { 1, 4095, 4096, 4097, (64 << 10) - 1, 64 << 10, (64 << 10) + 1, 1 << 20 };
+	static uint8_t bytes[1 << 20];
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 251);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct slice s, want = slice_of(bytes, sizes[i]);
+		int fd;
+		assert_int_equal(memfd_of("t", want, &fd), 0);
+		assert_int_equal(memfd_map(fd, sizes[i] - 1, &s), ERR_TOO_BIG);
+		assert_int_equal(memfd_map(fd, sizes[i], &s), 0);
+		close(fd);
+		assert_true(slice_eq(s, want));
+		memfd_unmap(&s);
+		assert_int_equal(s.n, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +336,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(broken_frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(garbage_payload, setup, teardown),
 		cmocka_unit_test(memfd_seals),
+		cmocka_unit_test(memfd_sizes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

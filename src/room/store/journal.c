@@ -272,6 +272,20 @@ static bool next_field(struct cursor *c, unsigned *ret_field, struct slice *ret_
 	return !c->bad;
 }
 
+static void put_packed(struct buf *out, struct slice text)
+{
+	static ZSTD_CCtx *ctx;	/* to make one costs as much as a page of text */
+	size_t bound = ZSTD_compressBound(text.n);
+	uint8_t *packed = malloc(bound);
+
+	if (!ctx)
+		ctx = ZSTD_createCCtx();
+	bug_if(!packed || !ctx);
+	size_t n = ZSTD_compressCCtx(ctx, packed, bound, text.p, text.n, 1);
+	put_bytes(out, ZSTD_isError(n) ? (struct slice){ 0 } : slice_of(packed, n));
+	free(packed);
+}
+
 void blob_meta_encode(struct buf *out, uint64_t blob, struct slice digest)
 {
 	struct buf plain = BUF_INIT(digest.n);
@@ -287,16 +301,10 @@ void blob_meta_encode(struct buf *out, uint64_t blob, struct slice digest)
 	}
 	put(out, blob);
 	put_bytes(out, c.bad ? digest : buf_view(&plain));
-	if (!c.bad && text.n && text.n <= TEXT_MAX) {
-		size_t bound = ZSTD_compressBound(text.n);
-		uint8_t *packed = malloc(bound);
-		bug_if(!packed);
-		size_t n = ZSTD_compress(packed, bound, text.p, text.n, 1);
-		put_bytes(out, ZSTD_isError(n) ? (struct slice){ 0 } : slice_of(packed, n));
-		free(packed);
-	} else {
+	if (!c.bad && text.n && text.n <= TEXT_MAX)
+		put_packed(out, text);
+	else
 		put(out, 0);
-	}
 	buf_fini(&plain);
 }
 
