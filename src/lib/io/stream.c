@@ -50,6 +50,7 @@ struct stream {
 	bool freed;		/* the owner let go while one ran */
 	bool parked;		/* input came while paused: interest in it is gone until then */
 	bool connecting, paused, eof, closing, told, congested, again;
+	bool held;		/* output waits for what follows it */
 	int end;		/* 1: none yet; else what on_end is to be told */
 	size_t in_max;		/* unconsumed input that is too much; `in` itself has room for one more read */
 	struct buf in, out;
@@ -142,6 +143,12 @@ static void remember_peer(struct stream *s)
 		addr_text(&addr, s->peer);
 }
 
+/* What the kernel has a part of (write_at) goes on. */
+static bool holds_back(const struct stream *s)
+{
+	return s->held && !s->write_at && !s->closing && s->end == 1 && s->out.n <= STREAM_OUT_HIGH;
+}
+
 static void poll_update(struct stream *s)
 {
 	int events = 0;
@@ -155,7 +162,8 @@ static void poll_update(struct stream *s)
 		bool lazily = s->paused && !s->parked && (s->events & UV_READABLE);
 		if ((!s->paused || lazily) && !s->eof && s->end == 1)
 			events |= UV_READABLE;
-		if (s->out.n)
+		/* What the turn to come sends anyway is not waited for. */
+		if (s->out.n && !s->again && !holds_back(s))
 			events |= UV_WRITABLE;
 	}
 	if (events == s->events)
@@ -331,7 +339,7 @@ static void set_end(struct stream *s, int err)
 
 static void flush_out(struct stream *s)
 {
-	if (s->connecting || s->told)
+	if (s->connecting || s->told || holds_back(s))
 		return;
 	size_t sent = 0;
 	while (sent < s->out.n) {
@@ -389,6 +397,17 @@ void stream_write(struct stream *s, struct slice bytes)
 		s->congested = true;
 	/* Inside a callback the end of run() sends; else the next turn does, gathered. */
 	if (!s->depth && !s->again) {
+		s->again = true;
+		timer_update(s);
+	}
+}
+
+void stream_hold(struct stream *s, bool on)
+{
+	if (s->held == on)
+		return;
+	s->held = on;
+	if (!on && s->out.n && !s->depth) {
 		s->again = true;
 		timer_update(s);
 	}
@@ -626,12 +645,10 @@ void stream_pause(struct stream *s, bool on)
 		return;
 	s->paused = on;
 	s->parked = false;
+	s->again |= !on;
 	poll_update(s);
-	if (!on) {
-		s->again = true;
-		if (!s->depth)
-			timer_update(s);
-	}
+	if (!on && !s->depth)
+		timer_update(s);
 }
 
 /* ---- the turn ---- */

@@ -56,6 +56,9 @@ const char *stream_tls_cipher(const struct stream *s);
 
 void stream_write(struct stream *s, struct slice bytes);	/* takes a copy of what the kernel does not take */
 void stream_flush(struct stream *s);	/* writes are gathered until the loop's end of turn; this sends now */
+/* While held, output stays here (below STREAM_OUT_HIGH), to leave in one piece with what follows. For a command that waits
+ * for a room's answer: the replies of those before it in the same input are not sent one by one (RFC 2920 3.2). */
+void stream_hold(struct stream *s, bool on);
 bool stream_congested(const struct stream *s);
 size_t stream_out_pending(const struct stream *s);
 

@@ -176,6 +176,45 @@ static void beginnings_are_no_excess(void **state)
 	}
 }
 
+static void held_output(void **state)
+{
+	uv_loop_t loop;
+	struct side a, b;
+	struct buf much = BUF_INIT(STREAM_OUT_HIGH + 1);
+	pair(&loop, &a, &b);
+	stream_hold(a.s, true);
+	stream_write(a.s, SLICE("first "));
+	turns(&loop, 5);
+	assert_int_equal(b.got.n, 0);
+	stream_write(a.s, SLICE("second"));
+	turns(&loop, 5);
+	assert_int_equal(b.got.n, 0);
+	stream_hold(a.s, false);
+	turns(&loop, 5);
+	assert_true(slice_eq(buf_view(&b.got), SLICE("first second")));
+	/* One octet less than what may be held, and that one. */
+	buf_clear(&b.got);
+	while (much.n < STREAM_OUT_HIGH)
+		buf_byte(&much, 'm');
+	stream_hold(a.s, true);
+	stream_write(a.s, buf_view(&much));
+	turns(&loop, 5);
+	assert_int_equal(b.got.n, 0);
+	stream_write(a.s, SLICE("m"));
+	while (b.got.n < STREAM_OUT_HIGH + 1)
+		uv_run(&loop, UV_RUN_ONCE);
+	/* The end is no reason to keep it. */
+	stream_write(a.s, SLICE("goodbye"));
+	turns(&loop, 5);
+	assert_int_equal(b.got.n, STREAM_OUT_HIGH + 1);
+	stream_close(a.s);
+	while (!b.ended)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(b.got.n, STREAM_OUT_HIGH + 8);
+	buf_fini(&much);
+	over(&loop, &a, &b);
+}
+
 static void deadline(void **state)
 {
 	uv_loop_t loop;
@@ -337,7 +376,8 @@ static void bad_pem(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(clear_text), cmocka_unit_test(pause_and_limit), cmocka_unit_test(beginnings_are_no_excess), cmocka_unit_test(deadline),
+		cmocka_unit_test(clear_text), cmocka_unit_test(pause_and_limit), cmocka_unit_test(beginnings_are_no_excess),
+		cmocka_unit_test(held_output), cmocka_unit_test(deadline),
 		cmocka_unit_test(slow_reader), cmocka_unit_test(tls_both_ways), cmocka_unit_test(tls_wrong_name),
 		cmocka_unit_test(starttls_drops_plaintext), cmocka_unit_test(lingering_close), cmocka_unit_test(bad_pem),
 	};

@@ -68,6 +68,7 @@ static void op_wait(void *ctx, bool on)
 {
 	struct conn *c = ctx;
 	c->waits = on;
+	stream_hold(c->stream, on);
 	update_pause(c);
 }
 
