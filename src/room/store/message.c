@@ -175,8 +175,8 @@ static void count_promised(const struct delivery *to, const uint64_t *pools, siz
 	}
 }
 
-/* 1 all can have it, 0 somebody cannot. */
-static int judge(struct shard *e, struct delivery *to, size_t n, uint64_t size)
+/* 1 all can have it, 0 somebody cannot. Of a single recipient the target is told. */
+static int judge(struct shard *e, struct delivery *to, size_t n, uint64_t size, struct target *ret_only)
 {
 	uint64_t pools[RECIPIENTS_MAX], of_account, of_pool;
 	bool all = true;
@@ -200,17 +200,24 @@ static int judge(struct shard *e, struct delivery *to, size_t n, uint64_t size)
 			err = ERR_QUOTA;
 		to[i].err = err;
 		all &= !err;
+		if (n == 1 && !err)
+			*ret_only = t;
 	}
 	return all;
 }
 
-static int deliver_one(struct shard *e, struct delivery *d, const struct msg *like)
+/* Where it goes is known where judge has just found it. */
+static int deliver_one(struct shard *e, struct delivery *d, const struct target *known, const struct msg *like)
 {
 	struct target t;
 	struct msg m = *like;
 	bool grew = false;
-	int err = find_target(e, d, true, &t);
+	int err = 0;
 
+	if (known)
+		t = *known;
+	else
+		err = find_target(e, d, true, &t);
 	if (err)
 		return err;
 	m.flags = d->flags;
@@ -234,7 +241,7 @@ static int deliver_one(struct shard *e, struct delivery *d, const struct msg *li
 	return err;
 }
 
-static int deliver_all(struct shard *e, struct delivery *to, size_t n, const struct incoming *m)
+static int deliver_all(struct shard *e, struct delivery *to, size_t n, const struct target *only, const struct incoming *m)
 {
 	struct msg like = { .internal_date = m->internal_date ? m->internal_date : e->now, .save_date = e->now };
 	unsigned copies = 0;
@@ -245,7 +252,7 @@ static int deliver_all(struct shard *e, struct delivery *to, size_t n, const str
 	for (size_t i = 0; !err && i < n; i++) {
 		size_t same = first_same(e, to, i);
 		if (same == i) {
-			err = deliver_one(e, &to[i], &like);
+			err = deliver_one(e, &to[i], only, &like);
 		} else {
 			to[i].uid = to[same].uid;
 			to[i].uidvalidity = to[same].uidvalidity;
@@ -273,15 +280,18 @@ static int delivered_before(struct shard *e, struct delivery *to, size_t n, stru
 
 int shard_deliver(struct shard *e, struct delivery *to, size_t n, const struct incoming *m)
 {
+	struct target only;
+
 	if (!n || n > RECIPIENTS_MAX)
 		return ERR_INVALID;
 	int err = delivered_before(e, to, n, m->operation_id);
 	if (err)
 		return err == 1 ? 0 : err;
-	err = judge(e, to, n, m->prefix.n + m->message.n);
+	err = judge(e, to, n, m->prefix.n + m->message.n, &only);
 	if (err <= 0)
 		return err;
-	err = deliver_all(e, to, n, m);
+	/* One that is still to be made (create) was not found. */
+	err = deliver_all(e, to, n, n == 1 && !to->create ? &only : NULL, m);
 	if (err)
 		return err;
 	struct buf reply = BUF_INIT(RECIPIENTS_MAX * 8);
