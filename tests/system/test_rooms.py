@@ -37,7 +37,7 @@ def test_every_room_is_there(shared_postern):
 def test_sandbox_refuses(shared_postern, role):
     """Each room attempts it from inside, while it runs."""
     tried = trials(shared_postern)[role]
-    for what in ("open", "create", "listen", "unix-socket", "setuid"):
+    for what in ("open", "create", "listen", "unix-socket", "setuid", "signal", "limits"):
         assert tried[what] in (errno.EPERM, errno.EACCES), f"{role} may {what}"
     if role not in CONNECTS:
         assert tried["connect"] in (errno.EPERM, errno.EACCES), f"{role} may connect"

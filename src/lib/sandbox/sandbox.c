@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 int sandbox_drop_user(const char *user)
 {
@@ -144,7 +145,21 @@ static int try_uid(void)
 
 static int try_kill(void)
 {
-	return kill(getppid(), 0) < 0 ? errno : 0;
+	int fds[2], err = 0;
+	if (kill(getppid(), 0) == 0 || syscall(SYS_tgkill, getppid(), getppid(), 0) == 0)
+		return 0;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return errno;
+	err = fcntl(fds[0], F_SETOWN, getppid()) < 0 ? errno : 0;
+	close(fds[0]);
+	close(fds[1]);
+	return err;
+}
+
+static int try_limits(void)
+{
+	struct rlimit limit;
+	return prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit) < 0 ? errno : 0;
 }
 
 size_t sandbox_try(struct sandbox_trial *ret, size_t max)
@@ -155,6 +170,7 @@ size_t sandbox_try(struct sandbox_trial *ret, size_t max)
 	} trials[] = {
 		{ "open", try_open }, { "create", try_create }, { "connect", try_connect }, { "listen", try_listen },
 		{ "unix-socket", try_unix }, { "fork", try_fork }, { "setuid", try_uid }, { "signal", try_kill },
+		{ "limits", try_limits },
 	};
 	size_t n = 0;
 	for (; n < ARRAY_SIZE(trials) && n < max; n++)
