@@ -56,3 +56,8 @@ const char *err_name(int err)
 	const char *name = err < 0 && err > -1000 ? strerrorname_np(-err) : NULL;
 	return name ? name : "unknown";
 }
+
+const char *err_said(int err)
+{
+	return T_(err_text(err));
+}

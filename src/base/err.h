@@ -29,6 +29,9 @@ enum err {
 /* A short English text without secrets or paths; static storage; never NULL. */
 const char *err_text(int err);
 
+/* The same in the language of what is done just now (base/text.h). */
+const char *err_said(int err);
+
 /* The word for logs and --json: "not-found", "EACCES"; static storage; never NULL. */
 const char *err_name(int err);
 

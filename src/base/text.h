@@ -27,6 +27,9 @@ const char *text_choose(struct slice accept);
 void text_use(const char *language);
 const char *text_current(void);
 
+/* In that language. */
+#define T_(text) text_in(text_current(), text)
+
 struct text_entry {
 	const char *text, *translation;
 };

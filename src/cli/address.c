@@ -32,9 +32,9 @@ bool show_converted(struct cli *c, const struct api_op *op, const json_t *result
 		if (error) {
 			show_value(API_STR, error, &line);
 		} else {
-			show_value(API_STR, json_object_get(item, "type_before"), &line);
+			show_safe(slice_str(word_said(json_string_value(json_object_get(item, "type_before")))), &line);
 			buf_str(&line, " -> ");
-			show_value(API_STR, json_object_get(item, "type"), &line);
+			show_safe(slice_str(word_said(json_string_value(json_object_get(item, "type")))), &line);
 			show_mail(item, &line);
 		}
 		puts(buf_cstr(&line));

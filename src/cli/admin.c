@@ -7,14 +7,14 @@ static const char *const token_columns[] = { "id", "name", "login", "scopes", "r
 
 static const char *const audit_columns[] = { "at_ms", "actor", "remote", "operation", "object", "detail", NULL };
 
-/* The members of a rank, as a line. */
+/* The members of a rank, as a line: "customer acme". */
 static void show_rank(const json_t *rank, struct buf *line)
 {
 	const char *what = json_string_value(json_object_get(rank, "rank"));
 	const json_t *of = json_object_get(rank, "domain");
 	if (!of)
 		of = json_object_get(rank, "customer");
-	buf_str(line, what ? what : "");
+	buf_str(line, word_said(what ? what : ""));
 	if (of) {
 		buf_byte(line, ' ');
 		show_value(API_STR, of, line);

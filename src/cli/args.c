@@ -199,15 +199,25 @@ static int prompt(const char *text, struct buf *out)
 	return err;
 }
 
+/* "new password", as a prompt says it. */
+static const char *secret_said(const struct api_param *param)
+{
+	static char name[64];
+	snprintf(name, sizeof(name), "%s", param->name);
+	for (char *p = name; *p; p++)
+		*p = *p == '_' ? ' ' : *p;
+	return T_(name);
+}
+
 /* A new password is asked for twice, one that is there once. */
 static int ask_secret(const struct api_param *param, bool is_new, struct buf *secret)
 {
 	struct buf again = BUF_INIT(SECRET_MAX);
 	int code = CLI_DONE;
-	if (prompt(strcmp(param->name, "password") ? param->name : "Password", secret) < 0)
+	if (prompt(secret_said(param), secret) < 0)
 		code = cli_refuse("the password could not be read");
 	if (!code && is_new &&
-	    (prompt("Once more", &again) < 0 || !slice_eq(buf_view(secret), buf_view(&again))))
+	    (prompt(T_("Once more"), &again) < 0 || !slice_eq(buf_view(secret), buf_view(&again))))
 		code = cli_refuse("the two passwords differ");
 	if (again.p)
 		explicit_bzero(again.p, again.cap);
@@ -225,9 +235,9 @@ static int take_secrets(struct parse *p)
 		if (param->type != API_SECRET || !(param->required || param == p->secret))
 			continue;
 		buf_clear(&secret);
-		int err = p->secret ? read_line(STDIN_FILENO, &secret) : prompt(param->name, &secret);
+		int err = p->secret ? read_line(STDIN_FILENO, &secret) : prompt(secret_said(param), &secret);
 		if (err < 0 || !secret.n)
-			code = cli_usage("expected %s: a line on stdin for each secret, in the order of --help", param->name);
+			code = cli_usage("expected %s: a line on stdin for each secret, in the order of --help", secret_said(param));
 		else if (api_fields_add(&p->args->fields, slice_str(param->name), buf_view(&secret)) < 0)
 			code = CLI_USAGE;
 	}
@@ -278,7 +288,7 @@ static int take_secret(struct parse *p)
 	return code;
 }
 
-/* As on the command line: "--dry-run", "DOMAIN". */
+/* As on the command line: "--dry-run", "DOMAIN" as help says it. */
 static void spell(const struct api_op *op, const char *field, char *ret, size_t size)
 {
 	const struct api_param *p = api_param_find(op, slice_str(field));
@@ -289,6 +299,9 @@ static void spell(const struct api_op *op, const char *field, char *ret, size_t 
 		else if (ret[i] == '_')
 			ret[i] = '-';
 	}
+	const char *said = p && p->positional ? T_(ret) : ret;
+	if (said != ret)
+		snprintf(ret, size, "%s", said);
 }
 
 static int check(const struct api_op *op, struct cli_args *args)

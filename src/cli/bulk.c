@@ -26,7 +26,7 @@ static void tell_one(struct bulk *b, size_t line, const json_t *answer)
 	struct buf safe = BUF_INIT(8192);
 	if (!problem)
 		return;
-	show_safe(slice_str(detail ? detail : "refused"), &safe);
+	show_safe(slice_str(detail ? detail : T_("refused")), &safe);
 	fprintf(stderr, "  line %zu: %s\n", line, buf_cstr(&safe));
 	buf_fini(&safe);
 }

@@ -20,19 +20,23 @@ struct checking {
 static void on_fault(void *ctx, const char *text)
 {
 	struct checking *c = ctx;
+	struct buf said = BUF_INIT(4096);
 
+	show_fault(slice_str(text), &said);
 	json_array_append_new(c->texts, json_string(text));
 	if (!c->json)
-		printf("fault: %s\n", text);
+		printf(T_("fault: %s\n"), buf_cstr(&said));
+	buf_fini(&said);
 }
 
 static void print_report(const struct checking *c, unsigned shard, const struct store_report *r)
 {
 	if (c->json)
 		return;
-	printf("store.%u: %llu accounts, %llu mailboxes, %llu messages, %llu faults%s\n", shard,
+	printf(T_("store.%u: %llu accounts, %llu folders, %llu messages, %llu faults"), shard,
 	       (unsigned long long)r->accounts, (unsigned long long)r->mailboxes, (unsigned long long)r->messages,
-	       (unsigned long long)r->faults, r->rebuilt ? "; the index was made anew" : "");
+	       (unsigned long long)r->faults);
+	puts(r->rebuilt ? T_("; the index was made anew") : "");
 }
 
 static int check_shard(struct checking *c, const char *path, unsigned shard, bool rebuild, uint64_t segment_bytes,

@@ -15,6 +15,7 @@
 #include "base/text.h"
 
 #include <jansson.h>
+#include <sys/ioctl.h>
 
 enum { CLI_DONE = 0, CLI_REFUSED = 1, CLI_USAGE = 2 };
 
@@ -30,15 +31,6 @@ struct cli {
 /* "postern: ..." on stderr; both return their exit code. */
 int cli_refuse(const char *fmt, ...) PRINTF_FMT(1, 2);
 int cli_usage(const char *fmt, ...) PRINTF_FMT(1, 2);
-
-/* In the language of whoever calls. */
-#define T_(text) text_in(text_current(), text)
-
-/* err_text in the language of whoever calls. */
-static inline const char *err_said(int err)
-{
-	return T_(err_text(err));
-}
 
 /* The instance's folder, or NULL with CLI_USAGE said. */
 const char *cli_dir(struct cli *c);
@@ -109,6 +101,8 @@ void show_value(enum api_type type, const json_t *v, struct buf *out);
 void show_bytes(uint64_t bytes, struct buf *out); /* "1.5G" */
 void show_duration(int64_t ms, struct buf *out);  /* "3d 4h", "12s" */
 void show_safe(struct slice text, struct buf *out);
+const char *word_said(const char *word);	/* "running" in the caller's language; others as they are */
+void show_fault(struct slice text, struct buf *out);	/* of a store */
 /* With its lines and TABs, and nothing else that a terminal would do. */
 void show_text(struct slice text);
 /* A file's bytes, as they are; on a terminal as show_text. */
@@ -122,7 +116,8 @@ void table_free(struct table **t);
 /* Row by row; the first row is the heading. */
 void table_cell(struct table *t, const char *text, bool right);
 void table_print(const struct table *t);
-size_t text_width(const char *text);
+size_t text_width(const char *text);	/* in columns */
+struct winsize cli_terminal(void);	/* of standard output; 24 lines of 80 columns where it is none */
 
 /* help.c */
 void help_all(void);

@@ -64,7 +64,7 @@ int cli_conf(struct cli *c)
 	if (!code && is_dump)
 		dump(c, conf);
 	else if (!code)
-		printf(c->json ? "{}\n" : "%s is valid\n", path);
+		printf(c->json ? "{}\n" : T_("%s is valid\n"), path);
 	conf_free(&conf);
 	buf_fini(&error);
 	return code;

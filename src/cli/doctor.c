@@ -30,7 +30,7 @@ void doctor_say(struct doctor *d, const char *check, enum finding finding, const
 	char text[1024];
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	vsnprintf(text, sizeof(text), T_(fmt), args);
 	va_end(args);
 	json_array_append_new(d->checks, json_pack("{s:s, s:s, s:s}", "check", check, "finding",
 						   words[finding], "text", text));
@@ -296,8 +296,8 @@ static void print(const struct doctor *d)
 	json_t *check;
 	struct table *t = table_new(3);
 	json_array_foreach(d->checks, i, check) {
-		table_cell(t, json_string_value(json_object_get(check, "finding")), false);
-		table_cell(t, json_string_value(json_object_get(check, "check")), false);
+		table_cell(t, word_said(json_string_value(json_object_get(check, "finding"))), false);
+		table_cell(t, word_said(json_string_value(json_object_get(check, "check"))), false);
 		table_cell(t, json_string_value(json_object_get(check, "text")), false);
 	}
 	table_print(t);

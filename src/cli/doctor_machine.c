@@ -107,11 +107,10 @@ static void check_sync(struct doctor *d)
 			   us > SYNC_WRONG_US  ? FINDING_WRONG
 			   : us > SYNC_SLOW_US ? FINDING_NOTE
 					       : FINDING_OK,
-			   "a sync takes %jd.%jd ms%s", (intmax_t)(us / 1000),
-			   (intmax_t)(us / 100 % 10),
 			   us > SYNC_SLOW_US
-				   ? ", which is slow: every accepted message waits for two"
-				   : "");
+				   ? "a sync takes %jd.%jd ms, which is slow: every accepted message waits for one"
+				   : "a sync takes %jd.%jd ms",
+			   (intmax_t)(us / 1000), (intmax_t)(us / 100 % 10));
 }
 
 void doctor_disk(struct doctor *d)
@@ -146,8 +145,10 @@ void doctor_limits(struct doctor *d)
 		   l.rlim_max < FILES_NEEDED   ? FINDING_WRONG
 		   : l.rlim_max < FILES_WANTED ? FINDING_NOTE
 					       : FINDING_OK,
-		   "a process may open %ju files%s", (uintmax_t)l.rlim_max,
-		   l.rlim_max < FILES_WANTED ? ": that bounds the connections (LimitNOFILE=)" : "");
+		   l.rlim_max < FILES_WANTED
+			   ? "a process may open %ju files: that bounds the connections (LimitNOFILE=)"
+			   : "a process may open %ju files",
+		   (uintmax_t)l.rlim_max);
 }
 
 static uint64_t meminfo(const char *name)
@@ -191,11 +192,15 @@ void doctor_sandbox(struct doctor *d)
 	const char *features = sandbox_features();
 	bool seccomp = strstr(features, "seccomp") != NULL,
 	     landlock = strstr(features, "landlock") != NULL;
-	doctor_say(d, "sandbox",
-		   !seccomp    ? FINDING_WRONG
-		   : !landlock ? FINDING_NOTE
-			       : FINDING_OK,
-		   "the kernel offers %s%s", *features ? features : "nothing to lock a room in",
-		   seccomp && !landlock ? "; without Landlock rooms see files that they do not need"
-					: "");
+	if (!*features)
+		doctor_say(d, "sandbox", FINDING_WRONG, "the kernel offers nothing to lock a room in");
+	else
+		doctor_say(d, "sandbox",
+			   !seccomp    ? FINDING_WRONG
+			   : !landlock ? FINDING_NOTE
+				       : FINDING_OK,
+			   seccomp && !landlock
+				   ? "the kernel offers %s; without Landlock rooms see files that they do not need"
+				   : "the kernel offers %s",
+			   features);
 }

@@ -10,12 +10,10 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	if (strcmp(op->name, "domain.switch"))
 		return false;
 	show_value(API_STR, json_object_get(result, "domain"), &line);
-	buf_str(&line, json_is_true(json_object_get(result, "dry_run")) ? " would go from "
-									: " went from ");
-	show_value(API_STR, json_object_get(result, "mode_before"), &line);
-	buf_str(&line, " to ");
-	show_value(API_STR, json_object_get(result, "mode"), &line);
-	puts(buf_cstr(&line));
+	printf(json_is_true(json_object_get(result, "dry_run")) ? T_("%s would go from %s to %s\n")
+								: T_("%s went from %s to %s\n"),
+	       buf_cstr(&line), json_string_value(json_object_get(result, "mode_before")),
+	       json_string_value(json_object_get(result, "mode")));
 	json_array_foreach(json_object_get(result, "warnings"), i, warning) {
 		buf_clear(&line);
 		show_value(API_STR, warning, &line);

@@ -6,6 +6,8 @@
 
 #include <utf8proc.h>
 
+enum { HELP_WIDTH = 100, TEXT_COLUMN = 20 };
+
 static const char common[] =
 	N_("  -d DIR            folder of the instance (else: environment variable POSTERN_DIR)\n"
 	   "  --json            print JSON\n"
@@ -29,6 +31,58 @@ static void upper(const char *name, struct buf *out)
 		buf_byte(out, ascii_upper((uint8_t)*name));
 }
 
+/* The next place where a line may end: a blank, but none inside of brackets ("[--quota SIZE]"). */
+static size_t word_end(const char *text)
+{
+	size_t n = 0;
+	for (int depth = 0; text[n] && (depth > 0 || text[n] != ' '); n++)
+		depth += (text[n] == '[') - (text[n] == ']');
+	return n;
+}
+
+/* Text in lines as wide as the terminal: the first one goes on behind `at` columns, all others begin at indent. */
+static void put_wrapped(const char *text, size_t at, size_t indent)
+{
+	size_t width = cli_terminal().ws_col;
+	bool begun = false;
+	width = width > HELP_WIDTH ? HELP_WIDTH : width;
+	while (*text) {
+		char *word = strndup(text, word_end(text));
+		bug_if(!word);
+		size_t n = text_width(word);
+		if (begun && at + 1 + n > width) {
+			printf("\n%*s", (int)indent, "");
+			begun = false;
+			at = indent;
+		}
+		printf("%s%s", begun ? " " : "", word);
+		at += begun + n;
+		begun = true;
+		text += strlen(word);
+		text += strspn(text, " ");
+		free(word);
+	}
+	putchar('\n');
+}
+
+/* "  NAME              what it is"; a long name has a line of its own. */
+static void put_row(const char *name, const char *text)
+{
+	size_t at = 2 + text_width(name);
+	if (at < TEXT_COLUMN)
+		printf("  %s%*s", name, (int)(TEXT_COLUMN - at), "");
+	else
+		printf("  %s\n%*s", name, TEXT_COLUMN, "");
+	put_wrapped(text, TEXT_COLUMN, TEXT_COLUMN);
+}
+
+static void put_usage(const char *words)
+{
+	const char *head = T_("usage: postern [-d DIR] ");
+	fputs(head, stdout);
+	put_wrapped(words, text_width(head), strcspn(head, ":") + 2);
+}
+
 static void option_name(const struct api_param *p, struct buf *out)
 {
 	buf_str(out, "--");
@@ -38,21 +92,30 @@ static void option_name(const struct api_param *p, struct buf *out)
 		buf_str(out, "-stdin");
 }
 
+/* "DOMAIN"; what stands for the value is a word of the caller's language. */
+static void placeholder(const struct api_param *p, struct buf *out)
+{
+	struct buf name = BUF_INIT(256);
+	upper(p->name, &name);
+	buf_str(out, T_(buf_cstr(&name)));
+	buf_fini(&name);
+}
+
 /* "DOMAIN", "--mode gateway|hosted", "--to ADDRESS" */
 static void spell(const struct api_param *p, struct buf *out)
 {
 	static const char *const kinds[] = {
-		[API_STR] = "TEXT",
-		[API_TEXT] = "TEXT",
-		[API_NAME] = "NAME",
-		[API_DOMAIN] = "DOMAIN",
-		[API_ADDRESS] = "ADDRESS",
-		[API_TARGET] = "ADDRESS",
+		[API_STR] = N_("TEXT"),
+		[API_TEXT] = N_("TEXT"),
+		[API_NAME] = N_("NAME"),
+		[API_DOMAIN] = N_("DOMAIN"),
+		[API_ADDRESS] = N_("ADDRESS"),
+		[API_TARGET] = N_("ADDRESS"),
 		[API_HOSTPORT] = "HOST:PORT",
 		[API_SOURCE] = "imap://HOST:PORT",
-		[API_SIZE] = "SIZE",
+		[API_SIZE] = N_("SIZE"),
 		[API_U64] = "N",
-		[API_FILE] = "FILE",
+		[API_FILE] = N_("FILE"),
 	};
 	if (!p->positional) {
 		option_name(p, out);
@@ -64,9 +127,9 @@ static void spell(const struct api_param *p, struct buf *out)
 		for (size_t i = 0; p->choices[i]; i++)
 			buf_printf(out, "%s%s", i ? "|" : "", p->choices[i]);
 	} else if (p->positional) {
-		upper(p->name, out);
+		placeholder(p, out);
 	} else {
-		buf_str(out, kinds[p->type]);
+		buf_str(out, T_(kinds[p->type]));
 	}
 }
 
@@ -93,25 +156,31 @@ static void usage_line(const struct cli_noun *noun, const struct api_op *op, str
 
 void help_all(void)
 {
-	puts(T_("usage: postern [-d DIR] COMMAND ...\n"));
+	put_usage(T_("COMMAND ..."));
+	puts("");
 	for (size_t i = 0; i < cli_n_commands; i++)
-		printf("  %-17s %s\n", cli_commands[i].name, T_(cli_commands[i].help));
+		put_row(cli_commands[i].name, T_(cli_commands[i].help));
 	puts("");
 	for (size_t i = 0; i < cli_n_nouns; i++)
-		printf("  %-17s %s\n", cli_nouns[i]->name, T_(cli_nouns[i]->help));
+		put_row(cli_nouns[i]->name, T_(cli_nouns[i]->help));
 	printf(T_("\nOptions of every command:\n%s\nMore: postern COMMAND --help, postern(1).\n"), T_(common));
 }
 
 void help_noun(const struct cli_noun *noun)
 {
 	struct buf line = BUF_INIT(4096);
-	printf(T_("usage: postern [-d DIR] %s VERB ...\n\n"), noun->name);
+	buf_printf(&line, "%s VERB ...", noun->name);
+	put_usage(buf_cstr(&line));
+	puts("");
 	for (size_t i = 0; api_op_at(i); i++) {
 		if (!is_of(api_op_at(i), noun->name))
 			continue;
 		buf_clear(&line);
 		usage_line(noun, api_op_at(i), &line);
-		printf("  %s\n      %s\n", buf_cstr(&line), T_(api_op_at(i)->help));
+		fputs("  ", stdout);
+		put_wrapped(buf_cstr(&line), 2, 10);
+		fputs("      ", stdout);
+		put_wrapped(T_(api_op_at(i)->help), 6, 6);
 	}
 	buf_fini(&line);
 }
@@ -125,37 +194,37 @@ static void put_sentence(const char *help)
 	size_t n = utf8_decode(slice_str(said), &cp);
 	if (n)
 		utf8_encode(&line, (uint32_t)utf8proc_toupper((utf8proc_int32_t)cp));
-	printf("\n%s%s.\n\n", buf_cstr(&line), said + n);
+	buf_printf(&line, "%s.", said + n);
+	puts("");
+	put_wrapped(buf_cstr(&line), 0, 0);
+	puts("");
 	buf_fini(&line);
 }
 
 static void param_help(const struct api_param *p)
 {
-	struct buf line = BUF_INIT(4096);
-	spell(p, &line);
-	printf("  %-17s", buf_cstr(&line));
-	if (line.n > 17)
-		printf("\n  %-17s", "");
-	buf_clear(&line);
-	if (p->type != API_CHOICE && p->type != API_BOOL && p->type != API_FILE &&
-	    p->type != API_SECRET) {
-		buf_str(&line, "; ");
-		api_param_rule(p, &line);
+	struct buf name = BUF_INIT(4096), text = BUF_INIT(4096);
+	spell(p, &name);
+	buf_printf(&text, "%s%s", T_(p->help), p->many ? T_(" (may come several times)") : "");
+	if (p->type != API_CHOICE && p->type != API_BOOL && p->type != API_FILE && p->type != API_SECRET) {
+		buf_str(&text, "; ");
+		api_param_rule(p, &text);
 	}
-	printf(" %s%s%s\n", T_(p->help), p->many ? T_(" (may come several times)") : "", buf_cstr(&line));
-	buf_fini(&line);
+	put_row(buf_cstr(&name), buf_cstr(&text));
+	buf_fini(&name);
+	buf_fini(&text);
 }
 
 void help_op(const struct cli_noun *noun, const struct api_op *op)
 {
 	struct buf line = BUF_INIT(4096);
 	usage_line(noun, op, &line);
-	printf(T_("usage: postern [-d DIR] %s\n"), buf_cstr(&line));
+	put_usage(buf_cstr(&line));
 	put_sentence(op->help);
 	for (size_t i = 0; i < op->n_params; i++)
 		param_help(&op->params[i]);
 	for (size_t i = 0; noun->extra && noun->extra[2 * i] && !strcmp(verb_of(op), "status"); i++)
-		printf("  %-17s %s\n", noun->extra[2 * i], T_(noun->extra[2 * i + 1]));
+		put_row(noun->extra[2 * i], T_(noun->extra[2 * i + 1]));
 	fputs(T_(common), stdout);
 	buf_fini(&line);
 }
@@ -163,8 +232,8 @@ void help_op(const struct cli_noun *noun, const struct api_op *op)
 void help_command(const struct cli_command *command)
 {
 	struct buf line = BUF_INIT(1024);
-	buf_printf(&line, "%s %s", command->name, command->args);
-	printf(T_("usage: postern [-d DIR] %s\n"), buf_cstr(&line));
+	buf_printf(&line, "%s %s", command->name, T_(command->args));
+	put_usage(buf_cstr(&line));
 	put_sentence(command->help);
 	fputs(T_(common), stdout);
 	buf_fini(&line);
@@ -210,8 +279,11 @@ static void man_op(struct buf *out, const struct cli_noun *noun, const struct ap
 	buf_fini(&line);
 }
 
+/* In English for everybody: it is installed with the program. */
 void help_man(struct buf *out)
 {
+	const char *language = text_current();
+	text_use(NULL);
 	buf_str(out,
 		".\\\" Made by `postern help man` from the tables of commands and operations; do "
 		"not edit.\n"
@@ -261,6 +333,7 @@ void help_man(struct buf *out)
 		     "folder for each room that keeps any.\n"
 		     ".TP\n.I DIR/run\nthe running instance's socket and process number.\n"
 		     ".SH SEE ALSO\n.BR postern.conf (5)\n");
+	text_use(language);
 }
 
 /* ---- completion ---- */

@@ -13,18 +13,18 @@
 #include <locale.h>
 
 const struct cli_command cli_commands[] = {
-	{ "init", "DIR [--port-base N] [--host NAME]", N_("makes a new instance in DIR"), cli_init },
-	{ "run", "DIR", N_("runs the instance in the foreground until SIGTERM"), cli_run },
+	{ "init", N_("DIR [--port-base N] [--host NAME]"), N_("makes a new instance in DIR"), cli_init },
+	{ "run", N_("DIR"), N_("runs the instance in the foreground until SIGTERM"), cli_run },
 	{ "stop", "", N_("stops a running instance"), cli_stop },
 	{ "status", "[--trials]",
 	  N_("shows rooms, memory, restarts, queue and accounts; --trials: what each may do"), cli_status },
 	{ "reload", "", N_("has a running instance read configuration and certificate again"), cli_reload },
 	{ "doctor", "", N_("checks the machine: ports, DNS, clock, disk, limits, sandbox, certificate"), cli_doctor },
-	{ "check", "[DIR] [--rebuild]",
+	{ "check", N_("[DIR] [--rebuild]"),
 	  N_("checks the mail of a stopped instance; --rebuild: makes its index anew"), cli_check },
-	{ "bulk", "FILE", N_("does the operations of a file, a JSON object a line"), cli_bulk },
-	{ "conf", "dump|check|man [FILE]", N_("shows or checks postern.conf"), cli_conf },
-	{ "help", "[man | words [NOUN [VERB]]]",
+	{ "bulk", N_("FILE"), N_("does the operations of a file, a JSON object a line"), cli_bulk },
+	{ "conf", N_("dump|check|man [FILE]"), N_("shows or checks postern.conf"), cli_conf },
+	{ "help", N_("[man | words [NOUN [VERB]]]"),
 	  N_("shows all commands; man: postern(1); words: what may come next"), cli_help },
 };
 const size_t cli_n_commands = ARRAY_SIZE(cli_commands);

@@ -9,8 +9,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-#include <sys/ioctl.h>
-
 enum { BAR = 24, WATCH_MS = 500, LINES_MAX = 200 };
 
 static uint64_t number(const json_t *o, const char *name)
@@ -24,6 +22,8 @@ static const char *text(const json_t *o, const char *name)
 	const char *s = json_string_value(json_object_get(o, name));
 	return s ? s : "";
 }
+
+enum { STATE_WIDTH = 10 };
 
 static void bar(uint64_t done, uint64_t total, struct buf *out)
 {
@@ -63,7 +63,7 @@ static void headline(const json_t *move, const struct sample *first, struct buf 
 {
 	uint64_t failed = number(move, "messages_failed");
 	show_safe(slice_str(text(move, "domain")), out);
-	buf_printf(out, ": %s  ", text(move, "state"));
+	buf_printf(out, ": %s  ", word_said(text(move, "state")));
 	bar(number(move, "messages_done"), number(move, "messages_total"), out);
 	buf_printf(out, T_("  %ju of %ju messages, %ju of %ju mailboxes"),
 		   (uintmax_t)number(move, "messages_done"),
@@ -83,8 +83,10 @@ static void mailbox_line(const json_t *m, size_t width, struct buf *out)
 	size_t have = text_width(buf_cstr(&name));
 	buf_printf(out, "  %s%*s  ", buf_cstr(&name), (int)(width > have ? width - have : 0), "");
 	bar(number(m, "messages_done"), number(m, "messages_total"), out);
-	buf_printf(out, T_("  %-8s %ju of %ju"), text(m, "state"),
-		   (uintmax_t)number(m, "messages_done"), (uintmax_t)number(m, "messages_total"));
+	const char *state = word_said(text(m, "state"));
+	size_t wide = text_width(state);
+	buf_printf(out, "  %s%*s", state, (int)(wide < STATE_WIDTH ? STATE_WIDTH - wide : 0), "");
+	buf_printf(out, T_(" %ju of %ju"), (uintmax_t)number(m, "messages_done"), (uintmax_t)number(m, "messages_total"));
 	if (number(m, "messages_new"))
 		buf_printf(out, T_(", %ju new"), (uintmax_t)number(m, "messages_new"));
 	if (*text(m, "error")) {
@@ -151,14 +153,6 @@ static int outcome(const json_t *move)
 	return CLI_DONE;
 }
 
-static struct winsize terminal(void)
-{
-	struct winsize w = { 0 };
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_row < 4 || w.ws_col < 20)
-		w = (struct winsize){ .ws_row = 24, .ws_col = 80 };
-	return w;
-}
-
 static void line_when_changed(const json_t *move, const struct sample *first, uint64_t *last)
 {
 	struct buf line = BUF_INIT(4096);
@@ -189,7 +183,7 @@ static int watch(struct cli *c, const struct api_op *op, struct cli_args *args)
 		if (tty && lines)
 			printf("\033[%zuA\033[J", lines);
 		if (tty)
-			lines = draw(move, &first, terminal().ws_row - 2u, terminal().ws_col);
+			lines = draw(move, &first, cli_terminal().ws_row - 2u, cli_terminal().ws_col);
 		else if (c->json)
 			show_json(move);
 		else
@@ -209,13 +203,13 @@ static void show_proof(const json_t *proof)
 	size_t i, k;
 	json_t *m, *f;
 	printf(T_("%s: %s, %ju messages there, %ju of them here, %ju missing\n"), text(proof, "domain"),
-	       text(proof, "state"), (uintmax_t)number(proof, "messages_there"),
+	       word_said(text(proof, "state")), (uintmax_t)number(proof, "messages_there"),
 	       (uintmax_t)number(proof, "messages_here"),
 	       (uintmax_t)number(proof, "messages_missing"));
 	json_array_foreach(json_object_get(proof, "mailboxes"), i, m) {
 		struct buf line = BUF_INIT(4096);
 		show_safe(slice_str(text(m, "address")), &line);
-		buf_printf(&line, "  %s  ", text(m, "state"));
+		buf_printf(&line, "  %s  ", word_said(text(m, "state")));
 		show_safe(slice_str(text(m, "error")), &line);
 		printf("  %s\n", buf_cstr(&line));
 		json_array_foreach(json_object_get(m, "folders"), k, f) {

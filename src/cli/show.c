@@ -42,6 +42,46 @@ void show_safe(struct slice s, struct buf *out)
 	put_safe(s, "\n\t", 0, out);
 }
 
+/* What stands for itself in JSON and is a word of a sentence or a picture here. */
+static const char *const words[] = {
+	/* copies */ N_("waiting"), N_("running"), N_("done"), N_("failed"), N_("stopped"), N_("none"),
+	/* ranks */ N_("provider"), N_("customer"), N_("domain"),
+	/* types of addresses */ N_("mailbox"), N_("alias"), N_("list"), N_("redirect"), N_("banished"), N_("candidate"),
+	/* rooms and their trials */ N_("down"), N_("starting"), N_("ready"), N_("stopping"), N_("gone"), N_("open"),
+	N_("create"), N_("connect"), N_("listen"), N_("unix-socket"), N_("fork"), N_("setuid"), N_("signal"),
+	/* the doctor's */ N_("ok"), N_("note"), N_("wrong"), N_("instance"), N_("configuration"), N_("certificate"),
+	N_("ports"), N_("dns"), N_("clock"), N_("disk"), N_("limits"), N_("memory"), N_("sandbox"),
+};
+
+const char *word_said(const char *word)
+{
+	for (size_t i = 0; word && i < ARRAY_SIZE(words); i++)
+		if (!strcmp(words[i], word))
+			return T_(words[i]);
+	return word ? word : "";
+}
+
+/* Stores say faults in English, with numbers behind: "damaged record: header checksum (3, 4096)". */
+void show_fault(struct slice text, struct buf *out)
+{
+	ptrdiff_t colon = slice_find(text, SLICE(": "), 0), numbers = -1;
+	for (size_t i = text.n; i > 1 && numbers < 0 && text.p[text.n - 1] == ')'; i--)
+		if (text.p[i - 1] == '(' && text.p[i - 2] == ' ')
+			numbers = (ptrdiff_t)i - 2;
+	size_t end = colon >= 0 ? (size_t)colon : numbers >= 0 ? (size_t)numbers : text.n;
+	char *what = slice_dup_str(slice_sub(text, 0, end));
+	bug_if(!what);
+	show_safe(slice_str(T_(what)), out);
+	free(what);
+	struct slice rest = slice_sub(text, end, text.n);
+	if (colon >= 0) {
+		buf_str(out, ": ");
+		show_fault(slice_sub(rest, 2, rest.n), out);
+	} else {
+		show_safe(rest, out);
+	}
+}
+
 /* The buffer is emptied line by line: a text may be longer than any. */
 void show_text(struct slice text)
 {
@@ -208,7 +248,10 @@ static void show_texts_below(const struct api_op *op, const json_t *object)
 		const json_t *v = json_object_get(object, op->results[i].name);
 		if (op->results[i].type != API_TEXT || !json_string_length(v))
 			continue;
-		printf("\n%s:\n\n", op->results[i].name);
+		struct buf name = BUF_INIT(CELL_MAX);
+		label(&op->results[i], &name);
+		printf("\n%s\n\n", buf_cstr(&name));
+		buf_fini(&name);
 		show_text(slice_of(json_string_value(v), json_string_length(v)));
 	}
 }

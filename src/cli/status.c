@@ -34,11 +34,12 @@ static void room_row(struct table *t, const json_t *room)
 {
 	struct buf b = BUF_INIT(256);
 	json_int_t started = number(room, "started_ms");
+	const char *state = text(room, "state");
 	buf_printf(&b, "%s.%lld", text(room, "role"), (long long)number(room, "index"));
 	cell(t, &b, false);
 	buf_printf(&b, "%lld", (long long)number(room, "pid"));
 	cell(t, &b, true);
-	table_cell(t, text(room, "state"), false);
+	table_cell(t, word_said(state), false);
 	show_bytes(memory_of(room), &b);
 	cell(t, &b, true);
 	buf_printf(&b, "%lld", (long long)number(room, "restarts"));
@@ -113,9 +114,9 @@ static void trials_table(const json_t *rooms)
 	struct table *t = table_new(1 + json_object_size(first));
 	const char *what;
 	size_t i;
-	table_cell(t, "ROOM MAY", false);
+	table_cell(t, T_("ROOM MAY"), false);
 	json_object_foreach(first, what, err)
-		table_cell(t, what, false);
+		table_cell(t, word_said(what), false);
 	json_array_foreach(rooms, i, room) {
 		char name[64];
 		snprintf(name, sizeof(name), "%s.%lld", text(room, "role"),
@@ -123,7 +124,7 @@ static void trials_table(const json_t *rooms)
 		table_cell(t, name, false);
 		json_object_foreach(first, what, err) {
 			err = json_object_get(json_object_get(room, "trials"), what);
-			table_cell(t, !err ? "-" : json_integer_value(err) ? "no" : "YES", false);
+			table_cell(t, !err ? "-" : json_integer_value(err) ? T_("no") : T_("YES"), false);
 		}
 	}
 	puts("");

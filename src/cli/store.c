@@ -74,7 +74,7 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	show_object(op, result);
 	json_array_foreach(texts, i, text) {
 		struct buf line = BUF_INIT(4096);
-		show_value(API_STR, text, &line);
+		show_fault(slice_str(json_string_value(text)), &line);
 		printf("  %s\n", buf_cstr(&line));
 		buf_fini(&line);
 	}

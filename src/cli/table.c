@@ -5,6 +5,7 @@
 
 #include "base/codec.h"
 
+#include <sys/ioctl.h>
 #include <utf8proc.h>
 
 struct table {
@@ -15,6 +16,14 @@ struct table {
 		bool right;
 	} * cells;
 };
+
+struct winsize cli_terminal(void)
+{
+	struct winsize w = { 0 };
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_row < 4 || w.ws_col < 20)
+		w = (struct winsize){ .ws_row = 24, .ws_col = 80 };
+	return w;
+}
 
 size_t text_width(const char *text)
 {

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "ipc/control.pb-c.h"
 
 #include <fcntl.h>
@@ -157,8 +158,11 @@ static void h_status(struct ipc_call *call, void *ctx)
 static void h_reload_all(struct ipc_call *call, void *ctx)
 {
 	struct child *c = ctx;
+	const Postern__ControlReloadAll *req = (const Postern__ControlReloadAll *)call->req;
 	struct buf error = BUF_INIT(4096);
+	text_use(text_language(slice_str(req->language)));
 	int err = supervisor_reload(c->sup, &error);
+	text_use(NULL);
 	Postern__ControlNothing ok = POSTERN__CONTROL_NOTHING__INIT;
 	if (err < 0)
 		ipc_fail(call, err, buf_cstr(&error));

@@ -3,6 +3,7 @@
 #include "run/supervisor_priv.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "lib/ipc/memfd.h"
 #include "lib/tls/tls.h"
 
@@ -25,7 +26,7 @@ static int read_file(const char *dir, const char *name, struct buf *out, struct 
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
 	if (fd < 0) {
 		err = -errno;
-		buf_printf(error, "%s: %s", path, err_text(err));
+		buf_printf(error, "%s: %s", path, err_said(err));
 		return err;
 	}
 	for (;;) {
@@ -41,7 +42,7 @@ static int read_file(const char *dir, const char *name, struct buf *out, struct 
 	}
 	close(fd);
 	if (err < 0)
-		buf_printf(error, "%s: %s", path, err_text(err));
+		buf_printf(error, "%s: %s", path, err_said(err));
 	return err;
 }
 
@@ -76,7 +77,7 @@ int files_tls(const char *dir, const struct conf *conf, int *ret_fd, struct buf 
 	if (err == 0) {
 		err = tls_server_new(buf_view(&pem), &ctx);
 		if (err < 0)
-			buf_printf(error, err == ERR_INVALID ? "%s is not the key of %s" : "%s or %s is not PEM", key, cert);
+			buf_printf(error, err == ERR_INVALID ? T_("%s is not the key of %s") : T_("%s or %s is not PEM"), key, cert);
 		tls_unref(&ctx);
 	}
 	if (err == 0)
@@ -92,19 +93,19 @@ int files_lock(const char *dir, int *ret_fd, struct buf *error)
 	char path[PATH_SPACE], pid[32];
 	snprintf(path, sizeof(path), "%s/run", dir);
 	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-		buf_printf(error, "%s: %s", path, err_text(-errno));
+		buf_printf(error, "%s: %s", path, err_said(-errno));
 		return -errno;
 	}
 	snprintf(path, sizeof(path), "%s/run/postern.pid", dir);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		buf_printf(error, "%s: %s", path, err_text(-errno));
+		buf_printf(error, "%s: %s", path, err_said(-errno));
 		return -errno;
 	}
 	/* Rooms of a supervisor that was killed notice its end and go; wait for the last of them. */
 	for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += 50) {
 		if (waited >= LOCK_WAIT_MS) {
-			buf_printf(error, "%s is locked: this instance is running already", path);
+			buf_printf(error, T_("%s is locked: this instance is running already"), path);
 			close(fd);
 			return ERR_CONFLICT;
 		}
@@ -112,7 +113,7 @@ int files_lock(const char *dir, int *ret_fd, struct buf *error)
 	}
 	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n) {
-		buf_printf(error, "%s: %s", path, err_text(-errno));
+		buf_printf(error, "%s: %s", path, err_said(-errno));
 		close(fd);
 		return ERR_FULL;
 	}
@@ -144,14 +145,14 @@ static int give_to_user(const char *path, const char *user, struct buf *error)
 		return ERR_OK;
 	const struct passwd *pw = getpwnam(user);
 	if (!pw) {
-		buf_printf(error, "run.user: there is no user \"%s\" on this machine", user);
+		buf_printf(error, T_("run.user: there is no user \"%s\" on this machine"), user);
 		return ERR_NOT_FOUND;
 	}
 	give_uid = pw->pw_uid;
 	give_gid = pw->pw_gid;
 	int err = nftw(path, give, 16, FTW_PHYS);
 	if (err < 0)
-		buf_printf(error, "%s: cannot be given to %s: %s", path, user, err_text(err));
+		buf_printf(error, T_("%s: cannot be given to %s: %s"), path, user, err_said(err));
 	return err < 0 ? err : ERR_OK;
 }
 
@@ -162,7 +163,7 @@ int files_data(const char *dir, const char *name, const char *user, struct buf *
 		snprintf(path, sizeof(path), deep ? "%s/data/%s" : "%s/data", dir, name);
 		/* 0711 above, so that a room's own user can pass through to its folder. */
 		if (mkdir(path, deep ? 0700 : 0711) < 0 && errno != EEXIST) {
-			buf_printf(error, "%s: %s", path, err_text(-errno));
+			buf_printf(error, "%s: %s", path, err_said(-errno));
 			return -errno;
 		}
 	}

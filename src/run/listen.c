@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -107,10 +108,10 @@ static int bind_one(struct supervisor *sup, const struct topology_listener *what
 	else
 		err = what->is_unix ? bind_unix(path, &fd) : bind_tcp(address, &fd);
 	if (err < 0) {
-		buf_printf(error, "%s: cannot listen on %s: %s", what->option, path,
-			   err == -EADDRINUSE ? "the port is in use by another program" :
-			   err == ERR_SYNTAX  ? "expected ADDRESS:PORT" :
-						err_text(err));
+		buf_printf(error, T_("%s: cannot listen on %s: %s"), what->option, path,
+			   err == -EADDRINUSE ? T_("the port is in use by another program") :
+			   err == ERR_SYNTAX  ? T_("expected ADDRESS:PORT") :
+						err_said(err));
 		return err;
 	}
 	struct bound *b = &sup->bound[sup->n_bound++];

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "ipc/control.pb-c.h"
 
 #include <errno.h>
@@ -234,7 +235,7 @@ int supervisor_main(const char *dir)
 	signal(SIGPIPE, SIG_IGN);
 	sup.dir = realpath(dir, NULL);
 	if (!sup.dir) {
-		fprintf(stderr, "postern: %s: %s\n", dir, err_text(-errno));
+		fprintf(stderr, "postern: %s: %s\n", dir, err_said(-errno));
 		return 1;
 	}
 	sup.loop = uv_default_loop();
@@ -246,6 +247,7 @@ int supervisor_main(const char *dir)
 		return 1;
 	}
 	buf_fini(&error);
+	text_use(NULL); /* events are English */
 	ev_setup("supervisor", conf_bool(sup.conf, "log.json"), EV_INFO);
 	sup.epoch = files_next_epoch(sup.dir);
 	bug_if(uv_timer_init(sup.loop, &sup.stop_timer) < 0);

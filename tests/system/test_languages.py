@@ -113,7 +113,8 @@ def test_headings_and_help_of_the_command_line(shared_postern):
     english, said = both("status")
     assert "ROOM " in english and "RAUM " in said and "Postfächer: " in said
     english, said = both("customer", "set", "--help")
-    assert "Changes a customer." in english and "Ändert einen Kunden." in said and "--pool SIZE" in said
+    assert "Changes a customer." in english and "Ändert einen Kunden." in said and "--pool GRÖSSE" in said
+    assert "--pool SIZE" in english and "Speicherplatz für alle Postfächer des Kunden zusammen" in " ".join(said.split())
     assert "Aufruf: postern" in both("mailbox", "--help")[1] and "legt ein Postfach an" in both("mailbox", "--help")[1]
     assert "Optionen jedes Befehls" in both("help")[1]
     for words in (("mailbox", "list", "--json"), ("help", "man"), ("help", "words", "mailbox")):

@@ -8,6 +8,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/text.h"
 
 #include <errno.h>
 
@@ -16,7 +17,7 @@ typedef void damage_fn(void *ctx, uint32_t segment, uint64_t offset, const char 
 
 enum { WINDOW = 1 << 20, PAGE = 4096 };
 
-const char blob_unreadable[] = "cannot be read";
+const char blob_unreadable[] = N_("cannot be read");
 
 struct scan {
 	struct blob_log *log;
@@ -128,13 +129,13 @@ static int resync(struct scan *w, uint64_t *offset)
 static const char *check_payload(const struct record_head *h, const uint8_t *p, bool payload)
 {
 	if (crc32c(0, p, h->meta_length) != h->meta_crc)
-		return "meta checksum";
+		return N_("meta checksum");
 	if (!payload || h->kind != BLOB_MESSAGE)
 		return NULL;
 	p += h->meta_length;
 	if (crc32c(0, p, h->header_stored) != h->header_crc)
-		return "header checksum";
-	return crc32c(0, p + h->header_stored, h->body_stored) == h->body_crc ? NULL : "body checksum";
+		return N_("header checksum");
+	return crc32c(0, p + h->header_stored, h->body_stored) == h->body_crc ? NULL : N_("body checksum");
 }
 
 /* One record at *offset: told or complained of, and stepped over. */
@@ -144,7 +145,7 @@ static int step(struct scan *w, uint64_t *offset, bool payload, record_fn *on_re
 	int err = head_at(w, *offset, &h);
 
 	if (is_damage(err)) {
-		on_damage(ctx, w->s->id, *offset, err == -EIO ? blob_unreadable : "header");
+		on_damage(ctx, w->s->id, *offset, err == -EIO ? blob_unreadable : N_("header"));
 		return resync(w, offset);
 	}
 	if (err < 0)
@@ -189,7 +190,7 @@ int scan_from(struct blob_log *log, uint32_t segment, uint64_t *offset, uint64_t
 		if (err == -EIO)
 			err = 0;
 		if (!err && (!p || segment_decode(slice_of(p, SEGMENT_HEADER), &id) < 0 || id != segment))
-			on_damage(ctx, segment, 0, "segment header");
+			on_damage(ctx, segment, 0, N_("segment header"));
 		*offset = SEGMENT_HEADER;
 	}
 	uint64_t start = *offset;

@@ -9,6 +9,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -108,17 +109,17 @@ static int unknown_option(struct slice name, struct buf *error)
 {
 	const struct conf_option *like = nearest(name);
 	quote(name, error);
-	buf_str(error, ": expected the name of an option");
+	buf_str(error, T_(": expected the name of an option"));
 	if (like)
-		buf_printf(error, "; did you mean %s?", like->name);
+		buf_printf(error, T_("; did you mean %s?"), like->name);
 	return ERR_NOT_FOUND;
 }
 
 static int bad_value(const struct conf_option *o, struct slice value, struct buf *error)
 {
-	buf_printf(error, "%s: expected ", o->name);
+	buf_printf(error, T_("%s: expected "), o->name);
 	conf_option_rule(o, error);
-	buf_str(error, ", got ");
+	buf_str(error, T_(", got "));
 	quote(value, error);
 	return ERR_INVALID;
 }
@@ -130,7 +131,7 @@ static int parse_line(struct conf *c, struct slice line, size_t number, struct b
 		return 0;
 	ptrdiff_t eq = slice_find_byte(line, '=', 0);
 	if (eq < 0) {
-		buf_str(error, "expected \"name = value\", got ");
+		buf_str(error, T_("expected \"name = value\", got "));
 		quote(line, error);
 		return ERR_SYNTAX;
 	}
@@ -141,7 +142,7 @@ static int parse_line(struct conf *c, struct slice line, size_t number, struct b
 		return unknown_option(name, error);
 	struct value *v = &c->values[o - conf_options];
 	if (v->line) {
-		buf_printf(error, "%s: expected this option once, but line %zu has it already",
+		buf_printf(error, T_("%s: expected this option once, but line %zu has it already"),
 			   o->name, v->line);
 		return ERR_EXISTS;
 	}
@@ -159,7 +160,7 @@ static int parse_lines(struct conf *c, struct slice text, const char *file, stru
 		size_t end = nl < 0 ? text.n : (size_t)nl;
 		number++;
 		if (end - at > CONF_LINE_MAX) {
-			buf_printf(&what, "expected lines of at most %d bytes", CONF_LINE_MAX);
+			buf_printf(&what, T_("expected lines of at most %d bytes"), CONF_LINE_MAX);
 			err = ERR_TOO_BIG;
 		} else {
 			err = parse_line(c, slice_sub(text, at, end), number, &what);
@@ -175,7 +176,7 @@ static int parse_lines(struct conf *c, struct slice text, const char *file, stru
 int conf_parse(struct slice text, const char *file, struct conf **ret, struct buf *error)
 {
 	if (text.n > CONF_FILE_MAX) {
-		buf_printf(error, "%s: expected at most %d bytes", file, CONF_FILE_MAX);
+		buf_printf(error, T_("%s: expected at most %d bytes"), file, CONF_FILE_MAX);
 		return ERR_TOO_BIG;
 	}
 	struct conf *c = conf_defaults();
@@ -213,7 +214,7 @@ int conf_load(const char *path, struct conf **ret, struct buf *error)
 	if (fd >= 0)
 		close(fd);
 	if (err < 0)
-		buf_printf(error, "%s: %s", path, err_text(err));
+		buf_printf(error, "%s: %s", path, err_said(err));
 	else
 		err = conf_parse(buf_view(&text), path, ret, error);
 	buf_fini(&text);
@@ -258,15 +259,15 @@ static bool same_group(const char *a, const char *b)
 
 void conf_dump(const struct conf *c, struct buf *out)
 {
-	buf_str(out, "# postern.conf: what belongs to this machine; postern.conf(5) explains each "
-		     "option.\n"
-		     "# Options marked [restart] take effect at the next start, all others with "
-		     "`postern reload`.\n");
+	buf_str(out, T_("# postern.conf: what belongs to this machine; postern.conf(5) explains each "
+			"option.\n"
+			"# Options marked [restart] take effect at the next start, all others with "
+			"`postern reload`.\n"));
 	for (size_t i = 0; i < conf_n_options; i++) {
 		const struct conf_option *o = &conf_options[i];
 		if (i == 0 || !same_group(o->name, conf_options[i - 1].name))
 			buf_str(out, "\n");
-		buf_printf(out, "# %s%s: ", o->help, o->reload == CONF_RESTART ? " [restart]" : "");
+		buf_printf(out, "# %s%s: ", T_(o->help), o->reload == CONF_RESTART ? T_(" [restart]") : "");
 		conf_option_rule(o, out);
 		buf_printf(out, "\n%s = %s\n", o->name, c->values[i].text);
 	}

@@ -3,7 +3,7 @@
  * postern.conf: what belongs to the machine. Lines "name = value", '#' comments, blank lines; a name twice is
  * an error. One table (conf_options.c) says each option's name, type, unit, default, bounds, reload class and
  * help; parser, `postern conf dump`, the man page and the test of completeness come from it.
- * An error names file, line and what was expected.
+ * An error names file, line and what was expected, in the language of text_current(), as do rules and the dump.
  */
 #ifndef LIB_CONF_CONF_H
 #define LIB_CONF_CONF_H

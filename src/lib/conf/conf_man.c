@@ -2,6 +2,8 @@
 /* postern.conf(5) in man(7) form, from the table of options. */
 #include "lib/conf/conf.h"
 
+#include "base/text.h"
+
 /* A leading '.' or '\'' would be a request, '\\' an escape, '-' a hyphen. */
 static void roff(struct buf *out, const char *s)
 {
@@ -32,8 +34,11 @@ static void man_option(const struct conf_option *o, struct buf *out)
 	buf_fini(&rule);
 }
 
+/* In English for everybody: it is installed with the program. */
 void conf_man(struct buf *out)
 {
+	const char *language = text_current();
+	text_use(NULL);
 	buf_str(out,
 		".\\\" Made by `postern conf man` from the table of options; do not edit.\n"
 		".TH POSTERN.CONF 5 \"\" \"Postern\" \"File formats\"\n"
@@ -56,4 +61,5 @@ void conf_man(struct buf *out)
 	for (size_t i = 0; i < conf_n_options; i++)
 		man_option(&conf_options[i], out);
 	buf_str(out, ".SH SEE ALSO\n.BR postern (1)\n");
+	text_use(language);
 }

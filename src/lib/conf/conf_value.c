@@ -7,6 +7,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -61,43 +62,42 @@ void conf_option_rule(const struct conf_option *o, struct buf *out)
 	const struct unit *units = o->type == CONF_SIZE ? size_units : duration_units;
 	switch (o->type) {
 	case CONF_U64:
-		buf_printf(out, "a number from %ju to %ju", (uintmax_t)o->min, (uintmax_t)o->max);
+		buf_printf(out, T_("a number from %ju to %ju"), (uintmax_t)o->min, (uintmax_t)o->max);
 		break;
 	case CONF_SIZE:
 	case CONF_DURATION:
-		buf_printf(out, "a %s from ",
-			   o->type == CONF_SIZE ? "size" : "duration (ms, s, m, h, d)");
+		buf_str(out, o->type == CONF_SIZE ? T_("a size from ") : T_("a duration (ms, s, m, h, d) from "));
 		print_with_unit(units, o->min, out);
-		buf_str(out, " to ");
+		buf_str(out, T_(" to "));
 		print_with_unit(units, o->max, out);
 		break;
 	case CONF_BOOL:
-		buf_str(out, "true or false");
+		buf_str(out, T_("true or false"));
 		break;
 	case CONF_STR:
-		buf_printf(out, "a text of %ju to %ju bytes", (uintmax_t)o->min, (uintmax_t)o->max);
+		buf_printf(out, T_("a text of %ju to %ju bytes"), (uintmax_t)o->min, (uintmax_t)o->max);
 		break;
 	case CONF_ADDRESS:
-		buf_str(out, "addresses with ports such as 127.0.0.1:2025 or [::1]:25, or nothing");
+		buf_str(out, T_("addresses with ports such as 127.0.0.1:2025 or [::1]:25, or nothing"));
 		break;
 	case CONF_CHOICE:
 		for (size_t i = 0; o->choices[i]; i++)
 			buf_printf(out, "%s%s",
 				   !i                  ? ""
 				   : o->choices[i + 1] ? ", "
-						       : " or ",
+						       : T_(" or "),
 				   o->choices[i]);
 		break;
 	case CONF_NETWORKS:
-		buf_str(out, "networks such as 127.0.0.0/8 or ::1/128, or nothing");
+		buf_str(out, T_("networks such as 127.0.0.0/8 or ::1/128, or nothing"));
 		break;
 	case CONF_HOSTS:
-		buf_printf(out, "at most %d names of hosts such as panel.example.org, without ports, or nothing",
+		buf_printf(out, T_("at most %d names of hosts such as panel.example.org, without ports, or nothing"),
 			   CONF_ADDRESSES_MAX);
 		break;
 	case CONF_SERVERS:
 		buf_str(out,
-			"addresses such as 192.0.2.53, 127.0.0.1:5353 or [::1]:53, or nothing");
+			T_("addresses such as 192.0.2.53, 127.0.0.1:5353 or [::1]:53, or nothing"));
 		break;
 	}
 }

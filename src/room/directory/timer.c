@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "room/directory/work/area.h"
 #include "room/directory/db/engine_priv.h"
 #include "room/directory/login/guard.h"
@@ -111,21 +112,21 @@ static void turn_secrets(void *ctx, int64_t now_ms)
 }
 
 static const struct timer_job jobs[] = {
-	{ "accounts.finish", "completes what a crash left of new and removed mailboxes", 0, finish },
-	{ "limits.finish", "tells the shards what they missed of changed pools and retentions", 0, finish_limits },
-	{ "moves.expire", "forgets passwords of copies that nobody goes on with", 0, expire },
-	{ "logins.expire", "ends old user names whose grace is over", MINUTE_MS, end_old_logins },
-	{ "tokens.expire", "forgets tokens that are over", HOUR_MS, end_tokens },
-	{ "links.expire", "forgets links that are over", MINUTE_MS, end_links },
-	{ "homes.write", "writes from where mailboxes are used, and forgets what is old", 0, write_homes },
-	{ "database.checkpoint", "brings the log of changes into the database", 0, checkpoint },
-	{ "transfers.run", "goes on with mail that moves to another mailbox", 0, transfer },
-	{ "candidates.look", "counts the mail of candidates anew", HOUR_MS, look },
-	{ "candidates.prune", "removes mail of candidates that is older than its domain keeps it", HOUR_MS, prune },
-	{ "notices.send", "sends what the queue did not take before", 0, notices_job_send },
-	{ "notices.trim", "removes sent notices older than notices.keep", HOUR_MS, notices_job_trim },
-	{ "srs.turn", "makes a new secret for rewritten senders every 30 days", HOUR_MS, turn_secrets },
-	{ "audit.trim", "removes audit rows older than audit.keep", HOUR_MS, trim },
+	{ "accounts.finish", N_("completes what a crash left of new and removed mailboxes"), 0, finish },
+	{ "limits.finish", N_("tells the shards what they missed of changed pools and retentions"), 0, finish_limits },
+	{ "moves.expire", N_("forgets passwords of copies that nobody goes on with"), 0, expire },
+	{ "logins.expire", N_("ends old user names whose grace is over"), MINUTE_MS, end_old_logins },
+	{ "tokens.expire", N_("forgets tokens that are over"), HOUR_MS, end_tokens },
+	{ "links.expire", N_("forgets links that are over"), MINUTE_MS, end_links },
+	{ "homes.write", N_("writes from where mailboxes are used, and forgets what is old"), 0, write_homes },
+	{ "database.checkpoint", N_("brings the log of changes into the database"), 0, checkpoint },
+	{ "transfers.run", N_("goes on with mail that moves to another mailbox"), 0, transfer },
+	{ "candidates.look", N_("counts the mail of candidates anew"), HOUR_MS, look },
+	{ "candidates.prune", N_("removes mail of candidates that is older than its domain keeps it"), HOUR_MS, prune },
+	{ "notices.send", N_("sends what the queue did not take before"), 0, notices_job_send },
+	{ "notices.trim", N_("removes sent notices older than notices.keep"), HOUR_MS, notices_job_trim },
+	{ "srs.turn", N_("makes a new secret for rewritten senders every 30 days"), HOUR_MS, turn_secrets },
+	{ "audit.trim", N_("removes audit rows older than audit.keep"), HOUR_MS, trim },
 };
 
 static void keep(void *ctx, const struct timer_job *job, int64_t ran_ms)

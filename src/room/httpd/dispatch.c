@@ -155,13 +155,14 @@ static void on_reloaded(void *ctx, int err, const ProtobufCMessage *reply, int f
 
 static void supervisor(struct request *r)
 {
-	Postern__ControlNothing nothing = POSTERN__CONTROL_NOTHING__INIT;
+	Postern__ControlReloadAll msg = POSTERN__CONTROL_RELOAD_ALL__INIT;
 	if (!strcmp(r->op->name, "status")) {
 		status_begin(r);
 		return;
 	}
+	msg.language = arena_str(r->arena, slice_str(r->language ? r->language : ""));
 	request_call_begin(r);
-	room_control_call(r->httpd->room, POSTERN__CONTROL_OP__CONTROL_RELOAD_ALL, &nothing.base,
+	room_control_call(r->httpd->room, POSTERN__CONTROL_OP__CONTROL_RELOAD_ALL, &msg.base,
 			  HTTPD_CALL_MS, on_reloaded, r);
 }
 

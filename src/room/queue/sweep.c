@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "lib/room/timers.h"
 
 enum {
@@ -178,8 +179,8 @@ static void wake(void *ctx, int64_t now_ms)
 }
 
 static const struct timer_job jobs[] = {
-	{ "queue.sweep", "sends back what waited too long, tells of delays, gives space back", 0, sweep },
-	{ "queue.wake", "begins attempts whose time has come", 0, wake },
+	{ "queue.sweep", N_("sends back what waited too long, tells of delays, gives space back"), 0, sweep },
+	{ "queue.wake", N_("begins attempts whose time has come"), 0, wake },
 };
 
 static void on_sweep(uv_timer_t *t)

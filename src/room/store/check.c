@@ -12,6 +12,7 @@
 #include "room/store/engine_priv.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 enum {
 	ROWS = 2000,		/* of a piece */
@@ -32,39 +33,39 @@ enum rule {
 static const struct {
 	const char *what, *sql;
 } rules[RULES] = {
-	{ "mailboxes without an account",
+	{ N_("mailboxes without an account"),
 	  "SELECT count(*) FROM mailbox WHERE id > ?1 AND id <= ?2 AND account NOT IN (SELECT id FROM account)" },
-	{ "messages without a mailbox",
+	{ N_("messages without a mailbox"),
 	  "SELECT count(*) FROM message WHERE mailbox > ?1 AND mailbox <= ?2 AND mailbox NOT IN (SELECT id FROM mailbox)" },
-	{ "messages in a mailbox that cannot be selected",
+	{ N_("messages in a mailbox that cannot be selected"),
 	  "SELECT count(*) FROM mailbox b JOIN account a ON a.id = b.account JOIN message m ON m.mailbox = b.id"
 	  " WHERE b.id > ?1 AND b.id <= ?2 AND no_select AND name <> CAST('INBOX' AS BLOB)"
 	  " AND substr(a.address, 1, 1) <> x'40'" },
-	{ "uids or modseqs that were not given yet",
+	{ N_("uids or modseqs that were not given yet"),
 	  "SELECT count(*) FROM mailbox b JOIN message m ON m.mailbox = b.id WHERE b.id > ?1 AND b.id <= ?2"
 	  " AND (m.uid >= b.uidnext OR m.uid < 1 OR m.modseq > b.highestmodseq)" },
-	{ "mailboxes with wrong counters",
+	{ N_("mailboxes with wrong counters"),
 	  "SELECT count(*) FROM mailbox b LEFT JOIN (SELECT mailbox, count(*) AS n, sum(NOT flags & 1) AS u,"
 	  " sum(flags & 8 != 0) AS d, sum(size) AS s FROM message WHERE mailbox > ?1 AND mailbox <= ?2 GROUP BY mailbox) m"
 	  " ON m.mailbox = b.id WHERE b.id > ?1 AND b.id <= ?2 AND (b.messages != ifnull(n, 0) OR b.unseen != ifnull(u, 0)"
 	  " OR b.deleted != ifnull(d, 0) OR b.size != ifnull(s, 0))" },
-	{ "mailboxes with a wrong number of recent messages",
+	{ N_("mailboxes with a wrong number of recent messages"),
 	  "SELECT count(*) FROM mailbox b WHERE b.id > ?1 AND b.id <= ?2 AND (b.recent_from > b.uidnext OR b.recent !="
 	  " (SELECT count(*) FROM message m WHERE m.mailbox = b.id AND m.uid >= b.recent_from))" },
-	{ "accounts with wrong counters",
+	{ N_("accounts with wrong counters"),
 	  "SELECT count(*) FROM account a WHERE a.id > ?1 AND a.id <= ?2 AND"
 	  " ((SELECT ifnull(sum(messages), 0) FROM mailbox WHERE account = a.id) != a.used_messages"
 	  " OR (SELECT ifnull(sum(size), 0) FROM mailbox WHERE account = a.id) != a.used_bytes)" },
-	{ "accounts above a line of their quota that they do not know of",
+	{ N_("accounts above a line of their quota that they do not know of"),
 	  "SELECT count(*) FROM account WHERE id > ?1 AND id <= ?2 AND quota_bytes != 0 AND level <"
 	  " (used_bytes * 100.0 > quota_bytes * 80.0) + (used_bytes * 100.0 > quota_bytes * 95.0)" },
-	{ "uidvalidities that were not given yet",
+	{ N_("uidvalidities that were not given yet"),
 	  "SELECT count(*) FROM account a JOIN mailbox b ON b.account = a.id WHERE a.id > ?1 AND a.id <= ?2"
 	  " AND b.uidvalidity >= a.next_uidvalidity" },
-	[NO_BYTES] = { "messages without bytes", NULL },
-	[OTHER_SIZE] = { "messages of another size than their bytes", NULL },
-	[REFERENCES] = { "blobs with a wrong number of references", NULL },
-	[POOLS] = { "pools with wrong counters",
+	[NO_BYTES] = { N_("messages without bytes"), NULL },
+	[OTHER_SIZE] = { N_("messages of another size than their bytes"), NULL },
+	[REFERENCES] = { N_("blobs with a wrong number of references"), NULL },
+	[POOLS] = { N_("pools with wrong counters"),
 	  "SELECT count(*) FROM (SELECT pool AS id FROM account WHERE pool != 0 UNION SELECT id FROM pool) i"
 	  " LEFT JOIN pool p ON p.id = i.id WHERE ?1 < ?2 AND p.used IS NOT"
 	  " (SELECT ifnull(sum(used_bytes), 0) FROM account a WHERE a.pool != 0 AND a.pool = i.id)" },
@@ -127,7 +128,7 @@ static int check_live(struct checker *c)
 	while ((err = sql_step(s)) == 1) {
 		struct segment_use *u = segment_use(c->e, (uint32_t)sql_int(s, 0));
 		if (u->live != sql_int(s, 1))
-			fault(c, "segment with a wrong count of live bytes", u->id, u->live);
+			fault(c, N_("segment with a wrong count of live bytes"), u->id, u->live);
 	}
 	sql_done(s);
 	return err ? err : 1;
@@ -148,7 +149,7 @@ static int check_blob(struct checker *c, struct sql_stmt *s, unsigned want)
 		     (int64_t)r.body_length != sql_int(s, 5)))
 		err = ERR_CORRUPT;
 	if (err == ERR_CORRUPT)
-		fault(c, "bytes that cannot be read", addr.segment, (int64_t)addr.offset);
+		fault(c, N_("bytes that cannot be read"), addr.segment, (int64_t)addr.offset);
 	return err == ERR_CORRUPT ? 0 : err;
 }
 
@@ -411,7 +412,7 @@ int checker_step(struct checker *c, struct check_result *ret)
 	int done = c->step(c);
 
 	if (done == ERR_CORRUPT)
-		fault(c, "the database is damaged", 0, 0);
+		fault(c, N_("the database is damaged"), 0, 0);
 	else if (done < 1)
 		return done;
 	tell_rules(c);
@@ -441,7 +442,7 @@ int shard_check(struct shard *e, bool read_bytes, void (*on_fault)(void *ctx, co
 	int done = shard_check_database(e, true);
 
 	if (done == ERR_CORRUPT) {
-		fault(c, "the database is damaged", 0, 0);
+		fault(c, N_("the database is damaged"), 0, 0);
 		*ret = c->r;
 		done = 1;
 	}

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 
 enum {
 	SLICE_MS = 10,
@@ -77,7 +78,7 @@ void checking_start(struct store *st, struct ipc_call *call)
 	ev(EV_INFO, "store.check.begun");
 	int err = shard_check_database(st->engine, false);
 	if (err == ERR_CORRUPT) {
-		on_fault(x, "the database is damaged");
+		on_fault(x, N_("the database is damaged"));
 		finish(x, 0, &(struct check_result){ .faults = 1 });
 	} else if (err) {
 		finish(x, err, NULL);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 
 enum { LOOK_MS = 60 * 1000, PRUNE_MS = 60 * 1000, SLICE_MS = 30, RETENTION_MS = 3600 * 1000 };
 
@@ -145,9 +146,9 @@ static void retire(void *ctx, int64_t now_ms)
 }
 
 static const struct timer_job jobs[] = {
-	{ "store.retention", "deletes mail that is older than its mailbox keeps it", RETENTION_MS, retire },
-	{ "store.forget", "forgets operation ids that are too old to come again", PRUNE_MS, prune },
-	{ "store.space", "begins to compact a segment that is mostly deleted mail", LOOK_MS, look_for_space },
+	{ "store.retention", N_("deletes mail that is older than its mailbox keeps it"), RETENTION_MS, retire },
+	{ "store.forget", N_("forgets operation ids that are too old to come again"), PRUNE_MS, prune },
+	{ "store.space", N_("begins to compact a segment that is mostly deleted mail"), LOOK_MS, look_for_space },
 };
 
 void maintain_init(struct store *st)

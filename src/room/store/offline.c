@@ -4,6 +4,7 @@
 #include "room/store/engine.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -55,8 +56,8 @@ static void tell_difference(struct faults *f, const struct buf *live, const stru
 	const uint8_t *a = live->n > line ? live->p + line : (const uint8_t *)"";
 	const uint8_t *b = again->n > line ? again->p + line : (const uint8_t *)"";
 	size_t a_n = live->n - line < 150 ? live->n - line : 150, b_n = again->n - line < 150 ? again->n - line : 150;
-	snprintf(text, sizeof(text), "the segments tell another state than the index: index \"%.*s\", segments \"%.*s\"",
-		 (int)a_n, (const char *)a, (int)b_n, (const char *)b);
+	snprintf(text, sizeof(text), "%s: index \"%.*s\", segments \"%.*s\"",
+		 N_("the segments tell another state than the index"), (int)a_n, (const char *)a, (int)b_n, (const char *)b);
 	count(f, text);
 }
 

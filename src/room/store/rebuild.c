@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 
 struct rebuild {
 	struct sql *db;
@@ -127,7 +128,7 @@ static int on_message(struct rebuild *r, const struct blob_record *b)
 	struct blob_meta meta;
 
 	if (blob_meta_decode(b->meta, &meta) < 0) {
-		fault(r, "message record with unreadable meta", b->addr.segment, b->addr.offset);
+		fault(r, N_("message record with unreadable meta"), b->addr.segment, b->addr.offset);
 		return 0;
 	}
 	if ((int64_t)meta.blob >= r->next_blob)
@@ -147,7 +148,7 @@ static int on_state(struct rebuild *r, const struct blob_record *b)
 
 	while (!err && (more = object_decode(&meta, &r->o)) != 0) {
 		if (more < 0) {
-			fault(r, "state record that cannot be read", b->addr.segment, b->addr.offset);
+			fault(r, N_("state record that cannot be read"), b->addr.segment, b->addr.offset);
 			break;
 		}
 		err = apply(r, &r->o);
@@ -164,7 +165,7 @@ static void on_damage(void *ctx, uint32_t segment, uint64_t offset, const char *
 {
 	char text[100];
 
-	snprintf(text, sizeof(text), "damaged record: %s", what);
+	snprintf(text, sizeof(text), "%s: %s", N_("damaged record"), what);
 	fault(ctx, text, segment, offset);
 }
 
@@ -177,7 +178,7 @@ static int unique_names(struct rebuild *r)
 			" AND o.id < re_mailbox.id)",
 			"");
 	if (n > 0)
-		fault(r, "mailboxes of the same name were renamed", (uint64_t)n, 0);
+		fault(r, N_("mailboxes of the same name were renamed"), (uint64_t)n, 0);
 	return done(n);
 }
 
@@ -186,7 +187,7 @@ static int lost_bytes(struct rebuild *r)
 	int n = sql_run(r->db, "DELETE FROM message WHERE blob NOT IN (SELECT id FROM blob)", "");
 
 	if (n > 0)
-		fault(r, "messages whose bytes are lost were left out", (uint64_t)n, 0);
+		fault(r, N_("messages whose bytes are lost were left out"), (uint64_t)n, 0);
 	return done(n);
 }
 

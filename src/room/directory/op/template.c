@@ -3,6 +3,7 @@
 #include "room/directory/op/admin.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "room/directory/db/engine_priv.h"
 #include "room/directory/notice/language.h"
 #include "room/directory/notice/texts.h"
@@ -63,10 +64,10 @@ static json_t *item_json(const struct target *t, const struct notice_template *x
 	return j;
 }
 
-static void add_variable(json_t *list, const struct notice_var_def *v)
+static void add_variable(const struct admin *ad, json_t *list, const struct notice_var_def *v)
 {
-	json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "name", v->name, "help", v->help, "secret",
-					      v->type == NOTICE_SECRET));
+	json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "name", v->name, "help",
+					      text_in(ad->why.language, v->help), "secret", v->type == NOTICE_SECRET));
 }
 
 static void give(struct admin *ad, const struct target *t)
@@ -82,9 +83,9 @@ static void give(struct admin *ad, const struct target *t)
 	json_object_set_new(j, "text", json_text(x.text));
 	json_object_set_new(j, "html", json_text(x.html));
 	for (size_t i = 0; i < NOTICE_COMMON; i++)
-		add_variable(list, &notice_common[i]);
+		add_variable(ad, list, &notice_common[i]);
 	for (size_t i = 0; i < NOTICE_VARS_MAX && defs[i].name; i++)
-		add_variable(list, &defs[i]);
+		add_variable(ad, list, &defs[i]);
 	json_object_set_new(j, "variables", list);
 	admin_ok(ad, 200, j);
 }
@@ -107,7 +108,7 @@ void op_template_list(struct admin *ad)
 			if (r < 0)
 				break;
 			json_t *j = item_json(&t, &x);
-			json_object_set_new(j, "help", json_string(notice_kinds[k].help));
+			json_object_set_new(j, "help", json_string(text_in(ad->why.language, notice_kinds[k].help)));
 			json_array_append_new(items, j);
 		}
 	}

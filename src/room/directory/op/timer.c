@@ -64,7 +64,7 @@ static void give(struct asking *x)
 		if (x->req.run && !t->ran)
 			continue;
 		json_t *j = json_pack("{s:s, s:s, s:I, s:s}", "name", t->name, "room", x->rows[i].room, "every_s",
-				      (json_int_t)(t->period_ms / 1000), "help", t->help);
+				      (json_int_t)(t->period_ms / 1000), "help", text_in(x->ad->why.language, t->help));
 		if (t->last_ms)
 			json_object_set_new(j, "last_ms", json_integer(t->last_ms));
 		if (t->last_ms && t->period_ms)
