@@ -192,7 +192,10 @@ static int prompt(const char *text, struct buf *out)
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	/* Before the prompt: what is typed at its sight must be neither shown nor dropped. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-	fprintf(stderr, "%s: ", text);
+	struct buf said = BUF_INIT(256);
+	show_capital(text, &said);
+	fprintf(stderr, "%s: ", buf_cstr(&said));
+	buf_fini(&said);
 	int err = read_line(STDIN_FILENO, out);
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
 	fputc('\n', stderr);

@@ -101,6 +101,7 @@ void show_value(enum api_type type, const json_t *v, struct buf *out);
 void show_bytes(uint64_t bytes, struct buf *out); /* "1.5G" */
 void show_duration(int64_t ms, struct buf *out);  /* "3d 4h", "12s" */
 void show_safe(struct slice text, struct buf *out);
+void show_capital(const char *text, struct buf *out);	/* with a capital letter first */
 const char *word_said(const char *word);	/* "running" in the caller's language; others as they are */
 void show_fault(struct slice text, struct buf *out);	/* of a store */
 /* With its lines and TABs, and nothing else that a terminal would do. */

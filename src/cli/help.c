@@ -4,8 +4,6 @@
 
 #include "base/codec.h"
 
-#include <utf8proc.h>
-
 enum { HELP_WIDTH = 100, TEXT_COLUMN = 20 };
 
 static const char common[] =
@@ -188,13 +186,9 @@ void help_noun(const struct cli_noun *noun)
 /* What it does, in the language of whoever asks, with a capital letter and a full stop. */
 static void put_sentence(const char *help)
 {
-	const char *said = T_(help);
 	struct buf line = BUF_INIT(4096);
-	uint32_t cp = 0;
-	size_t n = utf8_decode(slice_str(said), &cp);
-	if (n)
-		utf8_encode(&line, (uint32_t)utf8proc_toupper((utf8proc_int32_t)cp));
-	buf_printf(&line, "%s.", said + n);
+	show_capital(T_(help), &line);
+	buf_byte(&line, '.');
 	puts("");
 	put_wrapped(buf_cstr(&line), 0, 0);
 	puts("");

@@ -53,6 +53,15 @@ static const char *const words[] = {
 	N_("ports"), N_("dns"), N_("clock"), N_("disk"), N_("limits"), N_("memory"), N_("sandbox"),
 };
 
+void show_capital(const char *text, struct buf *out)
+{
+	uint32_t cp = 0;
+	size_t n = utf8_decode(slice_str(text), &cp);
+	if (n)
+		utf8_encode(out, (uint32_t)utf8proc_toupper((utf8proc_int32_t)cp));
+	buf_str(out, text + n);
+}
+
 const char *word_said(const char *word)
 {
 	for (size_t i = 0; word && i < ARRAY_SIZE(words); i++)
