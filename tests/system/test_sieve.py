@@ -3,10 +3,12 @@
 import datetime
 import email
 import itertools
+import os
 import smtplib
 
 import pytest
 from harness import wait_until
+from harness.api import WebApi
 
 PASSWORD = "Correct-horse-1"
 numbers = itertools.count(1)
@@ -81,6 +83,52 @@ def test_limits_of_scripts(house):
     assert "131072" in postern.refused("sieve", "put", house["joe"], "third", path)
     postern.cli("sieve", "remove", house["joe"], "second")
     postern.cli("sieve", "put", house["joe"], "third", path)
+
+
+MOST = 64 * 1024
+# All that a script may hold: both ends of lines, UTF-8 of each length, TAB, and controls, which JSON writes six times as long.
+ODD = 'require "fileinto";\r\n# Gr\u00fc\u00dfe \u20ac \U0001f41f\n\tkeep;\r\n# \x01\x7f\x1b\r\n'.encode()
+
+
+@pytest.mark.parametrize("noun", ["sieve", "globalscript"])
+@pytest.mark.parametrize("door", ["cli", "https"])
+@pytest.mark.parametrize("filler", [b"#" + b"x" * 70 + b"\r\n", b"#\x01\n", "#\u00fc\r\n".encode()])
+def test_scripts_of_the_largest_size_come_back_as_they_went(house, noun, door, filler):
+    postern, holder = house.postern, house["joe"] if noun == "sieve" else house.domain
+    api = None
+    if door == "https":
+        login = f"paula{next(numbers)}"
+        postern.cli("admin", "add", login, "--provider", "--password-stdin", stdin=PASSWORD + "\n")
+        api = WebApi(postern).login(login, PASSWORD)
+    url = f"/{'mailboxes' if noun == 'sieve' else 'domains'}/{holder}/scripts"
+
+    def put(script):
+        if api:
+            status, _, body = api.ask("PUT", url + "/big", script, {"Content-Type": "application/octet-stream"})
+            return status in (200, 201) or body["detail"]
+        path = os.path.join(postern.dir, f"script{next(numbers)}.sieve")
+        with open(path, "wb") as f:
+            f.write(script)
+        os.chmod(path, 0o644)
+        done = postern.try_cli(noun, "put", holder, "big", path)
+        return done.returncode == 0 or done.stderr
+
+    def get():
+        if api:
+            return api.ask("GET", url + "/big")[2]["text"].encode()
+        return postern.cli(noun, "get", holder, "big").encode()
+
+    script = (ODD + filler * MOST)[:MOST - 1 - len(filler)]
+    script = script[:script.rindex(b"\n") + 1]
+    script += b"#" * (MOST - len(script))
+    assert put(script) is True
+    assert get() == script
+    said = put(script + b"#")
+    assert "64 KiB" in said, said
+    assert put(b"keep;\0") is not True and put(b"# \xff\xfe") is not True
+    assert get() == script
+    listed = api.ask("GET", url)[2] if api else postern.json(noun, "list", holder)
+    assert [(s["name"], s["size_bytes"]) for s in listed["items"]] == [("big", MOST)]
 
 
 def test_scripts_go_with_their_mailbox(house):

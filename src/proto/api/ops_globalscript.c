@@ -20,7 +20,7 @@ static const struct api_param global_put[] = {
 	{ "size_bytes", API_BYTES, "its size" }, \
 	{ "changed_ms", API_TIME, "when it was last changed" }
 static const struct api_result global_is[] = { SCRIPT_IS };
-static const struct api_result global_text[] = { SCRIPT_IS, { "text", API_STR, "the script" } };
+static const struct api_result global_text[] = { SCRIPT_IS, { "text", API_TEXT, "the script" } };
 
 static const struct api_op ops[] = {
 	{ "globalscript.list", "GET", ROOT "/domains/{domain}/scripts", API_DIRECTORY, .help = "lists the scripts that a domain's mailboxes may include", IN(global_of), PAGE(global_is) },
