@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a script over a message, for tests that others wrote: sieve_play SCRIPT [MESSAGE FROM TO [PERSONAL GLOBAL]], the last
- * two are folders of scripts to include. One line: "ok" or the error of the compiler; with a message, what comes of it.
+ * Runs a script over a message, for tests that others wrote:
+ *
+ *     sieve_play [-m MAILBOX]... [-s SCRIPT]... [-p PERSONAL] [-g GLOBAL] SCRIPT [MESSAGE FROM TO]
+ *
+ * -m: it is there; -s: runs behind SCRIPT; -p, -g: folders of scripts to include. One line: "ok" or the error of the
+ * compiler; with a message, what comes of it.
  */
 #include "base/err.h"
 #include "proto/sieve/testing.h"
@@ -9,8 +13,12 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { SCRIPTS = 200 };
+enum { SCRIPTS = 200, RUN_MAX = 8, MAILBOXES_MAX = 32 };
+
+static struct slice mailboxes[MAILBOXES_MAX];
+static size_t n_mailboxes;
 
 static struct slice read_file(struct arena *a, const char *path)
 {
@@ -42,30 +50,72 @@ static size_t read_folder(struct arena *a, const char *path, struct slice *rows)
 	return n;
 }
 
-int main(int argc, char **argv)
+static int is_there(void *ctx, struct slice name)
+{
+	for (size_t i = 0; i < n_mailboxes; i++)
+		if (slice_eq(mailboxes[i], name))
+			return 1;
+	return 0;
+}
+
+static void compile_only(struct sieve_fake *f, struct slice script)
+{
+	struct sieve_script *compiled;
+	struct sieve_error why;
+	int r = sieve_compile(f->arena, script, &compiled, &why);
+	if (r < 0)
+		sieve_error_text(&why, NULL, &f->text);
+	puts(r < 0 ? buf_cstr(&f->text) : "ok");
+}
+
+static struct slice scripts[RUN_MAX];
+static size_t n_scripts = 1;	/* the first is the argument */
+
+static bool take_option(struct sieve_fake *f, int option, const char *value)
 {
 	static struct slice personal[2 * SCRIPTS], global[2 * SCRIPTS];
+	switch (option) {
+	case 'm':
+		if (n_mailboxes < MAILBOXES_MAX)
+			mailboxes[n_mailboxes++] = slice_str(value);
+		return true;
+	case 's':
+		if (n_scripts < RUN_MAX)
+			scripts[n_scripts++] = read_file(f->arena, value);
+		return true;
+	case 'p':
+		f->library = personal;
+		f->n_library = read_folder(f->arena, value, personal);
+		return true;
+	case 'g':
+		f->global = global;
+		f->n_global = read_folder(f->arena, value, global);
+		return true;
+	default:
+		return false;
+	}
+}
+
+int main(int argc, char **argv)
+{
 	struct sieve_fake f;
-	if (argc != 2 && argc != 5 && argc != 7)
-		return 2;
 	fake_init(&f);
-	struct slice script = read_file(f.arena, argv[1]);
-	if (argc == 2) {
-		struct sieve_script *compiled;
-		struct sieve_error why;
-		int r = sieve_compile(f.arena, script, &compiled, &why);
-		if (r < 0)
-			sieve_error_text(&why, NULL, &f.text);
-		puts(r < 0 ? buf_cstr(&f.text) : "ok");
+	f.env.mailbox = is_there;
+	for (int c; (c = getopt(argc, argv, "m:s:p:g:")) != -1;)
+		if (!take_option(&f, c, optarg))
+			return 2;
+	argv += optind;
+	argc -= optind;
+	if (argc != 1 && argc != 4)
+		return 2;
+	scripts[0] = read_file(f.arena, argv[0]);
+	if (argc == 1) {
+		compile_only(&f, scripts[0]);
 	} else {
-		f.library = personal;
-		f.n_library = read_folder(f.arena, argc == 7 ? argv[5] : NULL, personal);
-		f.global = global;
-		f.n_global = read_folder(f.arena, argc == 7 ? argv[6] : NULL, global);
-		f.env.sender = slice_str(argv[3]);
-		f.env.recipient = slice_str(argv[4]);
+		f.env.sender = slice_str(argv[2]);
+		f.env.recipient = slice_str(argv[3]);
 		f.env.own = &f.env.recipient;
-		puts(fake_run(&f, &script, 1, read_file(f.arena, argv[2])));
+		puts(fake_run(&f, scripts, n_scripts, read_file(f.arena, argv[1])));
 	}
 	fake_fini(&f);
 	return 0;

@@ -5,6 +5,8 @@
  */
 #include "proto/sieve/sieve_priv.h"
 
+#include "base/map.h"
+
 static const struct slice none = { NULL, 0 };
 
 static int fail(struct sieve_check *c, struct sieve_pos at, const char *what, struct slice arg)
@@ -272,11 +274,12 @@ bool sieve_asks_mailboxes(const struct sieve_script *s)
 int sieve_compile(struct arena *a, struct slice text, struct sieve_script **ret, struct sieve_error *why)
 {
 	struct sieve_script *s = ARENA_NEW(a, struct sieve_script);
-	struct sieve_check c = { a, s, why };
+	struct sieve_check c = { a, s, why, map_new() };
 	size_t includes = 0, globals = 0;
 	int err = sieve_parse(a, text, &s->commands, why);
 	if (err == 0)
 		err = check_block(&c, s->commands, true);
+	map_free(&c.set);
 	if (err < 0)
 		return err;
 	count_names(s->commands, &includes, &globals);

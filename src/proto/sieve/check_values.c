@@ -2,6 +2,7 @@
 /* Values that stand in the script as they are: an address that is none is told before any mail comes. */
 #include "proto/sieve/sieve_priv.h"
 
+#include "base/map.h"
 #include "proto/mail/address_list.h"
 
 static const struct slice none = { NULL, 0 };
@@ -193,6 +194,15 @@ static int check_flag_command(struct sieve_check *c, const struct sieve_node *n)
 	return err;
 }
 
+static struct slice in_lower_case(struct arena *a, struct slice s)
+{
+	uint8_t *out = arena_alloc(a, s.n + 1);
+	for (size_t i = 0; i < s.n; i++)
+		out[i] = ascii_lower(s.p[i]);
+	return slice_of(out, s.n);
+}
+
+/* RFC 6609 3.4.1. */
 static int check_global(struct sieve_check *c, const struct sieve_node *n)
 {
 	if (!(c->script->caps & CAP_BIT(VARIABLES)))
@@ -201,6 +211,8 @@ static int check_global(struct sieve_check *c, const struct sieve_node *n)
 		const struct sieve_string *s = &n->positional[0]->strings[i];
 		if (s->variable || !sieve_variable_name_ok(s->text))
 			return fail(c, s->at, NO_VARIABLE, s->text);
+		if (map_get(c->set, in_lower_case(c->arena, s->text)))
+			return fail(c, s->at, N_("the variable \"%s\" was set before it is made a global one"), s->text);
 	}
 	return 0;
 }
@@ -208,7 +220,11 @@ static int check_global(struct sieve_check *c, const struct sieve_node *n)
 static int check_set(struct sieve_check *c, const struct sieve_node *n)
 {
 	int err = constant(c, n->positional[0]);
-	return err < 0 ? err : each(c, n->positional[0]->strings, 1, sieve_variable_name_ok, NO_VARIABLE);
+	if (err == 0)
+		err = each(c, n->positional[0]->strings, 1, sieve_variable_name_ok, NO_VARIABLE);
+	if (err == 0)
+		map_put(c->set, in_lower_case(c->arena, n->positional[0]->strings[0].text), c);
+	return err;
 }
 
 static int check_vacation(struct sieve_check *c, const struct sieve_node *n)

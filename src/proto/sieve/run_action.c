@@ -23,7 +23,7 @@ struct slice sieve_address_key(struct arena *a, struct slice address)
 struct sieve_action *sieve_add_action(struct sieve_runner *r, struct sieve_pos at, enum sieve_kind kind)
 {
 	bool refusal = kind == SIEVE_REJECT || kind == SIEVE_EREJECT;
-	if (r->rejected || (refusal && r->n_actions)) {
+	if (r->rejected || (refusal && (r->n_actions || r->vacation))) {	/* RFC 5230 4.7: sent or not */
 		sieve_fail(r, at, N_("a refusal cannot be joined with another action"), none);
 		return NULL;
 	}
@@ -92,7 +92,7 @@ static void do_redirect(struct sieve_runner *r, const struct sieve_node *n)
 		sieve_fail(r, n->at, N_("\"%s\" is not a mail address"), address);
 		return;
 	}
-	address = sieve_address_spec(address);
+	address = sieve_address_spec(r->scratch, address);
 	if (!is_redirected_to(r, address)) {
 		if (r->redirects >= max) {
 			sieve_fail(r, n->at, N_("there are too many redirects: \"%s\" is one more"), address);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RFC 5173: the body raw, the decoded parts of given types, or the text. One test looks at SIEVE_BODY_MAX bytes
- * at most. :text is every text/ part as UTF-8; of HTML without its tags.
+ * at most. :text is every text/ part as UTF-8; of HTML and XHTML without its tags.
  */
 #include "proto/sieve/run_priv.h"
 
@@ -53,9 +53,14 @@ static struct slice charset_of(const Postern__DigestPart *part)
 	return slice_of(NULL, 0);
 }
 
+static bool is_xhtml(const Postern__DigestPart *part)
+{
+	return slice_eq_ci(bytes_of(part->type), SLICE("application")) && slice_eq_ci(bytes_of(part->subtype), SLICE("xhtml+xml"));
+}
+
 static bool match_decoded(struct body *b, const Postern__DigestPart *part, struct slice raw, bool no_tags)
 {
-	bool is_text = slice_eq_ci(bytes_of(part->type), SLICE("text"));
+	bool is_text = slice_eq_ci(bytes_of(part->type), SLICE("text")) || (no_tags && is_xhtml(part));
 	struct buf bytes = BUF_INIT(b->left), text = BUF_INIT(3 * b->left + 16);
 	struct decoder d = decoder_of(transfer_by_name(bytes_of(part->encoding)));
 	raw = slice_sub(raw, 0, 2 * b->left);
@@ -65,7 +70,7 @@ static bool match_decoded(struct body *b, const Postern__DigestPart *part, struc
 	}
 	if (is_text) {
 		charset_to_utf8(charset_of(part), buf_view(&bytes), &text);
-		if (no_tags && slice_eq_ci(bytes_of(part->subtype), SLICE("html")))
+		if (no_tags && (slice_eq_ci(bytes_of(part->subtype), SLICE("html")) || is_xhtml(part)))
 			strip_tags(&text);
 	}
 	bool hit = match_bytes(b, is_text ? buf_view(&text) : buf_view(&bytes));
@@ -149,7 +154,7 @@ static bool has_body(const struct sieve_env *env)
 
 bool sieve_test_body(struct sieve_runner *r, const struct sieve_node *n)
 {
-	static const struct slice text_only = { (const uint8_t *)"text", 4 };
+	static const struct slice texts[] = { { (const uint8_t *)"text", 4 }, { (const uint8_t *)"application/xhtml+xml", 21 } };
 	const Postern__Digest *d = r->env->digest;
 	const struct sieve_arg *types = sieve_tag_arg(n, TAG_CONTENT);
 	struct body b = { .r = r, .left = SIEVE_BODY_MAX };
@@ -160,9 +165,10 @@ bool sieve_test_body(struct sieve_runner *r, const struct sieve_node *n)
 	if (sieve_tag(n, TAG_RAW))
 		return match_bytes(&b, slice_sub(r->env->message, d->body_start, r->env->message.n)) ||
 		       sieve_matcher_end(&b.m);
-	const struct slice *want = types ? sieve_texts(r, types->strings, types->n) : &text_only;
+	const struct slice *want = types ? sieve_texts(r, types->strings, types->n) : texts;
+	size_t n_want = types ? types->n : ARRAY_SIZE(texts);
 	for (size_t i = 0; i < d->n_parts && b.left && r->err == 0; i++) {
-		if (any_type_fits(want, types ? types->n : 1, d->parts[i]) && match_part(&b, i, !types))
+		if (any_type_fits(want, n_want, d->parts[i]) && match_part(&b, i, !types))
 			return true;
 	}
 	return sieve_matcher_end(&b.m);

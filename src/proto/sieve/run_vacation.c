@@ -26,7 +26,7 @@ static struct own own_addresses(struct sieve_runner *r, const struct sieve_node 
 	for (size_t i = 0; i < r->env->n_own; i++)
 		own.keys[i] = sieve_address_key(r->scratch, r->env->own[i]);
 	for (size_t i = 0; more && i < more->n; i++)
-		own.keys[own.n++] = sieve_address_key(r->scratch, sieve_address_spec(sieve_text(r, &more->strings[i])));
+		own.keys[own.n++] = sieve_address_key(r->scratch, sieve_address_spec(r->scratch, sieve_text(r, &more->strings[i])));
 	return own;
 }
 

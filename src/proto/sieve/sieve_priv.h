@@ -174,6 +174,7 @@ struct sieve_check {
 	struct arena *arena;
 	struct sieve_script *script;
 	struct sieve_error *why;
+	struct map *set;		/* names of variables, in lower case, that a set had so far */
 };
 /* Arguments are in place; values that are known before a run are looked at (check_values.c). */
 NODISCARD int sieve_check_values(struct sieve_check *c, struct sieve_node *n);
@@ -192,7 +193,8 @@ bool sieve_is_address_header(struct slice name);
 bool sieve_flag_ok(struct slice flag);
 bool sieve_mailbox_ok(struct slice name);
 bool sieve_address_ok(struct slice text);	/* an address with a domain, as redirect takes it (RFC 5228 2.4.2.3) */
-struct slice sieve_address_spec(struct slice text);	/* of one that is: without the name that may stand in front */
+/* Of one that is, in a: without the name in front, and without blanks around the parts (RFC 5322 3.4.1). */
+struct slice sieve_address_spec(struct arena *a, struct slice text);
 bool sieve_variable_name_ok(struct slice name);
 
 /* A reference at the front of s, "${...}": its length with brackets, or 0. */

@@ -228,7 +228,8 @@ static bool is_phrase(struct slice s)
 	return !quoted;
 }
 
-struct slice sieve_address_spec(struct slice text)
+/* The part that a name may stand in front of. */
+static struct slice within_brackets(struct slice text)
 {
 	text = slice_trim(text);
 	size_t n = text.n;
@@ -241,10 +242,40 @@ struct slice sieve_address_spec(struct slice text)
 	return text;
 }
 
+/* Blanks are dropped beside the @, outside of quotes. */
+static void put_spec(struct slice s, struct buf *out)
+{
+	bool quoted = false;
+	for (size_t i = 0, end; i < s.n; i++) {
+		for (end = i; !quoted && end < s.n && (s.p[end] == ' ' || s.p[end] == '\t'); end++)
+			;
+		if (end < s.n && (s.p[end] == '@' || (out->n && out->p[out->n - 1] == '@')))
+			i = end;
+		buf_byte(out, s.p[i]);
+		if (quoted && s.p[i] == '\\' && i + 1 < s.n)
+			buf_byte(out, s.p[++i]);
+		else if (s.p[i] == '"')
+			quoted = !quoted;
+	}
+}
+
 bool sieve_address_ok(struct slice text)
 {
 	struct addr a;
-	return addr_parse(sieve_address_spec(text), ADDR_UTF8, &a) == 0 && !a.literal;
+	struct buf spec = BUF_INIT(2 * SIEVE_SCRIPT_MAX);
+	put_spec(within_brackets(text), &spec);
+	bool ok = addr_parse(buf_view(&spec), ADDR_UTF8, &a) == 0 && !a.literal;
+	buf_fini(&spec);
+	return ok;
+}
+
+struct slice sieve_address_spec(struct arena *a, struct slice text)
+{
+	struct buf spec = BUF_INIT(2 * SIEVE_SCRIPT_MAX);
+	put_spec(within_brackets(text), &spec);
+	struct slice s = arena_dup(a, buf_view(&spec));
+	buf_fini(&spec);
+	return s;
 }
 
 bool sieve_name_ok(struct slice name)

@@ -176,6 +176,8 @@ static void actions(void **state)
 		{ R("\"reject\"") "reject \"no\"; keep;", "keep failed: line 2, column 14: a refusal cannot be joined with another action" },
 		{ R("\"reject\",\"fileinto\"") "fileinto \"a\"; reject \"no\";", "keep failed: line 2, column 15: a refusal cannot be joined with another action" },
 		{ R("\"reject\",\"vacation\"") "reject \"no\"; vacation \"away\";", "keep failed: line 2, column 14: a refusal cannot be joined with another action" },
+		{ R("\"reject\",\"vacation\"") "vacation \"away\"; reject \"no\";", "keep failed: line 2, column 18: a refusal cannot be joined with another action" },
+		{ "redirect \"Ann < a @ b.test >\"; redirect \"a@b.test\";", "redirect a@b.test" },
 		{ "if allof (true, not false, anyof (false, true)) { discard; }", "discard" },
 		{ "if false { discard; } elsif false { discard; } else { stop; } discard;", "keep" },
 		{ "if true { } else { discard; } if false { } else { keep; }", "keep" },
@@ -375,6 +377,18 @@ static void bodies(void **state)
 		{ B "if body :content \"message\" :is \"Subject: y\r\n\" { discard; }", "discard" },
 	};
 	RUN_ALL(within, "Content-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\nbody\r\n");
+}
+
+static void xhtml(void **state)
+{
+	static const char message[] = "Content-Type: application/xhtml+xml; charset=utf-8\r\n\r\n<p class=\"fat\">Gr\xc3\xbc\xc3\x9f" "e</p>\r\n";
+	static const struct run cases[] = {
+		{ B "if body :text :contains \"gr\xc3\xbc\xc3\x9f" "e\" { discard; }", "discard" },
+		{ B "if body :text :contains \"fat\" { discard; }", "keep" },
+		{ B "if body :content \"application/xhtml+xml\" :contains \"fat\" { discard; }", "discard" },
+		{ B "if body :content \"text\" :contains \"\" { discard; }", "keep" },
+	};
+	RUN_ALL(cases, message);
 }
 
 #define V R("\"vacation\",\"vacation-seconds\",\"variables\"")
@@ -728,7 +742,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rfc5228_examples), cmocka_unit_test(rfc5228_header_table), cmocka_unit_test(actions),
 		cmocka_unit_test(header_and_address), cmocka_unit_test(rfc5228_encoded), cmocka_unit_test(relational),
-		cmocka_unit_test(variables), cmocka_unit_test(flags), cmocka_unit_test(dates), cmocka_unit_test(bodies),
+		cmocka_unit_test(variables), cmocka_unit_test(flags), cmocka_unit_test(dates), cmocka_unit_test(bodies), cmocka_unit_test(xhtml),
 		cmocka_unit_test(vacation), cmocka_unit_test(no_reply), cmocka_unit_test(handles),
 		cmocka_unit_test(includes), cmocka_unit_test(sequences), cmocka_unit_test(null_sender),
 		cmocka_unit_test(separators),
