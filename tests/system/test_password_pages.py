@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages at /password, as a browser without scripts sees them (FEATURES M7 to M10; THREATS H13, H14)."""
+"""The pages at / and /password, as a browser without scripts sees them (FEATURES M7 to M10; THREATS H13, H14)."""
 import email
 import email.policy
 import html.parser
@@ -12,6 +12,7 @@ import pytest
 
 from harness import wait_until
 from harness.instance import tls_context
+from harness.totp import turn_on
 
 PASSWORD = "Correct-horse-1"
 NEW = "Another-horse-2"
@@ -225,3 +226,38 @@ def test_what_a_page_gives_readers_and_password_managers(house, language, first,
     named = {a["name"]: a for tag, a in page.tags if tag == "input" and "name" in a}
     assert [named[n]["autocomplete"] for n in ("user", "current", "new")] == ["username", "current-password", "new-password"]
     assert named["user"]["autocapitalize"] == "none" and ("html", {"lang": language}) in page.tags
+
+
+@pytest.mark.parametrize("language, words", [("en", ("Mail server mail.example.test", "app passwords")),
+                                             ("de-AT,de;q=0.9", ("Mailserver mail.example.test", "App-Passwörter")),
+                                             ("xx", ("Mail server mail.example.test", "app passwords"))])
+def test_where_texts_lead_there_is_a_page(house, language, words):
+    status, headers, text = ask(house, "GET", "/", language=language)
+    page = Form(text)
+    assert status == 200 and headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'")
+    assert all(w in page.words for w in words) and not page.forms
+    assert not [t for t, a in page.tags if t in ("script", "style", "img") or "style" in a or any(k.startswith("on") for k in a)]
+    # Every link leads somewhere, at this server.
+    links = [a["href"] for _, a in page.tags if "href" in a]
+    assert len(links) == 4
+    for link_ in links:
+        status, _, text = ask(house, "GET", link_.split("#")[0], language=language)
+        assert link_.startswith("/") and status == 200
+        assert "#" not in link_ or link_.split("#")[1] in Form(text).ids
+    assert ask(house, "HEAD", "/")[0] == 200 and ask(house, "POST", "/", {})[0] == 405
+    assert ask(house, "GET", "/else")[0] == 404
+
+
+def test_the_refusal_of_a_password_leads_there(house):
+    """Whoever has a second factor is told an address by his mail program, and finds words there."""
+    user = "factor@example.test"
+    house.add_mailbox(user, PASSWORD)
+    turn_on(house, user, PASSWORD)
+    with pytest.raises(imaplib.IMAP4.error) as refusal:
+        house.imap(user, PASSWORD)
+    url = re.search(r"https://\S+?(?=[\s'\]]|$)", str(refusal.value)).group()
+    found = urllib.parse.urlsplit(url)
+    assert found.netloc == f"mail.example.test:{house.port('https')}"
+    status, _, text = ask(house, "GET", found.path)
+    assert status == 200 and "app passwords" in Form(text).words

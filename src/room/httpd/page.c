@@ -16,11 +16,11 @@ static const char style[] =
 	"input{font:inherit;width:100%;margin-top:.4rem;box-sizing:border-box;padding:.5rem;border:1px solid #666;border-radius:.25rem}"
 	"button{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem;border:0;border-radius:.25rem;background:#1a4f8b;color:#fff}"
 	"input:focus,button:focus{outline:3px solid #e08a00;outline-offset:2px}.error{color:#a40000;font-weight:600;margin:.6rem 0 0}"
-	".hint{color:#444;margin:.25rem 0 0}"
+	".hint{color:#444;margin:.25rem 0 0}a{color:#1a4f8b}a:focus{outline:3px solid #e08a00}"
 	"@media(prefers-color-scheme:dark){body{background:#161616;color:#eee}input{background:#222;color:#eee}"
-	".hint{color:#bbb}.error{color:#ff8a80}}";
+	".hint{color:#bbb}.error{color:#ff8a80}a{color:#8ab4f8}}";
 
-enum page_kind { PAGE_FORMS, PAGE_LINK, PAGE_STYLE, PAGE_POST };
+enum page_kind { PAGE_HOME, PAGE_FORMS, PAGE_LINK, PAGE_STYLE, PAGE_POST };
 
 struct page {
 	enum page_kind kind;
@@ -144,7 +144,7 @@ static void new_twice(struct buf *out, const struct page *p, const char *hint)
 
 static void forgot_form(struct buf *out, const struct page *p, struct slice user)
 {
-	buf_printf(out, "<h2>%s</h2><p>%s</p>\n", say(p, N_("Forgotten?")),
+	buf_printf(out, "<h2 id=\"forgot\">%s</h2><p>%s</p>\n", say(p, N_("Forgotten?")),
 		   say(p, N_("A link goes to your recovery address, if you have one.")));
 	begin_form(out, "forgot");
 	put_input(out, p, &(struct input){ "forgot-user", "forgot_user", say(p, N_("Your address")), "text", "username", user });
@@ -152,6 +152,36 @@ static void forgot_form(struct buf *out, const struct page *p, struct slice user
 }
 
 /* --- pages ------------------------------------------------------------------------------------------ */
+
+static void put_link(struct buf *out, const char *where, const char *words)
+{
+	buf_printf(out, "<p><a href=\"%s\">%s</a></p>\n", where, words);
+}
+
+/* Where texts send people: what this is, and what can be done here. */
+static void page_home(struct request *r)
+{
+	const struct page *p = r->page;
+	const char *host = conf_str(r->httpd->room->conf, "host.name");
+	struct buf title = BUF_INIT(1024);
+	buf_printf(&title, text_in(p->language, "Mail server %s"), host);
+	begin(&r->out, p, buf_cstr(&title));
+	buf_fini(&title);
+	buf_printf(&r->out, "<p>%s</p>\n",
+		   say(p, N_("Read and write your mail with a mail program: with this server, and your address as user name.")));
+	buf_printf(&r->out, "<h2>%s</h2>\n", say(p, N_("Password")));
+	put_link(&r->out, "/password", say(p, N_("Set or change the password")));
+	put_link(&r->out, "/password#forgot", say(p, N_("I have forgotten my password")));
+	buf_printf(&r->out, "<p class=\"hint\">%s</p>\n",
+		   say(p, N_("If you were invited, open the link in the invitation.")));
+	buf_printf(&r->out, "<h2>%s</h2><p>%s</p>\n", say(p, N_("Second factor")),
+		   say(p, N_("Where a login has a second factor, mail programs take app passwords alone, one for each program. Whoever "
+			     "administers your domain makes them, and gives help with everything else.")));
+	buf_printf(&r->out, "<h2>%s</h2>\n", say(p, N_("Administration")));
+	put_link(&r->out, "/api/v1/openapi.json", say(p, N_("Description of the interface for programs")));
+	end(&r->out);
+	request_done(r, p->status);
+}
 
 static void page_forms(struct request *r)
 {
@@ -410,8 +440,8 @@ static void take_form(struct request *r)
 
 bool page_route(struct request *r, struct slice path, const char *method)
 {
-	bool post = !strcmp(method, "POST"), root = slice_eq(path, SLICE("/password"));
-	if (!root && !slice_starts(path, SLICE("/password/")))
+	bool post = !strcmp(method, "POST"), root = slice_eq(path, SLICE("/password")), home = slice_eq(path, SLICE("/"));
+	if (!root && !home && !slice_starts(path, SLICE("/password/")))
 		return false;
 	if ((post && !root) || (!post && strcmp(method, "GET") && strcmp(method, "HEAD"))) {
 		snprintf(r->allow, sizeof(r->allow), "%s", root ? "GET, POST" : "GET");
@@ -419,7 +449,7 @@ bool page_route(struct request *r, struct slice path, const char *method)
 		return true;
 	}
 	struct page *p = ARENA_NEW(r->arena, struct page);
-	p->kind = post ? PAGE_POST : root ? PAGE_FORMS : slice_eq(path, SLICE("/password/style.css")) ? PAGE_STYLE : PAGE_LINK;
+	p->kind = post ? PAGE_POST : home ? PAGE_HOME : root ? PAGE_FORMS : slice_eq(path, SLICE("/password/style.css")) ? PAGE_STYLE : PAGE_LINK;
 	p->status = 200;
 	if (p->kind == PAGE_LINK)
 		p->token = slice_sub(path, strlen("/password/"), path.n);
@@ -436,6 +466,9 @@ const char *page_type(const struct request *r)
 void page_run(struct request *r)
 {
 	switch (r->page->kind) {
+	case PAGE_HOME:
+		page_home(r);
+		break;
 	case PAGE_STYLE:
 		buf_str(&r->out, style);
 		request_done(r, 200);

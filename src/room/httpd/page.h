@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pages at /password: setting a password with a link or with the one that was given, and asking for a link. Made
+ * The pages: where texts send people, setting a password with a link or with the one that was given, and asking for a link. Made
  * here, without scripts; what they do is what the operations password.* do.
  *
+ *   GET  /                    what this server is, and what can be done here
  *   GET  /password            a form to change a password, a form to ask for a link
  *   GET  /password/TOKEN      a form to set a password; looking does not spend the link, programs that follow links may
  *   POST /password            do=reset|change|forgot
