@@ -296,7 +296,7 @@ static bool column_used(const struct api_result *r, const char *const *wanted, c
 	json_t *item;
 	while (wanted && *wanted && strcmp(*wanted, r->name))
 		wanted++;
-	if (r->type == API_OBJECTS || (wanted && !*wanted))
+	if (r->type == API_OBJECTS || r->type == API_REVISION || (wanted && !*wanted))
 		return false;
 	json_array_foreach(items, i, item) {
 		json_t *v = json_object_get(item, r->name);

@@ -37,7 +37,8 @@ enum api_type {
 	API_BYTES,	/* results only: a count of bytes */
 	API_LIMIT,	/* results only: a count of bytes, 0 for no limit */
 	API_LIST,	/* results only: texts */
-	API_OBJECTS,	/* results only: objects, or an object */
+	API_OBJECTS,	/* results only: objects */
+	API_REVISION,	/* results only: of an item; for programs, not in tables for people */
 };
 
 /* Who may give a field at least; whoever may not is refused, not ignored. */
@@ -66,6 +67,7 @@ struct api_result {
 	const char *name;
 	enum api_type type;
 	const char *help;
+	bool nullable;
 };
 
 struct api_op {
@@ -74,6 +76,8 @@ struct api_op {
 	const char *path;	/* "/api/v1/domains/{domain}/switch" */
 	enum api_owner owner;
 	bool list;		/* gives a page of items */
+	bool open;		/* nobody has to say who he is */
+	unsigned short good[2];	/* statuses of success; none here: 201 of an add, else 200 */
 	const char *help;
 	const struct api_param *params;
 	size_t n_params;

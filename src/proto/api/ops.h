@@ -42,7 +42,7 @@ extern const char *const api_over_quota[];
 #define P_HOSTED { "hosted", API_BOOL, .help = "lives here even while its domain is forwarded", .by = API_BY_CUSTOMER }
 #define P_SEND_ANY { "send_any", API_BOOL, .help = "may send as any address of its customer's domains", .by = API_BY_PROVIDER }
 #define P_OWN_LANGUAGE { "language", API_NAME, .min = 2, .max = 16, .help = "language in which the person is written to: en, de, or default for the customer's" }
-#define REVISION_IS { "revision", API_STR, "as the ETag (without its quotes), for If-Match" }
+#define REVISION_IS { "revision", API_REVISION, "as the ETag (without its quotes), for If-Match" }
 #define P_DRY_RUN { "dry_run", API_BOOL, .help = "only say what would happen" }
 #define P_LIMIT { "limit", API_U64, .min = 1, .max = 1000, .help = "items of one page (100)" }
 #define P_Q(where) { "q", API_STR, .min = 1, .max = 320, .help = "only those with this text in " where ", upper and lower case alike" }

@@ -35,6 +35,7 @@ static const struct api_param address_remove[] = { P_ADDRESS(.required = true, .
 	{ "to", API_LIST, "where its mail goes" }, \
 	{ "senders", API_CHOICE, "who may write to a list" }, \
 	{ "sender", API_LIST, "the named ones" }, \
+	{ "hosted", API_BOOL, "whether it lives here even while its domain is forwarded" }, \
 	{ "created_ms", API_TIME, "when it was added" }
 static const struct api_result address_is[] = { ADDRESS_IS };
 static const struct api_result address_item[] = { ADDRESS_IS, REVISION_IS };

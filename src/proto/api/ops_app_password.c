@@ -18,7 +18,7 @@ static const struct api_param app_one[] = { P_ADDRESS(.required = true, .positio
 	{ "name", API_STR, "what it is for" }, \
 	{ "protocols", API_LIST, "what it opens" }, \
 	{ "created_ms", API_TIME, "when it was made" }, \
-	{ "used_ms", API_TIME, "about when it was used last" }
+	{ "used_ms", API_TIME, "about when it was used last", true }
 static const struct api_result app_is[] = { APP_IS, REVISION_IS };
 static const struct api_result app_new[] = { { "password", API_STR, "the password itself; it is shown this once" }, APP_IS };
 

@@ -25,7 +25,7 @@ static const struct api_result global_text[] = { SCRIPT_IS, { "text", API_TEXT, 
 static const struct api_op ops[] = {
 	{ "globalscript.list", "GET", ROOT "/domains/{domain}/scripts", API_DIRECTORY, .help = "lists the scripts that a domain's mailboxes may include", IN(global_of), PAGE(global_is) },
 	{ "globalscript.get", "GET", ROOT "/domains/{domain}/scripts/{name}", API_DIRECTORY, .help = "gives such a script's text", IN(global_one), OUT(global_text) },
-	{ "globalscript.put", "PUT", ROOT "/domains/{domain}/scripts/{name}", API_DIRECTORY, .help = "adds such a script, or takes the place of the one of that name", IN(global_put), OUT(global_is) },
+	{ "globalscript.put", "PUT", ROOT "/domains/{domain}/scripts/{name}", API_DIRECTORY, .help = "adds such a script, or takes the place of the one of that name", .good = { 200, 201 }, IN(global_put), OUT(global_is) },
 	{ "globalscript.remove", "DELETE", ROOT "/domains/{domain}/scripts/{name}", API_DIRECTORY, .help = "removes such a script; those that include it fail then, and keep the mail", IN(global_one) },
 };
 /* clang-format on */

@@ -26,9 +26,9 @@ static const struct api_result import_is[] = {
 };
 
 static const struct api_op ops[] = {
-	{ "import.accounts", "POST", ROOT "/domains/{domain}/import/accounts", API_DIRECTORY, .help = "adds mailboxes from a file, all or none", IN(import_accounts), OUT(import_is) },
+	{ "import.accounts", "POST", ROOT "/domains/{domain}/import/accounts", API_DIRECTORY, .help = "adds mailboxes from a file, all or none", .good = { 200, 201 }, IN(import_accounts), OUT(import_is) },
 	{ "import.settings", "POST", ROOT "/domains/{domain}/import/settings", API_DIRECTORY, .help = "changes a domain's settings to those of a file, as domain set does", IN(import_params), OUT(api_domain_set_is) },
-	{ "import.aliases", "POST", ROOT "/domains/{domain}/import/aliases", API_DIRECTORY, .help = "adds aliases from a file, all or none", IN(import_params), OUT(import_is) },
+	{ "import.aliases", "POST", ROOT "/domains/{domain}/import/aliases", API_DIRECTORY, .help = "adds aliases from a file, all or none", .good = { 200, 201 }, IN(import_params), OUT(import_is) },
 };
 /* clang-format on */
 API_GROUP(import);

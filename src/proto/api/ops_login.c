@@ -21,7 +21,7 @@ static const struct api_param login_list[] = {
 	{ "name", API_STR, "the old user name" }, \
 	{ "address", API_ADDRESS, "the mailbox that it logs in to" }, \
 	{ "state", API_CHOICE, "waiting: works until the mailbox is next modified; grace: works until the deadline; ended" }, \
-	{ "deadline_ms", API_TIME, "when it stops, or stopped, to work" }, \
+	{ "deadline_ms", API_TIME, "when it stops, or stopped, to work", true }, \
 	{ "created_ms", API_TIME, "when it was added" }
 static const struct api_result login_is[] = { LOGIN_IS };
 static const struct api_result login_item[] = { LOGIN_IS, REVISION_IS };

@@ -71,8 +71,10 @@ static const struct api_result mailbox_is[] = {
 	{ "has_password", API_BOOL, "whether somebody can log in" },
 	{ "state", API_CHOICE, "ready, must-change, invited or no-password" },
 	{ "recovery", API_STR, "where a link for a lost password goes" },
-	{ "invited_ms", API_TIME, "until when an invitation is good" },
+	{ "invited_ms", API_TIME, "until when an invitation is good", true },
 	{ "must_change", API_BOOL, "whether the password is only good for setting one of one's own" },
+	{ "hosted", API_BOOL, "whether it lives here even while its domain is forwarded" },
+	{ "send_any", API_BOOL, "whether it may send as any address of its customer's domains" },
 	{ "account_id", API_U64, "number of the account, never given again" },
 	{ "created_ms", API_TIME, "when it was added" },
 };
@@ -82,9 +84,9 @@ static const struct api_op ops[] = {
 	{ "mailbox.list", "GET", ROOT "/mailboxes", API_DIRECTORY, .help = "lists mailboxes", IN(mailbox_list), PAGE(mailbox_is) },
 	{ "mailbox.show", "GET", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "shows a mailbox", IN(mailbox_show), OUT(mailbox_is) },
 	{ "mailbox.set", "PATCH", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "changes a mailbox", IN(mailbox_set), OUT(mailbox_is) },
-	{ "mailbox.password", "PUT", ROOT "/mailboxes/{address}/password", API_DIRECTORY, .help = "sets a mailbox's password and ends its sessions", IN(mailbox_password) },
-	{ "mailbox.invite", "POST", ROOT "/mailboxes/{address}/invite", API_DIRECTORY, .help = "mails a link to set a password: to the old server while the domain is forwarded, else to the recovery address", IN(mailbox_show), OUT(invited_is) },
-	{ "mailbox.first-password", "POST", ROOT "/mailboxes/first-password", API_DIRECTORY, .help = "mails a password that is good for setting one's own: to a mailbox, or to all of a domain without one", IN(mailbox_first_password), OUT(first_is) },
+	{ "mailbox.password", "PUT", ROOT "/mailboxes/{address}/password", API_DIRECTORY, .help = "sets a mailbox's password and ends its sessions", IN(mailbox_password), OUT(mailbox_is) },
+	{ "mailbox.invite", "POST", ROOT "/mailboxes/{address}/invite", API_DIRECTORY, .help = "mails a link to set a password: to the old server while the domain is forwarded, else to the recovery address", .good = { 202 }, IN(mailbox_show), OUT(invited_is) },
+	{ "mailbox.first-password", "POST", ROOT "/mailboxes/first-password", API_DIRECTORY, .help = "mails a password that is good for setting one's own: to a mailbox, or to all of a domain without one", .good = { 202 }, IN(mailbox_first_password), OUT(first_is) },
 	{ "mailbox.remove", "DELETE", ROOT "/mailboxes/{address}", API_DIRECTORY, .help = "removes a mailbox; its mail only where that may be lost", IN(mailbox_remove), OUT(mailbox_removed) },
 };
 /* clang-format on */

@@ -46,7 +46,7 @@ static const struct api_result proof_is[] = {
 };
 
 static const struct api_op ops[] = {
-	{ "move.start", "POST", ROOT "/domains/{domain}/move", API_DIRECTORY, .help = "starts copying a domain's mailboxes from its old server", IN(move_start), OUT(move_is) },
+	{ "move.start", "POST", ROOT "/domains/{domain}/move", API_DIRECTORY, .help = "starts copying a domain's mailboxes from its old server", .good = { 202 }, IN(move_start), OUT(move_is) },
 	{ "move.status", "GET", ROOT "/domains/{domain}/move", API_DIRECTORY, .help = "says how far the copy is", IN(move_domain), OUT(move_is) },
 	{ "move.proof", "POST", ROOT "/domains/{domain}/move/proof", API_DIRECTORY, .help = "compares what is there and what is here", IN(move_domain), OUT(proof_is) },
 	{ "move.stop", "DELETE", ROOT "/domains/{domain}/move", API_DIRECTORY, .help = "stops the copy; what is here stays", IN(move_domain), OUT(move_is) },

@@ -25,10 +25,10 @@ static const struct api_result link_is[] = {
 static const struct api_result user_is[] = { { "user", API_STR, "whose password was set" } };
 
 static const struct api_op ops[] = {
-	{ "password.forgot", "POST", ROOT "/password/forgot", API_DIRECTORY, .help = "mails a link to the recovery address, if there is one; the answer does not say", IN(password_forgot) },
-	{ "password.look", "POST", ROOT "/password/look", API_DIRECTORY, .help = "says whose password a link sets, without spending it", IN(password_look), OUT(link_is) },
-	{ "password.reset", "POST", ROOT "/password/reset", API_DIRECTORY, .help = "sets a password with a link, which is spent by it, and ends all sessions", IN(password_reset), OUT(user_is) },
-	{ "password.change", "POST", ROOT "/password/change", API_DIRECTORY, .help = "sets a password with the one that is there, and ends all sessions", IN(password_change), OUT(user_is) },
+	{ "password.forgot", "POST", ROOT "/password/forgot", API_DIRECTORY, .help = "mails a link to the recovery address, if there is one; the answer does not say", .open = true, .good = { 202 }, IN(password_forgot) },
+	{ "password.look", "POST", ROOT "/password/look", API_DIRECTORY, .help = "says whose password a link sets, without spending it", .open = true, IN(password_look), OUT(link_is) },
+	{ "password.reset", "POST", ROOT "/password/reset", API_DIRECTORY, .help = "sets a password with a link, which is spent by it, and ends all sessions", .open = true, IN(password_reset), OUT(user_is) },
+	{ "password.change", "POST", ROOT "/password/change", API_DIRECTORY, .help = "sets a password with the one that is there, and ends all sessions", .open = true, IN(password_change), OUT(user_is) },
 };
 /* clang-format on */
 API_GROUP(password);

@@ -28,15 +28,15 @@ static const struct api_param sieve_rename[] = {
 	{ "active", API_BOOL, "whether mail is filtered by it" }, \
 	{ "size_bytes", API_BYTES, "its size" }, \
 	{ "changed_ms", API_TIME, "when it was last changed" }, \
-	{ "failed_ms", API_TIME, "when it last failed over a message, which was kept then" }, \
-	{ "failure", API_STR, "what went wrong" }
+	{ "failed_ms", API_TIME, "when it last failed over a message, which was kept then", true }, \
+	{ "failure", API_STR, "what went wrong", true }
 static const struct api_result sieve_is[] = { SCRIPT_IS };
 static const struct api_result sieve_text[] = { SCRIPT_IS, { "text", API_TEXT, "the script" } };
 
 static const struct api_op ops[] = {
 	{ "sieve.list", "GET", ROOT "/mailboxes/{address}/scripts", API_DIRECTORY, .help = "lists a mailbox's scripts", IN(sieve_of), PAGE(sieve_is) },
 	{ "sieve.get", "GET", ROOT "/mailboxes/{address}/scripts/{name}", API_DIRECTORY, .help = "gives a script's text", IN(sieve_one), OUT(sieve_text) },
-	{ "sieve.put", "PUT", ROOT "/mailboxes/{address}/scripts/{name}", API_DIRECTORY, .help = "adds a script, or takes the place of the one of that name", IN(sieve_put), OUT(sieve_is) },
+	{ "sieve.put", "PUT", ROOT "/mailboxes/{address}/scripts/{name}", API_DIRECTORY, .help = "adds a script, or takes the place of the one of that name", .good = { 200, 201 }, IN(sieve_put), OUT(sieve_is) },
 	{ "sieve.check", "POST", ROOT "/sieve/check", API_DIRECTORY, .help = "says whether a script is right, and where not", IN(sieve_check) },
 	{ "sieve.activate", "PUT", ROOT "/mailboxes/{address}/scripts/{name}/active", API_DIRECTORY, .help = "filters mail by this script, and by no other", IN(sieve_one), OUT(sieve_is) },
 	{ "sieve.deactivate", "DELETE", ROOT "/mailboxes/{address}/active-script", API_DIRECTORY, .help = "filters mail by no script; all stay", IN(sieve_of) },

@@ -21,8 +21,9 @@ static const struct api_param token_remove[] = { P_TOKEN_ID };
 	{ "scopes", API_LIST, "operations and nouns it is for; none: all" }, \
 	{ "read_only", API_BOOL, "it changes nothing" }, \
 	{ "created_ms", API_TIME, "when it was made" }, \
-	{ "expires_ms", API_TIME, "its end" }
-static const struct api_result token_is[] = { TOKEN_IS, { "used_ms", API_TIME, "about when it was used last" }, REVISION_IS };
+	{ "expires_ms", API_TIME, "its end" }, \
+	{ "used_ms", API_TIME, "about when it was used last; 0: never" }
+static const struct api_result token_is[] = { TOKEN_IS, REVISION_IS };
 static const struct api_result token_new[] = { { "token", API_STR, "the token itself; it is shown this once" }, TOKEN_IS };
 
 static const struct api_op ops[] = {
@@ -48,7 +49,7 @@ static const struct api_result session_is[] = {
 };
 
 static const struct api_op session_ops[] = {
-	{ "session.add", "POST", ROOT "/session", API_AUTH, .help = "logs in; the session ends when it is not used, by session.remove, and with the password", IN(session_add), OUT(session_new) },
+	{ "session.add", "POST", ROOT "/session", API_AUTH, .help = "logs in; the session ends when it is not used, by session.remove, and with the password", .open = true, IN(session_add), OUT(session_new) },
 	{ "session.show", "GET", ROOT "/session", API_DIRECTORY, .help = "says who asks, and with which ranks", OUT(session_is) },
 	{ "session.remove", "DELETE", ROOT "/session", API_DIRECTORY, .help = "logs out: this session or token is over" },
 };

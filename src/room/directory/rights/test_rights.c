@@ -235,6 +235,8 @@ static void rows(void **state)
 			object |= op->params[k].required && rights_has_object(op, op->params[k].name);
 		if (!only_provider && !object && !rights_self(name) && rights_of_hat(name, RANK_NOBODY, 0) != 0)
 			fail_msg("%s: nothing says whose object it is about", op->name);
+		if (op->open != (rights_of_hat(name, RANK_NOBODY, RELATION_FOREIGN) == 0))
+			fail_msg("%s: open to anyone here, or described so, not both", op->name);
 	}
 	assert_int_equal(rights_decide(((struct fixture *)*state)->e, ((struct fixture *)*state)->a, &local, &unknown, NULL,
 				       0, &owner, NULL),
