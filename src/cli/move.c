@@ -76,16 +76,25 @@ static void headline(const json_t *move, const struct sample *first, struct buf 
 		rate(move, first, out);
 }
 
+/* Columns are what a screen shows, not bytes. */
+static void put_padded(const char *what, size_t width, struct buf *out)
+{
+	struct buf safe = BUF_INIT(4096);
+	show_safe(slice_str(what), &safe);
+	size_t have = text_width(buf_cstr(&safe));
+	buf_printf(out, "%s%*s", buf_cstr(&safe), (int)(width > have ? width - have : 0), "");
+	buf_fini(&safe);
+}
+
 static void mailbox_line(const json_t *m, size_t width, struct buf *out)
 {
-	struct buf name = BUF_INIT(1024);
-	show_safe(slice_str(text(m, "address")), &name);
-	size_t have = text_width(buf_cstr(&name));
-	buf_printf(out, "  %s%*s  ", buf_cstr(&name), (int)(width > have ? width - have : 0), "");
-	bar(number(m, "messages_done"), number(m, "messages_total"), out);
-	const char *state = word_said(text(m, "state"));
-	size_t wide = text_width(state);
-	buf_printf(out, "  %s%*s", state, (int)(wide < STATE_WIDTH ? STATE_WIDTH - wide : 0), "");
+	bool empty = !number(m, "messages_total") && !strcmp(text(m, "state"), "done");
+	buf_str(out, "  ");
+	put_padded(text(m, "address"), width, out);
+	buf_str(out, "  ");
+	bar(empty ? 1 : number(m, "messages_done"), empty ? 1 : number(m, "messages_total"), out);
+	buf_str(out, "  ");
+	put_padded(word_said(text(m, "state")), STATE_WIDTH, out);
 	buf_printf(out, T_(" %ju of %ju"), (uintmax_t)number(m, "messages_done"), (uintmax_t)number(m, "messages_total"));
 	if (number(m, "messages_new"))
 		buf_printf(out, T_(", %ju new"), (uintmax_t)number(m, "messages_new"));
@@ -93,18 +102,17 @@ static void mailbox_line(const json_t *m, size_t width, struct buf *out)
 		buf_str(out, "  ");
 		show_safe(slice_str(text(m, "error")), out);
 	}
-	buf_fini(&name);
 }
 
-static size_t widest_address(const json_t *mailboxes)
+static size_t widest(const json_t *rows, const char *field)
 {
-	size_t i, widest = 0;
-	json_t *m;
-	json_array_foreach(mailboxes, i, m) {
-		size_t w = text_width(text(m, "address"));
-		widest = w > widest ? w : widest;
+	size_t i, most = 0;
+	json_t *row;
+	json_array_foreach(rows, i, row) {
+		size_t w = text_width(text(row, field));
+		most = w > most ? w : most;
 	}
-	return widest < 50 ? widest : 50;
+	return most < 50 ? most : 50;
 }
 
 /* A line that wraps would spoil the picture drawn over it; width 0: as long as it is. */
@@ -123,7 +131,7 @@ static void print_line(struct buf *line, size_t width)
 static size_t draw(const json_t *move, const struct sample *first, size_t max, size_t columns)
 {
 	json_t *mailboxes = json_object_get(move, "mailboxes"), *m;
-	size_t i, lines = 1, width = widest_address(mailboxes);
+	size_t i, lines = 1, width = widest(mailboxes, "address");
 	struct buf line = BUF_INIT(64 * 1024);
 	headline(move, first, &line);
 	print_line(&line, columns);
@@ -212,10 +220,11 @@ static void show_proof(const json_t *proof)
 		buf_printf(&line, "  %s  ", word_said(text(m, "state")));
 		show_safe(slice_str(text(m, "error")), &line);
 		printf("  %s\n", buf_cstr(&line));
+		size_t width = widest(json_object_get(m, "folders"), "name");
 		json_array_foreach(json_object_get(m, "folders"), k, f) {
 			buf_clear(&line);
-			show_safe(slice_str(text(f, "name")), &line);
-			printf(T_("    %-32s %ju there, %ju here, %ju missing\n"), buf_cstr(&line),
+			put_padded(text(f, "name"), width, &line);
+			printf(T_("    %s  %ju there, %ju here, %ju missing\n"), buf_cstr(&line),
 			       (uintmax_t)number(f, "there"), (uintmax_t)number(f, "here"),
 			       (uintmax_t)number(f, "missing"));
 		}

@@ -155,12 +155,18 @@ int cli_status(struct cli *c)
 
 int cli_reload(struct cli *c)
 {
-	json_t *nothing = NULL;
+	json_t *result = NULL, *name;
+	size_t i;
 	if (c->n)
 		return cli_usage("\"%s\" is one word too many", c->words[0]);
-	int code = cli_ask(c, "reload", &nothing);
-	json_decref(nothing);
-	if (!code)
-		puts(c->json ? "{}" : T_("configuration and certificate are in force"));
+	int code = cli_ask(c, "reload", &result);
+	if (!code && c->json) {
+		show_json(result);
+	} else if (!code) {
+		puts(T_("configuration and certificate are in force"));
+		json_array_foreach(json_object_get(result, "waiting"), i, name)
+			printf(T_("%s waits for the next start\n"), json_string_value(name));
+	}
+	json_decref(result);
 	return code;
 }

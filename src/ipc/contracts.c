@@ -43,7 +43,7 @@ static const struct ipc_op control_ops[] = {
 	[POSTERN__CONTROL_OP__CONTROL_STATS] = { "control.stats", REQ(control_nothing), REQ(control_stats_reply), 0, SUPERVISOR },
 	[POSTERN__CONTROL_OP__CONTROL_STATUS] = { "control.status", REQ(control_status_request), REQ(control_status_reply), IPC_BACK, HTTPD | ADMIND },
 	[POSTERN__CONTROL_OP__CONTROL_PROBE] = { "control.probe", REQ(control_nothing), REQ(control_probe_reply), 0, SUPERVISOR },
-	[POSTERN__CONTROL_OP__CONTROL_RELOAD_ALL] = { "control.reload-all", REQ(control_reload_all), REQ(control_nothing), IPC_BACK, HTTPD | ADMIND },
+	[POSTERN__CONTROL_OP__CONTROL_RELOAD_ALL] = { "control.reload-all", REQ(control_reload_all), REQ(control_reload_reply), IPC_BACK, HTTPD | ADMIND },
 };
 
 static const struct ipc_op directory_ops_table[] = {

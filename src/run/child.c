@@ -160,10 +160,10 @@ static void h_reload_all(struct ipc_call *call, void *ctx)
 	struct child *c = ctx;
 	const Postern__ControlReloadAll *req = (const Postern__ControlReloadAll *)call->req;
 	struct buf error = BUF_INIT(4096);
+	Postern__ControlReloadReply ok = POSTERN__CONTROL_RELOAD_REPLY__INIT;
 	text_use(text_language(slice_str(req->language)));
-	int err = supervisor_reload(c->sup, &error);
+	int err = supervisor_reload(c->sup, call->arena, &ok, &error);
 	text_use(NULL);
-	Postern__ControlNothing ok = POSTERN__CONTROL_NOTHING__INIT;
 	if (err < 0)
 		ipc_fail(call, err, buf_cstr(&error));
 	else
@@ -191,7 +191,7 @@ static void send_start(struct child *c)
 	msg.role = c->room->role;
 	msg.index = c->index;
 	msg.epoch = c->sup->epoch;
-	msg.shards = (uint32_t)conf_u64(c->sup->conf, "rooms.store");
+	msg.shards = (uint32_t)conf_u64(c->sup->started, "rooms.store");
 	msg.data_dir = (char *)(c->room->data ? c->room->data : "");
 	ipc_call(c->control, POSTERN__CONTROL_OP__CONTROL_START, &msg.base, &c->sup->conf_fd, 1, START_DEADLINE_MS,
 		 on_started, c);

@@ -112,8 +112,10 @@ void supervisor_child_exited(struct supervisor *sup, struct child *c)
 
 /* ---- reload ---- */
 
-static void tell_restart_options(const struct conf *was, const struct conf *now)
+static void tell_restart_options(const struct conf *was, const struct conf *now, struct arena *a,
+				 Postern__ControlReloadReply *ret)
 {
+	ret->waiting = ARENA_ARRAY(a, char *, conf_n_options);
 	for (size_t i = 0; i < conf_n_options; i++) {
 		const struct conf_option *o = &conf_options[i];
 		bool same;
@@ -125,8 +127,10 @@ static void tell_restart_options(const struct conf *was, const struct conf *now)
 			same = conf_u64(was, o->name) == conf_u64(now, o->name);
 		else
 			same = strcmp(conf_str(was, o->name), conf_str(now, o->name)) == 0;
-		if (!same)
-			ev(EV_WARN, "supervisor.reload.needs-restart", KS("option", o->name));
+		if (same)
+			continue;
+		ev(EV_WARN, "supervisor.reload.needs-restart", KS("option", o->name));
+		ret->waiting[ret->n_waiting++] = (char *)o->name;
 	}
 }
 
@@ -137,7 +141,7 @@ static void on_reloaded(void *ctx, int err, const ProtobufCMessage *reply UNUSED
 		ev(EV_WARN, "room.reload.failed", KS("room", role_name(c->room->role)), KS("reason", err_text(err)));
 }
 
-int supervisor_reload(struct supervisor *sup, struct buf *error)
+int supervisor_reload(struct supervisor *sup, struct arena *a, Postern__ControlReloadReply *ret, struct buf *error)
 {
 	struct conf *conf;
 	int conf_fd, tls_fd, err = files_conf(sup->dir, &conf, &conf_fd, error);
@@ -149,8 +153,9 @@ int supervisor_reload(struct supervisor *sup, struct buf *error)
 		close(conf_fd);
 		return err;
 	}
-	tell_restart_options(sup->conf, conf);
-	conf_free(&sup->conf);
+	tell_restart_options(sup->started, conf, a, ret);
+	if (sup->conf != sup->started)
+		conf_free(&sup->conf);
 	close(sup->conf_fd);
 	close(sup->tls_fd);
 	sup->conf = conf;
@@ -177,8 +182,11 @@ static void on_signal(uv_signal_t *handle, int sig)
 		return;
 	}
 	struct buf error = BUF_INIT(ERROR_MAX);
-	if (supervisor_reload(sup, &error) < 0)
+	struct arena *a = arena_new();
+	Postern__ControlReloadReply reply = POSTERN__CONTROL_RELOAD_REPLY__INIT;
+	if (supervisor_reload(sup, a, &reply, &error) < 0)
 		ev(EV_ERROR, "supervisor.reload.refused", KS("error", buf_cstr(&error)));
+	arena_free(&a);
 	buf_fini(&error);
 }
 
@@ -205,6 +213,7 @@ static int make_children(struct supervisor *sup, struct buf *error)
 static int prepare(struct supervisor *sup, struct buf *error)
 {
 	int err = files_conf(sup->dir, &sup->conf, &sup->conf_fd, error);
+	sup->started = sup->conf;
 	if (err == 0)
 		err = files_lock(sup->dir, &sup->lock_fd, error);
 	if (err == 0)

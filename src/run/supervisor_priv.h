@@ -3,6 +3,7 @@
 #ifndef RUN_SUPERVISOR_PRIV_H
 #define RUN_SUPERVISOR_PRIV_H
 
+#include "ipc/control.pb-c.h"
 #include "lib/conf/conf.h"
 #include "lib/ipc/ipc.h"
 #include "run/topology.h"
@@ -35,6 +36,7 @@ struct supervisor {
 	uv_loop_t *loop;
 	char *dir;		/* absolute */
 	struct conf *conf;
+	struct conf *started;	/* what the rooms and their number were made from; the same, up to the first reload */
 	int conf_fd, tls_fd;	/* sealed memfds */
 	int lock_fd;		/* held by every room too: nobody starts while one of ours lives */
 	struct child children[CHILDREN_MAX];
@@ -77,6 +79,7 @@ void supervisor_child_exited(struct supervisor *sup, struct child *c);
 /* status.c */
 void status_answer(struct supervisor *sup, struct ipc_call *call);
 /* supervisor.c */
-NODISCARD int supervisor_reload(struct supervisor *sup, struct buf *error);
+/* ret: what changed and waits for the next start; in the arena */
+NODISCARD int supervisor_reload(struct supervisor *sup, struct arena *a, Postern__ControlReloadReply *ret, struct buf *error);
 
 #endif

@@ -391,6 +391,42 @@ def test_reload_changes_configuration_and_certificate_without_dropping_sessions(
     assert postern.pids() == pids
 
 
+def test_domain_add_says_what_is_missing(postern):
+    postern.add_customer()
+    assert "a domain needs a customer, or alias_of\n" in postern.refused("domain", "add", "example.test")
+    assert "a domain needs a mode: gateway or hosted\n" in postern.refused("domain", "add", "example.test", "--customer",
+                                                                           "acme")
+
+
+def test_reload_says_what_waits_for_the_next_start(make_postern):
+    """... and a room that starts anew meanwhile is told what the others go by."""
+    postern = make_postern().init().start()
+    postern.add_domain("example.test")
+    postern.set_option("rooms.store", "2")
+    postern.set_option("smtp.max_size", "7M")
+    for _ in range(2):                          # it waits until it is done, not until it was said
+        assert postern.cli("reload").splitlines()[1:] == ["rooms.store waits for the next start"]
+    assert postern.json("reload") == {"waiting": ["rooms.store"]}
+    postern.kill("directory")
+    for n in range(4):
+        address = f"user{n}@example.test"
+        postern.add_mailbox(address, "Correct-Horse-7-Battery")
+        with postern.smtp() as smtp:
+            smtp.sendmail("a@elsewhere.test", [address], b"Subject: x\r\n\r\ny\r\n")
+        assert len(postern.mail(address, "Correct-Horse-7-Battery")) == 1
+    postern.restart()
+    assert len(postern.pids("store")) == 2
+    assert postern.json("reload") == {"waiting": []}
+
+
+def test_services_at_one_address_are_refused(postern):
+    address = f"127.0.0.1:{postern.port('smtp')}"
+    postern.set_option("imap.listen", address)
+    for command in (["conf", "check"], ["reload"]):
+        why = postern.refused(*command)
+        assert "imap.listen: expected addresses of its own, but smtp.listen has one of them" in why, why
+
+
 def test_reload_of_a_damaged_configuration_changes_nothing(postern):
     before = certificate(postern)
     line = damage(postern, "smtp.max_sizes = 7M")

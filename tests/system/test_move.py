@@ -149,6 +149,9 @@ def test_killed_in_the_middle(postern, make_old_server, victim):
     wait_done(postern)
     there, here = both_sides(postern, server)
     assert {n: collections.Counter(m) for n, m in here.items()} == {n: collections.Counter(m) for n, m in there.items()}
+    folders = [line for line in postern.cli("move", "proof", DOMAIN).splitlines() if " there, " in line and "@" not in line][1:]
+    assert len(folders) > 2 and any("Küche" in line for line in folders)
+    assert len({re.search(r"\d+ there", line).start() for line in folders}) == 1, folders      # one column
     assert tree(server) == before
 
 
@@ -208,6 +211,9 @@ def test_folder_made_anew(postern, make_old_server):
 def test_dates_around_the_epoch(postern, make_old_server):
     """Where a restore has lost all times of files, dates are those of 1970: kept, and known again from another port."""
     server = prepare(postern, make_old_server, 0)
+    start_move(postern, server)
+    wait_done(postern)
+    assert "100%" in postern.cli("move", "status", DOMAIN).splitlines()[1]      # nothing there, all of it here
     old = old_imap(server)
     for second in ("00", "01"):
         old.append("INBOX", None, f'"01-Jan-1970 00:00:{second} +0000"', f"Subject: {second}\r\n\r\nbody\r\n".encode())

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 
 struct conf {
 	struct value {
@@ -173,6 +174,39 @@ static int parse_lines(struct conf *c, struct slice text, const char *file, stru
 	return err;
 }
 
+static bool listens_on(const char *addresses, const struct sockaddr_storage *wanted)
+{
+	struct sockaddr_storage sa;
+
+	while (conf_address_next(&addresses, &sa)) {
+		if (sa.ss_family == wanted->ss_family && memcmp(&sa, wanted, sizeof(sa)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Two services at one address: the second could only say that the port is in use by another program. */
+static int check_listeners(const struct conf *c, const char *file, struct buf *error)
+{
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const char *at = c->values[i].text;
+		struct sockaddr_storage sa;
+		while (conf_options[i].type == CONF_ADDRESS && conf_address_next(&at, &sa)) {
+			for (size_t k = 0; k < i; k++) {
+				if (conf_options[k].type != CONF_ADDRESS || !listens_on(c->values[k].text, &sa))
+					continue;
+				bool second = c->values[i].line >= c->values[k].line;
+				size_t line = c->values[second ? i : k].line;
+				buf_printf(error, "%s:%zu: ", file, line);
+				buf_printf(error, T_("%s: expected addresses of its own, but %s has one of them"),
+					   conf_options[second ? i : k].name, conf_options[second ? k : i].name);
+				return ERR_EXISTS;
+			}
+		}
+	}
+	return 0;
+}
+
 int conf_parse(struct slice text, const char *file, struct conf **ret, struct buf *error)
 {
 	if (text.n > CONF_FILE_MAX) {
@@ -181,6 +215,8 @@ int conf_parse(struct slice text, const char *file, struct conf **ret, struct bu
 	}
 	struct conf *c = conf_defaults();
 	int err = parse_lines(c, text, file, error);
+	if (err == 0)
+		err = check_listeners(c, file, error);
 	if (err < 0) {
 		conf_free(&c);
 		return err;

@@ -83,6 +83,10 @@ static void bad(void **state)
 		  "f:1: smtp.listen: expected addresses with ports such as 127.0.0.1:2025 or "
 		  "[::1]:25, or nothing, got "
 		  "\"localhost:25\"" },
+		{ "imap.listen = [::1]:143 127.0.0.1:2025\nsmtp.listen = 127.0.0.1:2025",
+		  "f:2: smtp.listen: expected addresses of its own, but imap.listen has one of them" },
+		{ "# the default of smtp.listen\npop3.listen = 127.0.0.1:25",
+		  "f:2: pop3.listen: expected addresses of its own, but smtp.listen has one of them" },
 		{ "limits.exempt_networks = 10.0.0.0/33",
 		  "f:1: limits.exempt_networks: expected networks such as 127.0.0.0/8 or ::1/128, "
 		  "or nothing, got "

@@ -36,12 +36,16 @@ static const struct api_result overview_is[] = {
 	{ "mailboxes", API_U64, "mailboxes" },
 };
 
+static const struct api_result reload_is[] = {
+	{ "waiting", API_LIST, "changed options that wait for the next start" },
+};
+
 static const struct api_op ops[] = {
 	{ "store.check", "POST", ROOT "/store/check", API_DIRECTORY, .help = "compares indexes, counters and segments of all shards", OUT(check_is) },
 	{ "store.compact", "POST", ROOT "/store/compact", API_DIRECTORY, .help = "gives space of deleted mail back to the disk", OUT(compact_is) },
 	{ "overview", "GET", ROOT "/overview", API_DIRECTORY, .help = "counts customers, domains and mailboxes", OUT(overview_is) },
 	{ "status", "GET", ROOT "/status", API_SUPERVISOR, .help = "shows rooms, memory, restarts, queue and accounts", IN(status_params), OUT(status_is) },
-	{ "reload", "POST", ROOT "/reload", API_SUPERVISOR, .help = "reads configuration and certificate again" },
+	{ "reload", "POST", ROOT "/reload", API_SUPERVISOR, .help = "reads configuration and certificate again", OUT(reload_is) },
 };
 /* clang-format on */
 API_GROUP(instance);

@@ -149,7 +149,12 @@ static void on_reloaded(void *ctx, int err, const ProtobufCMessage *reply, int f
 			     text && *text ? text : err_text(err), NULL);
 		return;
 	}
-	buf_str(&r->out, "{}");
+	const Postern__ControlReloadReply *answer = (const Postern__ControlReloadReply *)reply;
+	const char *before = "";
+	buf_str(&r->out, "{\"waiting\":[");
+	for (size_t i = 0; i < answer->n_waiting; i++, before = ",")
+		buf_printf(&r->out, "%s\"%s\"", before, answer->waiting[i]);
+	buf_str(&r->out, "]}");
 	request_done(r, 200);
 }
 

@@ -160,7 +160,7 @@ static int check_add(struct admin *ad)
 	if (!admin_has(ad, "customer"))
 		return problem_set(&ad->why, ERR_INVALID, "customer", "a domain needs a customer, or alias_of");
 	if (!admin_has(ad, "mode"))
-		return problem_set(&ad->why, ERR_INVALID, "mode", "expected gateway or hosted");
+		return problem_set(&ad->why, ERR_INVALID, "mode", "a domain needs a mode: gateway or hosted");
 	return 0;
 }
 
