@@ -250,6 +250,24 @@ def test_s36_what_the_next_server_refuses_is_not_told(house, sink, verb):
         sink.answers.clear()
 
 
+def test_s36_the_provider_may_tell(house, sink):
+    """queue remove --bounce is an order: somebody has looked at this message."""
+    def waiting():
+        found = house.json("queue", "list", "--state", "deferred")["items"]
+        return [m["id"] for m in found if m["sender"] == "a@victim.test"]
+
+    sink.answers["RCPT"] = b"451 4.3.0 later\r\n"
+    try:
+        for more, told in ((), 0), (("--bounce",), 1):
+            assert strange(house, "gina@gateway.test") == [250, 250]
+            wait_until(waiting, 15, "the message that waits")
+            before = counters(house)
+            house.cli("queue", "remove", waiting()[0], *more)
+            assert counters(house) == (before[0] + told, before[1])
+    finally:
+        sink.answers.clear()
+
+
 def test_s36_who_logged_in_is_told(house, sink):
     sink.answers["RCPT"] = b"550 5.1.1 unknown\r\n"
     try:

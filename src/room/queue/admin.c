@@ -336,7 +336,7 @@ static int remove_apply(struct queue *q, struct work *w)
 	struct outcome *outcomes = ARENA_ARRAY(mem, struct outcome, n);
 	for (size_t i = 0; i < n; i++)
 		outcomes[i] = (struct outcome){ .what = OUT_FAILED, .enhanced = SLICE("5.7.0"),
-			.text = SLICE("Removed from the queue by the administrator") };
+			.text = SLICE("Removed from the queue by the administrator"), .ordered = true };
 	return result_apply(q, &env, rows, n, outcomes, false, mem);
 }
 

@@ -13,6 +13,8 @@
 #include "proto/mail/date.h"
 #include "proto/smtp/xtext.h"
 
+#include <arpa/inet.h>
+
 enum { STATUS_MAX = 4 << 20, TEXT_MAX = 4 << 20 };
 
 static const struct {
@@ -162,6 +164,24 @@ static void original_recipient(struct buf *out, struct slice orcpt)
 	buf_fini(&text);
 }
 
+/* RFC 3464 2.1.2: a name, or an address literal, of what relay calls host[address]:port. */
+static void remote_mta(struct buf *out, struct slice server)
+{
+	ptrdiff_t bracket = slice_find_byte(server, '[', 0);
+	struct slice host = bracket > 0 ? slice_sub(server, 0, (size_t)bracket) : server;
+	char name[INET6_ADDRSTRLEN];
+	struct in6_addr a;
+
+	snprintf(name, sizeof(name), "%.*s", (int)host.n, (const char *)host.p);
+	bool v4 = inet_pton(AF_INET, name, &a) == 1, v6 = !v4 && inet_pton(AF_INET6, name, &a) == 1;
+	struct buf text = BUF_INIT(1024);
+	buf_str(&text, v6 ? "[IPv6:" : v4 ? "[" : "");
+	buf_slice(&text, host);
+	buf_str(&text, v4 || v6 ? "]" : "");
+	field(out, "Remote-MTA", "dns; ", buf_view(&text));
+	buf_fini(&text);
+}
+
 static void status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 {
 	buf_str(out, "\r\n");
@@ -170,7 +190,7 @@ static void status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_r
 	buf_printf(out, "Action: %s\r\n", words[d->action].action);
 	field(out, "Status", "", r->enhanced);
 	if (r->server.n)
-		field(out, "Remote-MTA", "dns; ", r->server);
+		remote_mta(out, r->server);
 	if (r->text.n) {
 		char type[32] = "x-postern; ";
 		if (r->code)

@@ -151,6 +151,7 @@ struct outcome {
 	bool dsn_passed_on;
 	bool ask_again;		/* LATER, and the decision for a mailbox is void */
 	bool gone;		/* ... because it is no more: ask at once */
+	bool ordered;		/* FAILED by the provider, who said whether the sender is told */
 };
 struct envelope {
 	uint64_t id;

@@ -51,12 +51,13 @@ static int delivered(struct result *t, const struct rcpt *r, const struct outcom
 
 /*
  * Nobody has shown that mail from outside is of the sender that it names. What a server of theirs refused would
- * go back to whoever was made up (backscatter, S36), so only what nobody could be reached for is told.
+ * go back to whoever was made up (backscatter, S36), so only what nobody could be reached for is told, or what the
+ * provider has looked at.
  */
 static bool may_tell(const struct envelope *env, const struct outcome *o)
 {
 	bool unreachable = o->code == 0 && o->what == OUT_LATER && !slice_starts(o->enhanced, SLICE("4.2."));
-	return env->account || unreachable;
+	return env->account || unreachable || o->ordered;
 }
 
 static int failed(struct result *t, const struct rcpt *r, const struct outcome *o, bool tell)

@@ -162,6 +162,28 @@ static void bounce_text(void **state)
 	buf_fini(&out);
 }
 
+static void remote_names(void **state)
+{
+	static const struct {
+		const char *server, *line;
+	} cases[] = {
+		{ "mx.b.test", "\r\nRemote-MTA: dns; mx.b.test\r\n" },
+		{ "mx.b.test[192.0.2.1]:25", "\r\nRemote-MTA: dns; mx.b.test\r\n" },
+		{ "192.0.2.1[192.0.2.1]:2525", "\r\nRemote-MTA: dns; [192.0.2.1]\r\n" },
+		{ "2001:db8::1[2001:db8::1]:25", "\r\nRemote-MTA: dns; [IPv6:2001:db8::1]\r\n" },
+		{ "1.2.3.4.b.test[192.0.2.1]:25", "\r\nRemote-MTA: dns; 1.2.3.4.b.test\r\n" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct dsn_rcpt r = { .address = SLICE("joe@b.test"), .enhanced = SLICE("5.1.1"),
+				      .server = slice_str(cases[i].server) };
+		struct dsn d = { .host = "mail.test", .sender = SLICE("s@a.test"), .boundary = "b", .rcpts = &r, .n_rcpts = 1 };
+		struct buf out = BUF_INIT(1 << 20);
+		dsn_write(&out, &d);
+		assert_true(slice_find(buf_view(&out), slice_str(cases[i].line), 0) > 0);
+		buf_fini(&out);
+	}
+}
+
 /* RFC 6533: what is not ASCII stands as UTF-8, in types that say so. */
 static void utf8_text(void **state)
 {
@@ -278,7 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(retries),     cmocka_unit_test(probes),
 		cmocka_unit_test(keys),        cmocka_unit_test(domains),
-		cmocka_unit_test(bounce_text), cmocka_unit_test(utf8_text),
+		cmocka_unit_test(bounce_text), cmocka_unit_test(remote_names), cmocka_unit_test(utf8_text),
 		cmocka_unit_test(eight_bit_body), cmocka_unit_test(hostile_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
