@@ -164,6 +164,20 @@ def test_import_with_broken_lines_changes_nothing(house, domain):
     assert items(house, "mailbox", "list", "--domain", domain) == []
 
 
+def test_import_tells_of_every_line_at_once(house, domain):
+    """Lines that cannot be read, names that are none, names that are taken: in one go, in the order of the file."""
+    house.add_mailbox("ann@" + domain, PASSWORD)
+    accounts = house.write_file("mixed.csv", "address,password,quota\nb@d@x,,\nann,Other-Secret-9-x,\ncarl,,2X\ndora,,1G\n")
+    aliases = house.write_file("mixed.txt", "no colon\nann: dora\nx@y@z: ann\ninfo: nobody\nsales: ann\n")
+    for verb, file, lines in (("accounts", accounts, ["2", "3", "4"]), ("aliases", aliases, ["1", "2", "3"])):
+        text = house.refused("import", verb, file, "--domain", domain)
+        assert re.findall(r"^  line (\d+): ", text, re.M) == lines, text
+    aliases = house.write_file("mixed.txt", "ann: bob\ninfo: nobody\nann2: x\nsales: ann\ny: ann\ny: ann\n")
+    text = house.refused("import", "aliases", aliases, "--domain", domain)
+    assert re.findall(r"^  line (\d+): ", text, re.M) == ["1", "2", "3", "6"], text
+    assert items(house, "address", "list", "--domain", domain) == []
+
+
 def test_import_from_stdin_and_of_a_missing_file(house, domain):
     assert "1 added" in house.cli("import", "accounts", "-", "--domain", domain, stdin=f"address,password\nann,{PASSWORD}\n")
     assert "No such file" in house.refused("import", "accounts", "/nonexistent", "--domain", domain)

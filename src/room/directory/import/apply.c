@@ -363,6 +363,7 @@ int import_apply_aliases(struct engine *e, struct arena *a, const struct domain 
 			 struct import_result *ret, struct import_errors *errors)
 {
 	struct map *names = map_new();
+	bool whole = !errors->total;
 	int r = 0;
 	ret->lines = n;
 	for (size_t i = 0; i < n; i++) {
@@ -374,8 +375,11 @@ int import_apply_aliases(struct engine *e, struct arena *a, const struct domain 
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		if (rows[i].skip)
 			continue;
-		r = targets_exist(e, a, d, names, &rows[i], errors);
-		if (r >= 0 && !errors->total)
+		size_t before = errors->total;
+		/* A target may be what a line that cannot be read was to be. */
+		if (whole)
+			r = targets_exist(e, a, d, names, &rows[i], errors);
+		if (r >= 0 && errors->total == before)
 			r = add_alias(e, a, d, &rows[i], now_ms, ret, errors);
 	}
 	map_free(&names);

@@ -141,8 +141,17 @@ void admin_refuse(struct admin *ad, int err)
 						 ad->why.err ? ad->why.field : NULL, detail));
 }
 
+/* As they stand in the file, whichever check found them; those of the whole file first. */
+static int by_line(const void *pa, const void *pb)
+{
+	const struct import_error *a = pa, *b = pb;
+	return a->line < b->line ? -1 : a->line > b->line;
+}
+
 void admin_refuse_lines(struct admin *ad, const char *field, const struct import_errors *errors)
 {
+	if (errors->n)
+		qsort(errors->rows, errors->n, sizeof(*errors->rows), by_line);
 	struct buf detail = BUF_INIT(64 * 1024);
 	json_t *list = json_array();
 	buf_printf(&detail,

@@ -250,13 +250,14 @@ void op_import_accounts(struct admin *ad)
 		return;
 	}
 	m->result.has_default = admin_has(ad, "default_password");
+	/* Each check looks at the rows that the ones before have left: whoever mends a file wants to hear all of it. */
 	r = import_read_accounts(ad->a, ad->file, &m->rows, &m->n, &m->errors);
-	if (r == 0)
+	if (r == 0 || m->n)
 		r = import_check_accounts(ad->e, ad->a, &m->d, m->rows, m->n, &m->result,
 					  &m->errors);
-	if (r == 0)
+	if (r == 0 || r == ERR_INVALID)
 		r = check_columns(m);
-	if (r == 0 && admin_flag(ad, "check_policy", false))
+	if ((r == 0 || r == ERR_INVALID) && admin_flag(ad, "check_policy", false))
 		r = import_check_policy(ad->e, ad->a, &m->d, m->rows, m->n, &m->errors);
 	if (m->errors.total)
 		admin_refuse_lines(ad, "file", &m->errors);
@@ -291,7 +292,7 @@ static int apply_aliases(struct admin *ad, const struct domain *d, struct import
 void op_import_aliases(struct admin *ad)
 {
 	struct domain d;
-	struct import_alias *rows;
+	struct import_alias *rows = NULL;
 	struct import_result result = { 0 };
 	struct import_errors errors = { .language = ad->why.language };
 	bool dry = admin_flag(ad, "dry_run", false);
@@ -304,10 +305,10 @@ void op_import_aliases(struct admin *ad)
 		return;
 	}
 	r = import_read_aliases(ad->a, ad->file, &rows, &n, &errors);
-	for (size_t i = 0; r == 0 && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		if (rows[i].hosted && !may_host(ad))
 			import_fault(&errors, ad->a, rows[i].line, "hosted is for an admin of the customer to give");
-	if (r == 0 && !errors.total)
+	if (r == 0 || n)
 		r = apply_aliases(ad, &d, rows, n, dry, &result, &errors);
 	if (errors.total)
 		admin_refuse_lines(ad, "file", &errors);
