@@ -323,3 +323,43 @@ def test_a_candidate_is_promoted_while_it_receives(make_postern, kind):
     assert not load.refused, load.refused[:3]
     exactly_once(load, p.mail("joe@flow.test" if kind == "mailbox" else "m1@flow.test", PASSWORD))
     assert candidates(p, "flow.test") == {}
+
+
+def test_admins_hear_of_new_candidates_once(make_postern):
+    """A day's new ones in one notice, in the admin's language; what was told of, or dealt with before, is not."""
+    p = make_postern().init().start()
+    new_domain(p, "told.test", "--candidate-days", "9")
+    new_domain(p, "quiet.test")
+    p.add_mailbox("boss@told.test", PASSWORD)
+    p.cli("mailbox", "set", "boss@told.test", "--language", "de")
+    p.cli("admin", "add", "boss@told.test", "--domain", "told.test")
+    p.cli("admin", "add", "dora", "--domain", "told.test", "--recovery", "dora@elsewhere.test", "--password-stdin", stdin=PASSWORD + "\n")
+    p.cli("customer", "set", "acme", "--contact", "chief@elsewhere.test")
+
+    def told(since=0):
+        p.cli("timer", "run", "candidates.look")
+        p.cli("timer", "run", "candidates.tell")
+        found = p.json("notice", "log", "--kind", "candidates")["items"]
+        return sorted((n["to"], n["language"], p.json("notice", "show", str(n["id"]))["text"]) for n in found[:len(found) - since])
+    send(p, "paul@told.test", "ringo@told.test", "spam@told.test")
+    wait_until(lambda: len(candidates(p, "told.test")) == 3, 20, "candidates")
+    p.cli("candidate", "banish", "spam@told.test", "--discard-mail")
+    assert told() == []                                 # rows may still be behind the mail of these hours
+    p.travel(hours=3)
+    first = told()
+    assert [(to, language) for to, language, _ in first] == [("boss@told.test", "de"), ("dora@elsewhere.test", "en")]
+    for *_, text in first:
+        assert "paul@told.test\nringo@told.test\n" in text and "spam@" not in text and " 9 " in text
+    assert "Durchsicht" in first[0][2] and "waits to be looked at" in first[1][2]
+    assert told() == first
+    # The next day: only what is new. Nobody looks after the other domain, so its customer hears of it.
+    p.travel(hours=20)
+    send(p, "paul@told.test", "john@told.test", subject="later")
+    send(p, "who@quiet.test")
+    wait_until(lambda: candidates(p, "told.test").keys() >= {"john@told.test"} and candidates(p, "quiet.test"), 20, "more")
+    p.travel(hours=4)
+    second = told(since=2)
+    assert [to for to, *_ in second] == ["boss@told.test", "chief@elsewhere.test", "dora@elsewhere.test"]
+    assert "john@told.test" in second[0][2] and "paul@" not in second[0][2] and "who@quiet.test" in second[1][2]
+    p.travel(days=3)
+    assert len(told()) == 5

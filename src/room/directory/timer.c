@@ -8,6 +8,7 @@
 #include "room/directory/work/area.h"
 #include "room/directory/db/engine_priv.h"
 #include "room/directory/login/guard.h"
+#include "room/directory/notice/candidates.h"
 #include "room/directory/notice/send.h"
 #include "room/directory/login/link.h"
 #include "room/directory/login/old_login.h"
@@ -16,6 +17,7 @@
 
 #define MINUTE_MS (60 * 1000LL)
 #define HOUR_MS (60 * MINUTE_MS)
+#define DAY_MS (24 * HOUR_MS)
 
 enum { TRIM_ROWS = 5000 };
 
@@ -87,6 +89,12 @@ static void prune(void *ctx, int64_t now_ms)
 	area_prune_all(ctx, now_ms);
 }
 
+static void tell_candidates(void *ctx, int64_t now_ms)
+{
+	struct directory *d = ctx;
+	candidates_tell(d->e, now_ms);
+}
+
 static void end_links(void *ctx, int64_t now_ms)
 {
 	struct directory *d = ctx;
@@ -123,6 +131,7 @@ static const struct timer_job jobs[] = {
 	{ "transfers.run", N_("goes on with mail that moves to another mailbox"), 0, transfer },
 	{ "candidates.look", N_("counts the mail of candidates anew"), HOUR_MS, look },
 	{ "candidates.prune", N_("removes mail of candidates that is older than its domain keeps it"), HOUR_MS, prune },
+	{ "candidates.tell", N_("tells a domain's admins of new candidates"), DAY_MS, tell_candidates },
 	{ "notices.send", N_("sends what the queue did not take before"), 0, notices_job_send },
 	{ "notices.trim", N_("removes sent notices older than notices.keep"), HOUR_MS, notices_job_trim },
 	{ "srs.turn", N_("makes a new secret for rewritten senders every 30 days"), HOUR_MS, turn_secrets },
