@@ -132,13 +132,23 @@ static int pragma_must(struct sql *db, const char *text, const char *want)
 	return err;
 }
 
+int sql_cache(struct sql *db, unsigned kib)
+{
+	char *set = sqlite3_mprintf("PRAGMA cache_size=-%u", kib);
+	bug_if(!set);
+	int err = exec(db, set);
+
+	sqlite3_free(set);
+	return err;
+}
+
 static int set_up(struct sql *db)
 {
 	static const char *const plain[] = {
 		"PRAGMA wal_autocheckpoint=0",	"PRAGMA synchronous=FULL",
 		"PRAGMA foreign_keys=ON",	"PRAGMA temp_store=MEMORY",
-		"PRAGMA cache_size=-16384",	"PRAGMA journal_size_limit=67108864",
-		"PRAGMA cell_size_check=ON",	"PRAGMA trusted_schema=OFF",
+		"PRAGMA trusted_schema=OFF",	"PRAGMA journal_size_limit=67108864",
+		"PRAGMA cell_size_check=ON",
 		/* Overwrites what is deleted where that takes no further writes. */
 		"PRAGMA secure_delete=FAST",
 	};
@@ -160,6 +170,8 @@ static int set_up(struct sql *db)
 		err = pragma_must(db, must[i][0], must[i][1]);
 	for (size_t i = 0; !err && i < ARRAY_SIZE(plain); i++)
 		err = exec(db, plain[i]);
+	if (!err)
+		err = sql_cache(db, SQL_CACHE_KIB);
 	for (size_t i = 0; !err && i < ARRAY_SIZE(check); i++)
 		err = pragma_must(db, check[i][0], check[i][1]);
 	return err;
@@ -395,6 +407,16 @@ void sql_undo(struct sql *db)
 {
 	bug_if(!db->in_tx);
 	IGNORE(db->broken ? db->broken : exec(db, "ROLLBACK TO op; RELEASE op"), "sql_commit tells it");
+}
+
+bool sql_in_transaction(const struct sql *db)
+{
+	return db->in_tx;
+}
+
+int64_t sql_changes(struct sql *db)
+{
+	return sqlite3_total_changes64(db->c);
 }
 
 int64_t sql_last_id(struct sql *db)

@@ -52,6 +52,13 @@ NODISCARD int sql_run(struct sql *db, const char *literal, const char *fmt, ...)
 /* One integer of one row; ERR_NOT_FOUND without a row. */
 NODISCARD int sql_get(struct sql *db, int64_t *ret, const char *literal, const char *fmt, ...);
 int64_t sql_last_id(struct sql *db);
+bool sql_in_transaction(const struct sql *db);
+/* Moves with every row that a statement adds, changes or removes, and never back, not with a rollback either. */
+int64_t sql_changes(struct sql *db);
+
+/* Pages are kept in memory up to so many KiB; without it SQL_CACHE_KIB. */
+enum { SQL_CACHE_KIB = 16 << 10 };
+NODISCARD int sql_cache(struct sql *db, unsigned kib);
 
 /* From now on the WAL's file is kept about so many bytes longer than what is in it, with zeros: a sync of bytes that do not
  * make a file longer needs no commit of the file system's journal. */

@@ -513,6 +513,45 @@ static void large_transaction_on_a_full_disk(void **state)
 	sql_close(&db);
 }
 
+static void cache(void **state)
+{
+	struct sql *db = open_db();
+	int64_t kib = 0;
+
+	assert_int_equal(sql_get(db, &kib, "PRAGMA cache_size", ""), 0);
+	assert_int_equal(kib, -SQL_CACHE_KIB);
+	assert_int_equal(sql_cache(db, 4321), 0);
+	assert_int_equal(sql_get(db, &kib, "PRAGMA cache_size", ""), 0);
+	assert_int_equal(kib, -4321);
+	sql_close(&db);
+}
+
+/* What hangs on it (standing.h) must never miss a change. */
+static void changes(void **state)
+{
+	struct sql *db = open_db();
+	int64_t before = sql_changes(db);
+
+	assert_false(sql_in_transaction(db));
+	assert_int_equal(put(db, 1, "one"), 1);
+	assert_true(sql_changes(db) > before);
+	before = sql_changes(db);
+	assert_int_equal(count(db), 1);
+	assert_int_equal(sql_changes(db), before);	/* reading is none */
+	assert_int_equal(sql_begin(db), 0);
+	assert_true(sql_in_transaction(db));
+	assert_int_equal(put(db, 2, "two"), 1);
+	assert_true(sql_changes(db) > before);
+	before = sql_changes(db);
+	sql_rollback(db);
+	assert_false(sql_in_transaction(db));
+	assert_true(sql_changes(db) >= before);
+	before = sql_changes(db);
+	assert_int_equal(sql_run(db, "DELETE FROM t", ""), 1);	/* SQLite empties a table without looking at its rows */
+	assert_true(sql_changes(db) > before);
+	sql_close(&db);
+}
+
 static void corrupt_file(void **state)
 {
 	struct sql *db = open_db();
@@ -534,7 +573,8 @@ int main(void)
 		T(disk_full), T(broken_transaction), T(failed_sync_is_fatal),
 		T(failed_write_is_fatal), T(failed_write_in_checkpoint_is_fatal), T(failed_read), T(failed_read_in_transaction),
 		T(failed_sync_in_checkpoint_is_fatal), T(checkpoint_shrinks), T(wal_ahead), T(commit_is_one_write),
-		T(large_transaction), T(large_transaction_on_a_full_disk), T(corrupt_file),
+		T(large_transaction), T(large_transaction_on_a_full_disk), T(cache), T(changes),
+		T(corrupt_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
