@@ -148,7 +148,8 @@ enum { ADDRESS_TARGETS_MAX = 1000 };
 
 struct address {
 	uint64_t id, domain;
-	struct slice local, domain_name;
+	struct slice local;
+	struct slice domain_name;	/* not by address_get, which is told of the domain */
 	enum address_type type;
 	uint64_t account;	/* of a mailbox */
 	bool hosted;		/* lives here though the domain is forwarded (M37) */

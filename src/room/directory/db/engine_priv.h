@@ -9,6 +9,7 @@
 #include "room/directory/db/name.h"
 
 struct seal;
+struct standings;
 
 struct engine {
 	struct sql *db;
@@ -19,10 +20,12 @@ struct engine {
 	const struct seal *seal;
 	const char *language;	/* of whom nothing else says it (language.h); NULL: English */
 	char *alternate_base;	/* normal form; NULL: none (other_name.h) */
+	struct standings *standings;	/* standing.c */
 	struct map *refused;	/* domain id and local part -> when the old server refused it */
 };
 
 void recipient_clear(struct engine *e);
+void standing_clear(struct engine *e);
 
 /* A growing array of rows in an arena: the new element, zeroed. *rows moves. */
 void *rows_more(struct arena *a, void **rows, size_t *n, size_t size);

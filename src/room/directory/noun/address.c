@@ -10,10 +10,9 @@
 
 #define COLUMNS \
 	"SELECT address.id, address.domain, address.local, address.type, address.account, " \
-	"address.hosted," \
-	" address.created, domain.name FROM address JOIN domain ON domain.id = address.domain "
+	"address.hosted, address.created"
 
-static const char one[] = COLUMNS "WHERE address.domain = ?1 AND address.local = ?2";
+static const char one[] = COLUMNS " FROM address WHERE address.domain = ?1 AND address.local = ?2";
 
 /* Of address, or of candidate; of one domain, whose index gives the order, or of every one that the viewer sees: who may
  * ask for a domain sees all of it. */
@@ -24,7 +23,8 @@ static const char one[] = COLUMNS "WHERE address.domain = ?1 AND address.local =
 #define ANYWHERE(table) \
 	"(domain.name, " table ".local) > (?1, ?2) AND (?6 = 0 OR domain.customer = ?6) AND " \
 	SEEN("?4", "domain.id", "domain.customer") " AND " CALLED(table) " ORDER BY domain.name, " table ".local LIMIT ?3"
-#define OF_ADDRESS COLUMNS "WHERE address.type <> 0 AND (?8 < 0 OR address.type = ?8) AND "
+#define OF_ADDRESS \
+	COLUMNS ", domain.name FROM address JOIN domain ON domain.id = address.domain WHERE address.type <> 0 AND (?8 < 0 OR address.type = ?8) AND "
 #define OF_CANDIDATE \
 	"SELECT 0, candidate.domain, candidate.local, 5, 0, 0, candidate.first, domain.name FROM candidate" \
 	" JOIN domain ON domain.id = candidate.domain WHERE candidate.messages > 0 AND ?8 = 5 AND NOT EXISTS (SELECT 1" \
@@ -83,7 +83,6 @@ static void read_row(struct arena *a, struct sql_stmt *s, struct address *x)
 		.account = (uint64_t)sql_int(s, 4),
 		.hosted = sql_int(s, 5),
 		.created_ms = sql_int(s, 6),
-		.domain_name = column_dup(a, s, 7),
 	};
 }
 
@@ -146,8 +145,11 @@ int address_list(struct engine *e, struct arena *a, const struct address_filter 
 	size_t n = 0;
 	struct sql_stmt *s = list_stmt(e, a, filter ? filter : &any, page);
 	int r;
-	while ((r = sql_step(s)) == 1)
-		read_row(a, s, ROWS_MORE(a, &rows, &n));
+	while ((r = sql_step(s)) == 1) {
+		struct address *x = ROWS_MORE(a, &rows, &n);
+		read_row(a, s, x);
+		x->domain_name = column_dup(a, s, 7);
+	}
 	sql_done(s);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = read_targets(e, a, &rows[i]);

@@ -61,21 +61,34 @@ static void read_limits(struct sql_stmt *s, struct limits *l)
 	l->retention = retention > 0 && sql_int(s, 10) ? (uint32_t)retention : 0;
 }
 
-int limits_of(struct engine *e, uint64_t account, struct limits *ret)
+/* Of a table with id and domain. */
+#define LIMITS(table, wanted) \
+	"SELECT c.id, d.id, c.pool, ifnull(cl.fixed, 0), ifnull(cl.retention, 0), ifnull(cl.level, 0)," \
+	" ifnull(dl.refuse, 0), ifnull(dl.retention, -1), ifnull(al.level, 0), ifnull(al.retention, -1), a.domain" \
+	" FROM " table " a JOIN domain d ON d.id = CASE WHEN a.domain <> 0 THEN a.domain" \
+	" ELSE (SELECT domain FROM addressing WHERE area = a.id AND area <> 0) END JOIN customer c ON c.id = d.customer" \
+	" LEFT JOIN customer_limits cl ON cl.customer = c.id LEFT JOIN domain_limits dl ON dl.domain = d.id" \
+	" LEFT JOIN account_limits al ON al.account = a.id WHERE a.id = " wanted
+
+static int read_one(struct engine *e, const char *sql, uint64_t id, struct limits *ret)
 {
-	struct sql_stmt *s = sql_prepare(
-		e->db, "SELECT c.id, d.id, c.pool, ifnull(cl.fixed, 0), ifnull(cl.retention, 0), ifnull(cl.level, 0),"
-		       " ifnull(dl.refuse, 0), ifnull(dl.retention, -1), ifnull(al.level, 0), ifnull(al.retention, -1), a.domain"
-		       " FROM account a JOIN domain d ON d.id = CASE WHEN a.domain <> 0 THEN a.domain"
-		       " ELSE (SELECT domain FROM addressing WHERE area = a.id AND area <> 0) END JOIN customer c ON c.id = d.customer"
-		       " LEFT JOIN customer_limits cl ON cl.customer = c.id LEFT JOIN domain_limits dl ON dl.domain = d.id"
-		       " LEFT JOIN account_limits al ON al.account = a.id WHERE a.id = ?1");
-	sql_bind_int(s, 1, (int64_t)account);
+	struct sql_stmt *s = sql_prepare(e->db, sql);
+	sql_bind_int(s, 1, (int64_t)id);
 	int r = sql_step(s);
 	if (r == 1)
 		read_limits(s, ret);
 	sql_done(s);
 	return r == 1 ? 0 : r < 0 ? r : ERR_NOT_FOUND;
+}
+
+int limits_of(struct engine *e, uint64_t account, struct limits *ret)
+{
+	return read_one(e, LIMITS("account", "?1"), account, ret);
+}
+
+int limits_in_domain(struct engine *e, uint64_t domain, struct limits *ret)
+{
+	return read_one(e, LIMITS("(SELECT 0 AS id, ?1 AS domain)", "0"), domain, ret);
 }
 
 int limits_set_retention(struct engine *e, uint64_t account, int retention)

@@ -42,6 +42,8 @@ struct limits {
 	bool refuse;
 };
 NODISCARD int limits_of(struct engine *e, uint64_t account, struct limits *ret);
+/* As of a mailbox there for which nothing is set. */
+NODISCARD int limits_in_domain(struct engine *e, uint64_t domain, struct limits *ret);
 NODISCARD int limits_set_retention(struct engine *e, uint64_t account, int retention);
 NODISCARD int limits_set_level(struct engine *e, uint64_t account, unsigned level, unsigned *ret_before);
 

@@ -17,6 +17,7 @@ void engine_set_alternate_base(struct engine *e, struct slice base)
 	struct slice name;
 	free(e->alternate_base);
 	e->alternate_base = NULL;
+	standing_clear(e);
 	if (base.n && name_domain(a, base, &name) == 0)
 		e->alternate_base = slice_dup_str(name);
 	arena_free(&a);

@@ -64,16 +64,6 @@ int responder_put(struct engine *e, uint64_t account, const struct responder *x,
 	return r < 0 ? r : 0;
 }
 
-int responder_any(struct engine *e, uint64_t account, bool *ret)
-{
-	int64_t there = 0;
-	int r = sql_get(e->db, &there, "SELECT EXISTS (SELECT 1 FROM responder WHERE account = ?1)", "i",
-			(int64_t)account);
-	if (r == 0)
-		*ret = there;
-	return r;
-}
-
 /* ---- checks ---- */
 
 bool day_is(struct slice s)

@@ -34,7 +34,6 @@ struct responder {
 NODISCARD int responder_get(struct engine *e, struct arena *a, uint64_t account, struct responder *ret);
 /* Replaces it; a row without forward and reply goes. Needs a transaction. */
 NODISCARD int responder_put(struct engine *e, uint64_t account, const struct responder *x, int64_t now_ms);
-NODISCARD int responder_any(struct engine *e, uint64_t account, bool *ret);
 
 /* Dates, their order and the zone; field names as in the operations. */
 bool day_is(struct slice s);	/* "2026-12-24", a day that there is */

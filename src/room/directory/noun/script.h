@@ -65,8 +65,6 @@ struct rules {
 	struct slice zone;	/* of dates; empty: UTC */
 };
 NODISCARD int rules_of(struct engine *e, struct arena *a, uint64_t account, struct rules *ret);
-/* Are there any? (RouteTarget.rules) */
-NODISCARD int rules_any(struct engine *e, uint64_t account, bool *ret);
 /* May they refuse in the session? Whether the word "ereject" stands in a script that may run: true too often, never too
  * seldom (RouteTarget.alone). */
 NODISCARD int rules_refuse(struct engine *e, uint64_t account, uint64_t domain, bool *ret);

@@ -180,6 +180,7 @@ void op_address_set(struct admin *ad)
 		admin_refuse(ad, r);
 		return;
 	}
+	x.domain_name = d.name;
 	r = set_senders(ad, &x);
 	if (r < 0)
 		admin_rollback(ad);

@@ -12,9 +12,10 @@
 #include "proto/mail/address.h"
 #include "room/directory/db/engine_priv.h"
 #include "room/directory/noun/list_policy.h"
-#include "room/directory/noun/limits.h"
 #include "room/directory/noun/script.h"
+#include "room/directory/route/postbox.h"
 #include "room/directory/route/srs_secret.h"
+#include "room/directory/route/standing.h"
 
 struct walk {
 	struct engine *e;
@@ -68,52 +69,49 @@ static int add_target(struct walk *w, const struct route_target *t)
 	return 0;
 }
 
-static int to_server(struct walk *w, const struct domain *d, struct slice address)
+static int to_server(struct walk *w, const struct standing *in, struct slice address)
 {
 	struct route_target t = {
 		.kind = ROUTE_TO_SERVER,
 		.address = address,
-		.host = d->server_host,
-		.port = d->server_port,
-		.tls = d->server_tls,
+		.host = in->domain.server_host,
+		.port = in->domain.server_port,
+		.tls = in->domain.server_tls,
 		.delivered_to = w->by,
 	};
 	return add_target(w, &t);
 }
 
 /* Two aliases of one mailbox in a list give it one copy: dedup is by account; multidrop's by recipient. */
-static int to_mailbox(struct walk *w, const struct address *x, struct slice address)
+static int to_mailbox(struct walk *w, const struct standing *in, const struct address *x, struct slice address)
 {
-	struct account account;
-	int r = account_by_id(w->e, w->a, x->account, &account);
+	struct postbox box;
+	int r = postbox_get(w->e, x->account, &box);
 	if (r < 0)
 		return r == ERR_NOT_FOUND ? refuse_unknown(w) : refuse_trouble(w);
-	if (account.state == ACCOUNT_MADE || account.state == ACCOUNT_CLOSING) {
+	if (box.state == ACCOUNT_MADE || box.state == ACCOUNT_CLOSING) {
 		refuse(w, 451, "4.3.0", "The mailbox is just being changed, try again later");
 		return ERR_UNAVAILABLE;
 	}
-	if (account.state != ACCOUNT_LIVE)
+	if (box.state != ACCOUNT_LIVE)
 		return refuse_unknown(w);
-	struct limits limits;
-	if (limits_of(w->e, account.id, &limits) < 0)
-		return refuse_trouble(w);
-	struct slice drop = account.id == w->drop_account ? w->drop : (struct slice){ 0 };
+	struct slice drop = x->account == w->drop_account ? w->drop : (struct slice){ 0 };
 	struct slice key = slice_str(
-		arena_printf(w->a, "#%llu " SLICE_FMT, (unsigned long long)account.id, SLICE_ARG(drop)));
+		arena_printf(w->a, "#%llu " SLICE_FMT, (unsigned long long)x->account, SLICE_ARG(drop)));
 	if (map_put(w->seen, key, w))
 		return 0;
 	struct route_target t = {
 		.kind = ROUTE_TO_MAILBOX,
-		.account = account.id,
-		.shard = account.shard,
-		.quota = account.quota,
-		.refuse = limits.refuse,
-		.near_full = limits.level == 2,
+		.account = x->account,
+		.shard = box.shard,
+		.quota = box.quota,
+		.refuse = in->limits.refuse,
+		.near_full = box.level == 2 || in->limits.level == 2,
 		.address = address,
 		.multidrop = drop,
+		.rules = box.rules,
 	};
-	if (rules_any(w->e, account.id, &t.rules) < 0 ||
-	    (t.rules && rules_refuse(w->e, account.id, account.domain, &t.alone) < 0))
+	if (box.script && rules_refuse(w->e, x->account, in->domain.id, &t.alone) < 0)
 		return refuse_trouble(w);
 	return add_target(w, &t);
 }
@@ -121,7 +119,7 @@ static int to_mailbox(struct walk *w, const struct address *x, struct slice addr
 static int walk_name(struct walk *w, const struct name *name, unsigned depth);
 
 /* Members that lead nowhere are left out; the expansion fails only where a limit is passed or the database does. */
-static int expand(struct walk *w, const struct domain *d, const struct address *x, struct slice address,
+static int expand(struct walk *w, const struct standing *in, const struct address *x, struct slice address,
 		  unsigned depth)
 {
 	struct slice by = w->by, by_domain = w->by_domain;
@@ -129,7 +127,7 @@ static int expand(struct walk *w, const struct domain *d, const struct address *
 	if (depth >= ROUTE_DEPTH_MAX)
 		return refuse_expansion(w);
 	w->by = address;
-	w->by_domain = d->name;
+	w->by_domain = in->domain.name;
 	for (size_t i = 0; i < x->n_targets; i++) {
 		struct name name;
 		if (name_parse(w->a, x->targets[i], &name) < 0)
@@ -143,10 +141,10 @@ static int expand(struct walk *w, const struct domain *d, const struct address *
 	return 0;
 }
 
-static int banished(struct walk *w, const struct domain *d, struct slice address)
+static int banished(struct walk *w, const struct standing *in, struct slice address)
 {
 	struct route_target t = { .kind = ROUTE_TO_NOTHING, .address = address };
-	if (w->ask->retry || d->banished == BANISHED_DROP)
+	if (w->ask->retry || in->domain.banished == BANISHED_DROP)
 		return add_target(w, &t);
 	refuse(w, 550, "5.7.1", "This address takes no mail");
 	return ERR_DENIED;
@@ -159,16 +157,16 @@ static int refuse_writer(struct walk *w, enum list_answer answer, const char *te
 }
 
 /* Queued mail was accepted once. */
-static int to_list(struct walk *w, const struct domain *d, const struct address *x, struct slice address,
+static int to_list(struct walk *w, const struct standing *in, const struct address *x, struct slice address,
 		   unsigned depth)
 {
 	const struct route_ask *ask = w->ask;
 	struct list_policy p;
-	struct list_asked q = { .domain = d, .list = x, .policy = &p, .sender = ask->sender, .authors = ask->authors,
+	struct list_asked q = { .domain = &in->domain, .list = x, .policy = &p, .sender = ask->sender, .authors = ask->authors,
 				.n_authors = ask->n_authors, .authenticated = ask->authenticated };
 	enum list_answer by_sender = LIST_REFUSES, by_authors = LIST_TAKES;
 	if (ask->retry)
-		return expand(w, d, x, address, depth);
+		return expand(w, in, x, address, depth);
 	if (list_policy_get(w->e, w->a, x->id, &p) < 0 || list_policy_sender(w->e, w->a, &q, &by_sender) < 0)
 		return refuse_trouble(w);
 	if (by_sender != LIST_TAKES)
@@ -178,39 +176,35 @@ static int to_list(struct walk *w, const struct domain *d, const struct address 
 		return refuse_trouble(w);
 	if (w->authors == LIST_TAKES)
 		w->authors = by_authors;
-	return expand(w, d, x, address, depth);
+	return expand(w, in, x, address, depth);
 }
 
-static int to_address(struct walk *w, const struct domain *d, const struct address *x,
+static int to_address(struct walk *w, const struct standing *in, const struct address *x,
 		      struct slice address, unsigned depth)
 {
 	switch (x->type) {
 	case ADDRESS_MAILBOX:
-		return to_mailbox(w, x, address);
+		return to_mailbox(w, in, x, address);
 	case ADDRESS_BANISHED:
-		return banished(w, d, address);
+		return banished(w, in, address);
 	case ADDRESS_LIST:
-		return to_list(w, d, x, address, depth);
+		return to_list(w, in, x, address, depth);
 	case ADDRESS_ALIAS:
 	case ADDRESS_REDIRECT:
-		return expand(w, d, x, address, depth);
+		return expand(w, in, x, address, depth);
 	default:
 		return refuse_unknown(w);
 	}
 }
 
 /* The row of an address: as it stands, then without its detail. */
-static int look_up(struct walk *w, const struct domain *d, struct slice local, struct address *ret)
+static int look_up(struct walk *w, const struct standing *in, struct slice local, struct address *ret)
 {
 	struct slice base;
-	struct addressing x;
-	int r = address_get(w->e, w->a, d->id, local, ret);
+	int r = address_get(w->e, w->a, in->domain.id, local, ret);
 	if (r != ERR_NOT_FOUND)
 		return r;
-	int r2 = addressing_get(w->e, w->a, d->id, &x);
-	if (r2 < 0)
-		return r2;
-	return name_base(local, x.separator, &base) ? address_get(w->e, w->a, d->id, base, ret) : r;
+	return name_base(local, in->addressing.separator, &base) ? address_get(w->e, w->a, in->domain.id, base, ret) : r;
 }
 
 static bool is_postmaster(struct slice local)
@@ -220,47 +214,45 @@ static bool is_postmaster(struct slice local)
 
 /* RFC 5321 4.5.1: postmaster@ of every hosted domain is somebody. Without an address of that name: the customer's
  * contact, else the oldest mailbox of the domain. */
-static int to_postmaster(struct walk *w, const struct domain *d, struct slice address,
+static int to_postmaster(struct walk *w, const struct standing *in, struct slice address,
 			 unsigned depth)
 {
 	struct customer c;
 	struct name contact;
 	struct sql_stmt *s;
 	struct address x = { .type = ADDRESS_MAILBOX };
-	int r = customer_by_id(w->e, w->a, d->customer, &c);
+	int r = customer_by_id(w->e, w->a, in->domain.customer, &c);
 	if (r < 0)
 		return refuse_trouble(w);
 	if (c.contact.n && name_parse(w->a, c.contact, &contact) == 0 &&
-	    !slice_eq(contact.domain, d->name))
+	    !slice_eq(contact.domain, in->domain.name))
 		return walk_name(w, &contact, depth + 1);
 	s = sql_prepare(
 		w->e->db,
 		"SELECT id FROM account WHERE domain = ?1 AND state = 1 ORDER BY id LIMIT 1");
-	sql_bind_int(s, 1, (int64_t)d->id);
+	sql_bind_int(s, 1, (int64_t)in->domain.id);
 	r = sql_step(s);
 	if (r == 1)
 		x.account = (uint64_t)sql_int(s, 0);
 	sql_done(s);
 	if (r < 0)
 		return refuse_trouble(w);
-	return r == 1 ? to_mailbox(w, &x, address) : refuse_unknown(w);
+	return r == 1 ? to_mailbox(w, in, &x, address) : refuse_unknown(w);
 }
 
-static int to_area(struct walk *w, const struct addressing *x, struct slice local,
-		   struct slice address)
+static int to_area(struct walk *w, const struct standing *in, struct slice local, struct slice address)
 {
 	struct account area;
-	struct domain_limits limits;
-	if (limits_of_domain(w->e, x->domain, &limits) < 0)
-		return refuse_trouble(w);
+	const struct addressing *x = &in->addressing;
+	const bool full = in->limits.refuse;
 	struct route_target t = {
-		.kind = ROUTE_TO_MAILBOX, .mailboxes_max = x->max, .refuse = limits.refuse, .address = address
+		.kind = ROUTE_TO_MAILBOX, .mailboxes_max = x->max, .refuse = full, .address = address
 	};
 	int r = candidate_route(w->e, w->a, x, local, &area, &t.mailbox);
 	if (r == ERR_NOT_FOUND)
 		return refuse_unknown(w);
 	if (r == ERR_QUOTA) {
-		refuse(w, limits.refuse ? 552 : 452, limits.refuse ? "5.2.2" : "4.2.2",
+		refuse(w, full ? 552 : 452, full ? "5.2.2" : "4.2.2",
 		       "There is no room for unknown addresses now");
 		return ERR_UNAVAILABLE;
 	}
@@ -277,81 +269,79 @@ static int to_area(struct walk *w, const struct addressing *x, struct slice loca
 }
 
 /* An address that nobody has: the domain's catch-all mailbox, or its candidates; without its detail there. */
-static int to_nobody(struct walk *w, const struct domain *d, const struct name *name,
+static int to_nobody(struct walk *w, const struct standing *in, const struct name *name,
 		     struct slice address, unsigned depth)
 {
-	struct addressing x;
+	const struct addressing *x = &in->addressing;
 	struct slice local = name->local, base;
 	struct name catch_all;
-	if (addressing_get(w->e, w->a, d->id, &x) < 0)
-		return refuse_trouble(w);
-	if (x.catch_all.n && depth < ROUTE_DEPTH_MAX &&
-	    name_parse(w->a, x.catch_all, &catch_all) == 0)
+	if (x->catch_all.n && depth < ROUTE_DEPTH_MAX &&
+	    name_parse(w->a, x->catch_all, &catch_all) == 0)
 		return walk_name(w, &catch_all, depth + 1);
-	if (name_base(local, x.separator, &base))
+	if (name_base(local, x->separator, &base))
 		local = base;
-	return to_area(w, &x, local, address);
+	return to_area(w, in, local, address);
 }
 
-static int in_hosted(struct walk *w, const struct domain *d, const struct name *name,
+static int in_hosted(struct walk *w, const struct standing *in, const struct name *name,
 		     unsigned depth)
 {
-	struct slice address = name_text(w->a, name->local, d->name);
+	struct slice address = name_text(w->a, name->local, in->domain.name);
 	if (is_postmaster(name->local))
-		return to_postmaster(w, d, address, depth);
+		return to_postmaster(w, in, address, depth);
 	/* Accepted while the domain was forwarded, and only the old server knows it: there it goes. */
-	if (w->ask->retry && d->server_host.n)
-		return to_server(w, d, address);
-	return to_nobody(w, d, name, address, depth);
+	if (w->ask->retry && in->domain.server_host.n)
+		return to_server(w, in, address);
+	return to_nobody(w, in, name, address, depth);
 }
 
-static int unanswered(struct walk *w, const struct domain *d, struct slice address)
+static int unanswered(struct walk *w, const struct standing *in, struct slice address)
 {
-	if (d->when_down == DOWN_QUEUE)
-		return to_server(w, d, address);
+	if (in->domain.when_down == DOWN_QUEUE)
+		return to_server(w, in, address);
 	refuse(w, 451, "4.4.1", "The recipient's server does not answer, try again later");
 	return ERR_UNAVAILABLE;
 }
 
 /* Only the address that was asked for is probed; a member of an expansion is taken as it stands. */
-static int by_asking(struct walk *w, const struct domain *d, const struct name *name,
+static int by_asking(struct walk *w, const struct standing *in, const struct name *name,
 		     struct slice address)
 {
-	enum known known = recipient_known(w->e, d->id, name->local, w->ask->now_ms);
+	enum known known = recipient_known(w->e, in->domain.id, name->local, w->ask->now_ms);
 	if (w->ask->probed && w->ask->answer != KNOWN_UNSURE)
 		known = w->ask->answer;
 	else if (w->ask->probed && known == KNOWN_UNSURE)
-		return unanswered(w, d, address);
+		return unanswered(w, in, address);
 	else if (w->ask->probed && known == KNOWN_STALE)
 		known = KNOWN_YES;
 	if (known == KNOWN_NO)
 		return refuse_unknown(w);
 	if (known == KNOWN_YES)
-		return to_server(w, d, address);
+		return to_server(w, in, address);
 	struct route *route = w->route;
 	route->probe = true;
-	route->probe_domain = d->id;
+	route->probe_domain = in->domain.id;
 	route->probe_local = name->local;
 	route->probe_address = address;
-	route->probe_host = d->server_host;
-	route->probe_port = d->server_port;
-	route->probe_tls = d->server_tls;
+	route->probe_host = in->domain.server_host;
+	route->probe_port = in->domain.server_port;
+	route->probe_tls = in->domain.server_tls;
 	return 0;
 }
 
-static int in_gateway(struct walk *w, const struct domain *d, const struct name *name, bool known,
+static int in_gateway(struct walk *w, const struct standing *in, const struct name *name, bool known,
 		      unsigned depth)
 {
-	struct slice address = name_text(w->a, name->local, d->name);
+	struct slice address = name_text(w->a, name->local, in->domain.name);
 	if (w->ask->retry || depth > 0 || known)
-		return to_server(w, d, address);
+		return to_server(w, in, address);
 	/* Percent hacks and bang paths would have the old server relay for us, whom it trusts. */
 	if (name_routes(name->local))
 		return refuse_unknown(w);
-	if (is_postmaster(name->local) || d->recipients == RECIPIENTS_ANY)
-		return to_server(w, d, address);
-	return d->recipients == RECIPIENTS_LIST ? to_nobody(w, d, name, address, depth)
-						: by_asking(w, d, name, address);
+	if (is_postmaster(name->local) || in->domain.recipients == RECIPIENTS_ANY)
+		return to_server(w, in, address);
+	return in->domain.recipients == RECIPIENTS_LIST ? to_nobody(w, in, name, address, depth)
+						: by_asking(w, in, name, address);
 }
 
 /* A bounce for an address that we wrote (SRS) goes back where the mail came from; other mail does not. 1: it is none. */
@@ -379,19 +369,17 @@ static int to_srs(struct walk *w, unsigned depth)
 }
 
 /* The mailbox behind the catch-all address, where the domain has multidrop; 0: none. */
-static int find_drop(struct walk *w, const struct domain *d, uint64_t *ret)
+static int find_drop(struct walk *w, const struct standing *in, uint64_t *ret)
 {
-	struct addressing x;
-	struct domain at;
+	struct standing at;
 	struct name name;
 	struct address row;
 	*ret = 0;
-	int r = addressing_get(w->e, w->a, d->id, &x);
-	if (r < 0 || !x.multidrop)
-		return r;
-	struct slice text = x.catch_all;
+	if (!in->addressing.multidrop)
+		return 0;
+	struct slice text = in->addressing.catch_all;
 	for (unsigned i = 0; i < ROUTE_DEPTH_MAX && name_parse(w->a, text, &name) == 0; i++) {
-		r = domain_get(w->e, w->a, name.domain, &at);
+		int r = standing_get(w->e, w->a, name.domain, &at);
 		if (r == 0)
 			r = look_up(w, &at, name.local, &row);
 		if (r < 0)
@@ -405,7 +393,7 @@ static int find_drop(struct walk *w, const struct domain *d, uint64_t *ret)
 	return 0;
 }
 
-static int by_address(struct walk *w, const struct domain *d, const struct name *name, unsigned depth)
+static int by_address(struct walk *w, const struct standing *in, const struct name *name, unsigned depth)
 {
 	struct address x;
 	if (depth == 0 && srs_is(name->local)) {
@@ -413,15 +401,15 @@ static int by_address(struct walk *w, const struct domain *d, const struct name 
 		if (back != 1)
 			return back;
 	}
-	int r = look_up(w, d, name->local, &x);
+	int r = look_up(w, in, name->local, &x);
 	bool known = r == 0;
 	if (r < 0 && r != ERR_NOT_FOUND)
 		return refuse_trouble(w);
-	if (!known && depth == 0 && d->hosted && srs_is(name->local)) /* no catch-all's, no candidate's */
+	if (!known && depth == 0 && in->domain.hosted && srs_is(name->local)) /* no catch-all's, no candidate's */
 		return refuse_unknown(w);
-	if (known && (d->hosted || x.hosted || x.type == ADDRESS_BANISHED))
-		return to_address(w, d, &x, name_text(w->a, name->local, d->name), depth);
-	return d->hosted ? in_hosted(w, d, name, depth) : in_gateway(w, d, name, known, depth);
+	if (known && (in->domain.hosted || x.hosted || x.type == ADDRESS_BANISHED))
+		return to_address(w, in, &x, name_text(w->a, name->local, in->domain.name), depth);
+	return in->domain.hosted ? in_hosted(w, in, name, depth) : in_gateway(w, in, name, known, depth);
 }
 
 /* Mail of somebody else's domain leaves with a sender of the domain that passes it on (M19); where none can be made of it
@@ -465,20 +453,20 @@ static int to_elsewhere(struct walk *w, const struct name *name, unsigned depth)
 	return add_target(w, &t);
 }
 
-static int in_domain(struct walk *w, const struct domain *d, const struct name *name, unsigned depth)
+static int in_domain(struct walk *w, const struct standing *in, const struct name *name, unsigned depth)
 {
 	struct slice drop = w->drop;
 	uint64_t account = w->drop_account, domain = w->drop_domain, found;
-	if (domain == d->id)
-		return by_address(w, d, name, depth);
-	if (find_drop(w, d, &found) < 0)
+	if (domain == in->domain.id)
+		return by_address(w, in, name, depth);
+	if (find_drop(w, in, &found) < 0)
 		return refuse_trouble(w);
 	if (found) {
 		w->drop = name_text(w->a, name->local, name->domain);
 		w->drop_account = found;
-		w->drop_domain = d->id;
+		w->drop_domain = in->domain.id;
 	}
-	int r = by_address(w, d, name, depth);
+	int r = by_address(w, in, name, depth);
 	w->drop = drop;
 	w->drop_account = account;
 	w->drop_domain = domain;
@@ -496,17 +484,17 @@ static bool was_visited(struct walk *w, struct slice address)
 
 static int walk_name(struct walk *w, const struct name *name, unsigned depth)
 {
-	struct domain d;
+	struct standing in;
 	if (++w->visits > ROUTE_VISITS_MAX)
 		return refuse_expansion(w);
-	int r = name->literal ? ERR_NOT_FOUND : domain_get(w->e, w->a, name->domain, &d);
-	if (was_visited(w, name_text(w->a, name->local, r == 0 ? d.name : name->domain))) {
+	int r = name->literal ? ERR_NOT_FOUND : standing_get(w->e, w->a, name->domain, &in);
+	if (was_visited(w, name_text(w->a, name->local, r == 0 ? in.domain.name : name->domain))) {
 		w->circle = true;
 		return 0;
 	}
 	if (r == ERR_NOT_FOUND)
 		return to_elsewhere(w, name, depth);
-	return r < 0 ? refuse_trouble(w) : in_domain(w, &d, name, depth);
+	return r < 0 ? refuse_trouble(w) : in_domain(w, &in, name, depth);
 }
 
 /* RCPT TO:<Postmaster>: of the machine's own domain, else of the oldest hosted domain. */

@@ -8,17 +8,6 @@
 #include "room/directory/noun/responder.h"
 #include "room/directory/noun/script.h"
 
-int rules_any(struct engine *e, uint64_t account, bool *ret)
-{
-	int64_t there = 0;
-	int r = sql_get(e->db, &there, "SELECT EXISTS (SELECT 1 FROM script WHERE account = ?1 AND active = 1)", "i",
-			(int64_t)account);
-	if (r < 0)
-		return r;
-	*ret = there;
-	return there ? 0 : responder_any(e, account, ret);
-}
-
 #define SAYS(word) "instr(text, CAST('" word "' AS BLOB)) > 0"
 
 int rules_refuse(struct engine *e, uint64_t account, uint64_t domain, bool *ret)

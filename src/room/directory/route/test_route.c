@@ -3,7 +3,9 @@
 #include "room/directory/testing.h"
 
 #include "base/buf.h"
+#include "room/directory/noun/other_name.h"
 #include "room/directory/route/route.h"
+#include "room/directory/route/standing.h"
 
 /* "box:joe@x srv:a@b mx:c@d drop" sorted as they come, or "550 5.1.1". */
 static const char *routed(struct fixture *f, const struct route_ask *ask)
@@ -324,12 +326,104 @@ static void postmaster(void **state)
 	assert_string_equal(to(f, "postmaster@third.test"), "mx:admin@elsewhere.test");
 }
 
+/* The target of an address that has one. */
+static struct route_target target(struct fixture *f, const char *address)
+{
+	struct route_ask ask = { .address = T(address), .now_ms = 1000 };
+	struct route route;
+	route_resolve(f->e, f->a, &ask, &route);
+	assert_int_equal(route.n_targets, 1);
+	return route.targets[0];
+}
+
+/* What holds for a domain is kept between two routes, and nothing that is kept outlives a change. */
+static void changed(void **state)
+{
+	struct fixture *f = *state;
+	struct domain d = make_domain(f, "us.test", true), more = make_domain(f, "more.test", true);
+	struct addressing x;
+	make_mailbox(f, &d, "joe");
+	assert_string_equal(to(f, "joe-shop@us.test"), "550 5.1.1");
+	assert_int_equal(addressing_get(f->e, f->a, d.id, &x), 0);
+	x.separator = '-';
+	assert_int_equal(addressing_put(f->e, &x), 0);	/* outside of a transaction: one of its own */
+	assert_string_equal(to(f, "joe-shop@us.test"), "box:joe-shop@us.test");
+	x.catch_all = T("joe@us.test");
+	assert_int_equal(addressing_put(f->e, &x), 0);
+	assert_string_equal(to(f, "nobody@us.test"), "box:joe@us.test");
+
+	assert_false(target(f, "joe@us.test").refuse);
+	assert_int_equal(limits_set_domain(f->e, d.id, &(struct domain_limits){ .refuse = true, .retention = -1 }), 0);
+	assert_true(target(f, "joe@us.test").refuse);
+	assert_int_equal(limits_set_customer(f->e, f->customer.id, &(struct customer_limits){ .level = 2 }), 0);
+	assert_false(target(f, "joe@us.test").near_full);	/* there is no pool */
+	f->customer.pool = 1000;
+	assert_int_equal(customer_update(f->e, f->a, &f->customer, NULL), 0);
+	assert_true(target(f, "joe@us.test").near_full);
+	assert_int_equal(limits_set_customer(f->e, f->customer.id, &(struct customer_limits){ .level = 1 }), 0);
+	assert_false(target(f, "joe@us.test").near_full);
+
+	assert_int_equal(domain_switch(f->e, &d, false, 2000, NULL), 0);
+	assert_string_equal(to(f, "joe@us.test"), "srv:joe@us.test");
+	assert_slice(target(f, "joe@us.test").host, "old.test");
+	assert_string_equal(to(f, "joe@more.test"), "550 5.1.1");
+	assert_int_equal(domain_remove(f->e, more.id, NULL), 0);
+	assert_string_equal(to(f, "joe@more.test"), "550 5.7.1");
+}
+
+static void taken_back(void **state)
+{
+	struct fixture *f = *state;
+	struct domain d = make_domain(f, "us.test", true);
+	make_mailbox(f, &d, "joe");
+	assert_string_equal(to(f, "joe@us.test"), "box:joe@us.test");
+	assert_int_equal(engine_begin(f->e), 0);
+	assert_int_equal(domain_switch(f->e, &d, false, 2000, NULL), 0);
+	assert_string_equal(to(f, "joe@us.test"), "srv:joe@us.test");
+	engine_rollback(f->e);
+	assert_string_equal(to(f, "joe@us.test"), "box:joe@us.test");
+}
+
+static void other_base(void **state)
+{
+	struct fixture *f = *state;
+	struct domain d = make_domain(f, "us.test", true);
+	make_mailbox(f, &d, "joe");
+	engine_set_alternate_base(f->e, T("one.example"));
+	assert_string_equal(to(f, "joe@ustest.one.example"), "box:joe@us.test");
+	engine_set_alternate_base(f->e, T("two.example"));
+	assert_string_equal(to(f, "joe@ustest.one.example"), "550 5.7.1");
+	assert_string_equal(to(f, "joe@ustest.two.example"), "box:joe@us.test");
+}
+
+/* As many domains as are kept, and one more. */
+static void many_domains(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(engine_begin(f->e), 0);
+	for (int i = 0; i <= STANDINGS_MAX; i++) {
+		struct domain d = { .customer = f->customer.id, .hosted = true, .banished = BANISHED_DROP,
+				    .name = slice_str(arena_printf(f->a, "d%d.test", i)) };
+		struct address x = { .local = T("x"), .type = ADDRESS_BANISHED };
+		assert_int_equal(domain_add(f->e, f->a, &d, NULL), 0);
+		if (i % 2 == 0)
+			assert_int_equal(address_add(f->e, f->a, &d, &x, 1, NULL), 0);
+	}
+	assert_int_equal(engine_commit(f->e), 0);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i <= STANDINGS_MAX; i++) {
+			const char *name = arena_printf(f->a, "x@d%d.test", i);
+			assert_string_equal(to(f, name), i % 2 ? "550 5.1.1" : arena_printf(f->a, "drop:%s", name));
+		}
+	}
+}
+
 int main(void)
 {
 #define WITH(t) cmocka_unit_test_setup_teardown(t, fixture_up, fixture_down)
 	const struct CMUnitTest tests[] = {
 		WITH(hosted), WITH(elsewhere), WITH(gateway), WITH(asking), WITH(ask_modes), WITH(bomb), WITH(wide),
-		WITH(postmaster),
+		WITH(postmaster), WITH(changed), WITH(taken_back), WITH(other_base), WITH(many_domains),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

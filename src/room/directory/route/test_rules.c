@@ -4,6 +4,7 @@
 
 #include "room/directory/noun/responder.h"
 #include "room/directory/noun/script.h"
+#include "room/directory/route/postbox.h"
 
 struct house {
 	struct fixture *f;
@@ -67,16 +68,16 @@ static void order(void **state)
 {
 	struct house h = house(state);
 	struct rules rules;
-	bool any = true;
+	struct postbox box;
 	struct slice to = T("dan@far.test");
 	assert_string_equal(names_of(&h, &rules), "");
 	put(&h, false, "mine", "keep;");
 	assert_string_equal(names_of(&h, &rules), "");	/* not active */
-	assert_int_equal(rules_any(h.f->e, h.joe, &any), 0);
-	assert_false(any);
+	assert_int_equal(postbox_get(h.f->e, h.joe, &box), 0);
+	assert_true(!box.rules && !box.script);
 	respond(&h, &(struct responder){ .zone = T("Europe/Berlin"), .targets = &to, .n_targets = 1, .keep = true });
-	assert_int_equal(rules_any(h.f->e, h.joe, &any), 0);
-	assert_true(any);
+	assert_int_equal(postbox_get(h.f->e, h.joe, &box), 0);
+	assert_true(box.rules && !box.script);
 	assert_string_equal(names_of(&h, &rules), "(settings)");
 	assert_slice(rules.zone, "Europe/Berlin");
 	assert_int_equal(rules.scripts[0].changed_ms, 0);	/* no script that anybody could be told of */
