@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The copy of old mail (M41): exact, once, resumable, and nothing changes at the old server."""
 import collections
+import concurrent.futures
 import email.utils
 import hashlib
 import imaplib
 import os
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -243,6 +245,12 @@ def test_refused_with_a_reason(postern, make_old_server):
     why = postern.refused("move", "start", DOMAIN, "--from", source, "--tls", "starttls", "--verify", "--master-user",
                           "master", "--password-stdin", stdin="master-secret\n")
     assert "certificate" in why, why
+    passwords = postern.write_file("passwords", f"{JOE}:x\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent, concurrent.futures.ThreadPoolExecutor() as at_once:
+        port = silent.getsockname()[1]
+        for why in at_once.map(lambda scheme: postern.refused("move", "start", DOMAIN, "--from", f"{scheme}://127.0.0.1:{port}",
+                                                              "--passwords", passwords), ("imap", "imaps", "pop3", "pop3s")):
+            assert f"{JOE}: the server does not answer in time; nothing was changed" in why, why
     assert postern.json("move", "status", DOMAIN)["state"] == "none"
 
 

@@ -8,6 +8,9 @@
 #include "base/err.h"
 #include "base/text.h"
 
+/* Somebody waits at a command line: the answer is due before directory gives the question up. */
+enum { CHECK_SILENCE_MS = 30000 };
+
 struct check {
 	struct ipc_call *call;
 	struct mover *mover;
@@ -141,6 +144,7 @@ void mover_check(struct ipc_call *call, void *ctx)
 		.password = slice_of(req->password.data, req->password.len),
 		.master_user = slice_of(req->master_user.data, req->master_user.len),
 		.body_max = 1,
+		.silence_ms = CHECK_SILENCE_MS,
 	};
 	c->end.data = c;
 	bug_if(uv_timer_init(room->loop, &c->end) < 0);

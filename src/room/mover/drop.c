@@ -12,7 +12,7 @@
 
 #include <stdarg.h>
 
-enum { SILENCE_MS = 120000, CAPA_MAX = 4096, LOGIN_MAX = 4096 };
+enum { CAPA_MAX = 4096, LOGIN_MAX = 4096 };
 
 enum step { CONNECTING, TLS, GREETING, CAPA_FIRST, STLS, TLS_LATER, CAPA_TLS, USER, PASS, AUTH, CAPA_LAST, READY };
 
@@ -142,7 +142,7 @@ static void release(struct drop *d)
 		d->n_sent++;
 	}
 	if (d->stream && !d->paused)
-		stream_deadline(d->stream, d->n ? SILENCE_MS : 0);
+		stream_deadline(d->stream, d->n ? source_silence_ms(d->config) : 0);
 }
 
 static struct command *add(struct drop *d, enum pop3c_want want, int what)
@@ -385,7 +385,7 @@ static size_t on_input(void *ctx, struct slice in)
 			break;
 	}
 	if (!d->zombie && !d->failed && !d->paused)
-		stream_deadline(d->stream, d->n ? SILENCE_MS : 0);
+		stream_deadline(d->stream, d->n ? source_silence_ms(d->config) : 0);
 	return leave(d) ? used : in.n;
 }
 
@@ -405,7 +405,7 @@ static void on_tls(void *ctx)
 static void on_end(void *ctx, int err)
 {
 	struct drop *d = ctx;
-	bool tls = d->step == TLS || d->step == TLS_LATER;
+	bool tls = (d->step == TLS || d->step == TLS_LATER) && err != ERR_TIMEOUT;
 
 	enter(d);
 	if (tls)
@@ -470,5 +470,5 @@ void drop_pause(struct drop *d, bool on)
 		return;
 	d->paused = on;
 	stream_pause(d->stream, on);
-	stream_deadline(d->stream, on || !d->n ? 0 : SILENCE_MS);
+	stream_deadline(d->stream, on || !d->n ? 0 : source_silence_ms(d->config));
 }

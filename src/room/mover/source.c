@@ -13,7 +13,6 @@
 #include "room/mover/dial.h"
 
 enum {
-	SILENCE_MS = 120000,
 	STOPS_MAX = 16,
 	HELD_MAX = 1 << 20,
 	CAPABILITY_MAX = 4096,
@@ -193,7 +192,7 @@ static int send_written(struct source *s, struct imapc_command *c, int what)
 		s->pending[s->n_pending].tag = s->next_tag;
 		s->pending[s->n_pending++].what = what;
 		if (s->stream && !s->paused)
-			stream_deadline(s->stream, SILENCE_MS);
+			stream_deadline(s->stream, source_silence_ms(s->config));
 		release(s);
 	}
 	imapc_command_fini(c);
@@ -440,7 +439,7 @@ static size_t on_input(void *ctx, struct slice in)
 						  "the server's answer cannot be understood");
 	}
 	if (!s->zombie && !s->failed && !s->paused)
-		stream_deadline(s->stream, SILENCE_MS);
+		stream_deadline(s->stream, source_silence_ms(s->config));
 	return leave(s) ? used : in.n;
 }
 
@@ -459,19 +458,20 @@ static void on_tls(void *ctx)
 
 static const char *end_text(const struct source *s, int err)
 {
-	if (s->step == TLS || s->step == TLS_LATER)
-		return s->config->verify ? "TLS failed, or the certificate is not valid for this name" : "TLS failed";
 	if (err == ERR_TIMEOUT)
 		return "the server does not answer in time";
+	if (s->step == TLS || s->step == TLS_LATER)
+		return s->config->verify ? "TLS failed, or the certificate is not valid for this name" : "TLS failed";
 	return "the server closed the connection";
 }
 
 static void on_end(void *ctx, int err)
 {
 	struct source *s = ctx;
+	bool tls = s->step == TLS || s->step == TLS_LATER;
 
 	enter(s);
-	fail(s, s->step == TLS || s->step == TLS_LATER ? SOURCE_REFUSED : SOURCE_LOST, end_text(s, err));
+	fail(s, tls && err != ERR_TIMEOUT ? SOURCE_REFUSED : SOURCE_LOST, end_text(s, err));
 	leave(s);
 }
 
@@ -486,7 +486,7 @@ static void on_connected(void *ctx, struct stream *stream)
 	dial_free(&s->dial);
 	s->stream = stream;
 	stream_set_ops(stream, &stream_ops, s);
-	stream_deadline(stream, SILENCE_MS);
+	stream_deadline(stream, source_silence_ms(s->config));
 	if (s->config->tls == POSTERN__SOURCE_TLS__SOURCE_TLS_TLS) {
 		s->step = TLS;
 		enter(s);
@@ -530,5 +530,5 @@ void source_pause(struct source *s, bool on)
 		return;
 	s->paused = on;
 	stream_pause(s->stream, on);
-	stream_deadline(s->stream, on ? 0 : SILENCE_MS);
+	stream_deadline(s->stream, on ? 0 : source_silence_ms(s->config));
 }

@@ -20,6 +20,8 @@ struct source;
 struct tls_ctx;
 
 /* Borrowed by the source for its life. */
+enum { SOURCE_SILENCE_MS = 120000 };
+
 struct source_config {
 	uv_loop_t *loop;
 	struct resolver *resolver;
@@ -30,7 +32,13 @@ struct source_config {
 	bool verify;
 	struct slice user, password, master_user;
 	uint64_t body_max;
+	unsigned silence_ms;	/* how long it may say nothing; 0: as long as a copy waits */
 };
+
+static inline unsigned source_silence_ms(const struct source_config *c)
+{
+	return c->silence_ms ? c->silence_ms : SOURCE_SILENCE_MS;
+}
 
 enum source_fault {
 	SOURCE_LOST,		/* the connection, or no answer: another try may help */
