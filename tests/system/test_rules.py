@@ -71,7 +71,7 @@ def send(house, *rcpts, subject="x", sender="ann@a.test", user=None):
         body = BODY % (rcpts[0].encode(), subject.encode())
         raw.send((body.replace(b"ann@a.test", user.encode()) if user else body) + b".\r\n")
         code, text = raw.reply()
-        return code, text[0]
+        return code, "\n".join(text)
 
 
 def passed_on(sink, count=1):
@@ -257,17 +257,32 @@ def test_redirect_to_a_neighbour_and_in_a_circle(house):
 def test_reject(house, sink):
     to = box(house, "j1", 'reject "Not\r\nwanted \u00fc";')
     code, text = send(house, to)
-    assert code == 550 and text.startswith("5.7.1 Not wanted"), text
+    assert code == 550 and text == "5.7.1 Not\n5.7.1 wanted ?", text        # RFC 5429 2.5: a reply of several lines
     before = house.room("queue")["counters"]["notifications"]
     assert send(house, to, "mary@example.test", subject="strange-1")[0] == 250      # kept: nobody is told
     assert any(b"strange-1" in m for m in house.mail(to, PASSWORD))
     assert any(b"strange-1" in m for m in house.mail("mary@example.test", PASSWORD))
     assert house.room("queue")["counters"]["notifications"] == before
     assert send(house, to, "mary@example.test", subject="known-1", user="joe@example.test", sender="joe@example.test")[0] == 250
-    wait_until(lambda: any(b"5.7.1" in m and b"Not wanted" in m and b"rfc822; j1@example.test" in m
-                           for m in house.mail("joe@example.test", PASSWORD)), 15, "the report")
+    report = wait_until(lambda: next((m for m in house.mail("joe@example.test", PASSWORD) if b"rfc822; j1@example.test" in m), None),
+                        15, "the report")
+    assert b"Status: 5.7.1" in report and b"Diagnostic-Code: x-postern; Not wanted ?" in report
+    people = email.message_from_bytes(report, policy=email.policy.default).get_payload()[0].get_content().replace("\r\n", "\n")
+    assert "    Not\n    wanted \u00fc\n" in people, people              # 2.1.2: the reason as it was written
     assert not any(b"known-1" in m for m in house.mail(to, PASSWORD))
     assert any(b"known-1" in m for m in house.mail("mary@example.test", PASSWORD))
+    # Alone, a sender who logged in is told in the session, too; so is a bounce, which gets no report (RFC 5429 2.1.2).
+    assert send(house, to, user="joe@example.test", sender="joe@example.test")[0] == 550
+    assert send(house, to, sender="")[0] == 550
+    assert send(house, to, "mary@example.test", subject="bounce-1", sender="")[0] == 250
+    assert any(b"bounce-1" in m for m in house.mail(to, PASSWORD))
+    # Behind a list it is none of the recipients that were named: kept, whoever writes.
+    house.cli("address", "add", "j-crew@example.test", "--type", "list", "--to", to, "--to", "mary@example.test")
+    for subject, who in (("list-1", {}), ("list-2", {"user": "joe@example.test", "sender": "joe@example.test"})):
+        assert send(house, "j-crew@example.test", subject=subject, **who)[0] == 250
+        assert any(subject.encode() in m for m in house.mail(to, PASSWORD))
+    assert house.room("queue")["counters"]["notifications"] == before + 1
+    house.wait_log("smtp.reject.kept.*unproved-sender")
 
 
 def test_ereject_is_said_in_the_session(house, sink):
@@ -330,14 +345,16 @@ def test_vacation_once_a_sender_and_period(house, sink):
 def test_mail_from_the_queue_has_the_same_rules(house, sink):
     with FakeSmtp() as old:
         house.add_domain("moving.test", "gateway", old.address)
-        for name in ("ann", "bob", "cat"):
+        for name in ("ann", "bob", "cat", "dee"):
             house.add_mailbox(f"{name}@moving.test", PASSWORD)
         rules(house, "ann@moving.test", 'redirect :copy "dan@far.test"; fileinto :create "Filed"; vacation "Away.";')
         rules(house, "bob@moving.test", 'discard;')
         rules(house, "cat@moving.test", 'reject "no";')
+        rules(house, "dee@moving.test", 'reject "Too late";')
         old.stop()
         for name in ("ann", "bob", "cat"):
             assert send(house, f"{name}@moving.test", subject=f"for-{name}", sender="eve@a.test")[0] == 250
+        assert send(house, "dee@moving.test", subject="for-dee", user="joe@example.test", sender="joe@example.test")[0] == 250
         filter_pid = house.room("filter")["pid"]
         os.kill(filter_pid, signal.SIGSTOP)
         try:
@@ -353,4 +370,7 @@ def test_mail_from_the_queue_has_the_same_rules(house, sink):
     wait_until(lambda: not house.json("queue", "list")["items"], 15, "an empty queue")
     assert len(house.mail("ann@moving.test", PASSWORD, "Filed")) == 1 and not house.mail("ann@moving.test", PASSWORD)
     assert not house.mail("bob@moving.test", PASSWORD)
-    assert len(house.mail("cat@moving.test", PASSWORD)) == 1
+    assert len(house.mail("cat@moving.test", PASSWORD)) == 1       # a stranger's: kept
+    wait_until(lambda: any(b"rfc822; dee@moving.test" in m and b"    Too late\r\n" in m for m in house.mail("joe@example.test", PASSWORD)),
+               15, "the report to who logged in")
+    assert not house.mail("dee@moving.test", PASSWORD)

@@ -8,7 +8,7 @@
 #include "lib/delivery/senders.h"
 #include "proto/mail/digest.h"
 
-enum { ROUTE_ASK = 99, NOTIFY_NEVER = 1, ACTIONS_MAX = 64, LETTERS_MAX = 4096, FRAME_REST = 4096, REJECT_MAX = 400 };
+enum { ROUTE_ASK = 99, NOTIFY_NEVER = 1, ACTIONS_MAX = 64, LETTERS_MAX = 4096, FRAME_REST = 4096 };
 
 struct run {
 	struct rules_ask ask;
@@ -367,21 +367,4 @@ void rules_run(const struct rules_ask *ask, rules_done_fn *done, void *ctx)
 	req.account_id = ask->account;
 	room_call(ask->room, ROLE_DIRECTORY, PEER_ANY, POSTERN__DIRECTORY_OP__DIRECTORY_RULES, &req.base, NULL, 0, ask->ms,
 		  on_rules, r);
-}
-
-const char *rules_reject_text(struct arena *a, struct slice reject)
-{
-	struct buf out = BUF_INIT(REJECT_MAX + 1);
-	for (size_t i = 0; i < reject.n && out.n < REJECT_MAX; i++) {
-		uint8_t c = reject.p[i];
-		if (c > ' ' && c < 0x7f)
-			buf_byte(&out, c);
-		else if (c >= 0xc0)
-			buf_byte(&out, '?');	/* of an octet sequence, the first */
-		else if (c <= ' ' && out.n && out.p[out.n - 1] != ' ')
-			buf_byte(&out, ' ');
-	}
-	const char *text = arena_str(a, slice_trim(buf_view(&out)));
-	buf_fini(&out);
-	return text[0] ? text : "The recipient does not want this message";
 }

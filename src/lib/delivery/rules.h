@@ -59,7 +59,4 @@ typedef void rules_done_fn(void *ctx, const struct rules_plan *plan);
 /* done is called once, from the loop. */
 void rules_run(const struct rules_ask *ask, rules_done_fn *done, void *ctx);
 
-/* The text of a reject on one line of at most 400 printable ASCII bytes. */
-const char *rules_reject_text(struct arena *a, struct slice reject);
-
 #endif

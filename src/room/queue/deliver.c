@@ -13,6 +13,7 @@
 #include "ipc/directory.pb-c.h"
 #include "ipc/filter.pb-c.h"
 #include "ipc/store.pb-c.h"
+#include "lib/delivery/reject.h"
 #include "proto/mail/multidrop.h"
 
 enum { CALL_MS = 60000 };
@@ -164,12 +165,17 @@ static const struct rules_plan *weigh(struct delivery *d, const struct rules_pla
 	struct job *j = d->job;
 	static struct rules_place inbox;
 	static const struct rules_plan keep = { .places = &inbox, .n_places = 1 };
-	if (!plan->reject.n || !j->env.account)
-		return plan->reject.n ? &keep : plan;
+	if (!plan->reject.n)
+		return plan;
+	if (!j->env.account) {
+		ev(EV_INFO, "queue.reject.kept", KI("id", j->env.id), KI("account", j->rcpts[d->at].account),
+		   KS("reason", "unproved-sender"));
+		return &keep;
+	}
 	j->outcomes[d->at] = (struct outcome){
 		.what = OUT_FAILED,
 		.enhanced = SLICE("5.7.1"),
-		.text = slice_str(rules_reject_text(j->arena, plan->reject))};
+		.text = reject_reason(j->arena, plan->reject)};
 	return NULL;
 }
 

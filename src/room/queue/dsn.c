@@ -42,6 +42,17 @@ static struct slice cut(struct slice value)
 
 /* ---- for people ---- */
 
+/* What was said here may have lines: the reason of a mailbox's rule (RFC 5429 2.1.2). */
+static void own_lines(struct buf *out, struct slice text)
+{
+	while (text.n) {
+		ptrdiff_t end = slice_find_byte(text, '\n', 0);
+		size_t n = end < 0 ? text.n : (size_t)end;
+		compose_lines(out, "    ", slice_sub(text, 0, n));
+		text = slice_sub(text, end < 0 ? n : n + 1, text.n);
+	}
+}
+
 static void text_rcpt(struct buf *out, const struct dsn_rcpt *r)
 {
 	struct buf said = BUF_INIT(2 * DSN_TEXT_MAX);
@@ -53,13 +64,15 @@ static void text_rcpt(struct buf *out, const struct dsn_rcpt *r)
 		compose_lines(out, "    ", buf_view(&said));
 		buf_clear(&said);
 	}
-	if (r->text.n) {
+	if (r->text.n && r->server.n) {
 		if (r->code)
 			buf_printf(&said, "%u ", r->code);
 		buf_slice(&said, cut(r->text));
 		compose_lines(out, "    ", buf_view(&said));
 	}
 	buf_fini(&said);
+	if (!r->server.n)
+		own_lines(out, slice_sub(r->text, 0, DSN_REASON_MAX));
 }
 
 /* A text of the catalogue with CRLF line ends, and the end of the attempts where it has a place for that. */
@@ -182,6 +195,18 @@ static void remote_mta(struct buf *out, struct slice server)
 	buf_fini(&text);
 }
 
+/* For machines: what was said here as ASCII, since only people need its letters. */
+static void one_line(struct buf *out, struct slice text, bool as_said)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		uint8_t c = text.p[i];
+		if (as_said || (c >= ' ' && c < 0x7f))
+			buf_byte(out, c);
+		else if (c == '\n' || c >= 0xc0)
+			buf_byte(out, c == '\n' ? ' ' : '?');
+	}
+}
+
 static void status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 {
 	buf_str(out, "\r\n");
@@ -195,7 +220,10 @@ static void status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_r
 		char type[32] = "x-postern; ";
 		if (r->code)
 			snprintf(type, sizeof(type), "smtp; %u ", r->code);
-		field(out, "Diagnostic-Code", type, r->text);
+		struct buf plain = BUF_INIT(DSN_TEXT_MAX);
+		one_line(&plain, cut(r->text), r->server.n);
+		field(out, "Diagnostic-Code", type, buf_view(&plain));
+		buf_fini(&plain);
 	}
 	compose_date(out, "Last-Attempt-Date", d->now_ms);
 	if (d->action == DSN_DELAYED)

@@ -59,13 +59,12 @@ static void fill_rcpt(Postern__QueueRecipient *q, const struct rcpt *r, unsigned
 	q->orcpt = bytes_of(r->orcpt);
 	q->original = bytes_of(r->original);
 	q->report = report;
-	if (r->rejected)
-		q->text = bytes_of(slice_str(r->rejected));
+	q->text = bytes_of(r->rejected);
 }
 
 static unsigned report_of(const struct delivery *dl, const struct rcpt *r)
 {
-	if (r->rejected)
+	if (r->rejected.n)
 		return !r->notify || r->notify & SMTP_NOTIFY_FAILURE ? REPORT_REJECTED : 0;
 	if (!(r->notify & SMTP_NOTIFY_SUCCESS) || !dl->e.sender.n || r->refused)
 		return 0;
@@ -100,7 +99,7 @@ static void hand_in(struct delivery *dl, const struct group *g, int fd, size_t f
 
 static size_t cost_of(const Postern__QueueRecipient *q)
 {
-	return q->address.len + strlen(q->host) + q->orcpt.len + q->original.len + 64;
+	return q->address.len + strlen(q->host) + q->orcpt.len + q->original.len + q->text.len + 64;
 }
 
 /* As many recipients a request as a frame has room for. */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "lib/delivery/reject.h"
 
 struct rules_call {
 	struct delivery *dl;
@@ -32,15 +33,16 @@ static void keep(struct delivery *dl, struct target *t)
 
 static void reject(struct delivery *dl, struct target *t, struct slice reason)
 {
-	const char *text = rules_reject_text(dl->e.arena, reason);
 	struct rcpt *r = list_first(&t->vias, struct via, node)->rcpt;
 	ev(EV_INFO, "smtp.message.rejected", KS("id", dl->from.id), KI("account", t->account_id));
 	if (is_only(dl)) {
-		delivery_refuse(dl, &(struct smtp_status){ 550, "5.7.1", text });
+		delivery_refuse(dl, &(struct smtp_status){ 550, "5.7.1", reject_reply(dl->e.arena, reason) });
 	} else if (dl->from.account_id && r->n_targets == 1) {
-		r->rejected = text;
+		r->rejected = reject_reason(dl->e.arena, reason);
 		r->stored = false;
-	} else {
+	} else {	/* RFC 5429 2.1: whose address is proved by nothing gets no report, and why that is is logged */
+		ev(EV_INFO, "smtp.reject.kept", KS("id", dl->from.id), KI("account", t->account_id),
+		   KS("reason", dl->from.account_id ? "list" : "unproved-sender"));
 		keep(dl, t);
 	}
 }

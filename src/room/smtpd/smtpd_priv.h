@@ -18,7 +18,7 @@ enum {
 	ASK_MS = 30000,			/* a question to directory or auth */
 	DELIVERY_MS = 60000,		/* judge, store and queue together; then 451 */
 	GATHER = 65536,
-	TEXT_MAX = 512,
+	TEXT_MAX = 2048,
 };
 
 struct smtpd {
@@ -46,7 +46,7 @@ struct rcpt {
 	bool authors;			/* a list asks who writes: directory is to be asked with the authors */
 	bool again;			/* directory is to be asked for its route once more */
 	const struct smtp_status *refused;	/* what directory said to that */
-	const char *rejected;		/* a rule of the mailbox, where the sender is told by a report */
+	struct slice rejected;		/* a rule of the mailbox, where the sender is told by a report: why */
 };
 
 struct via {
