@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """POP3 over a running instance, with poplib and with octets of our own."""
 import poplib
+import secrets
 import socket
 
 import pytest
@@ -49,6 +50,25 @@ def test_all_commands(house, user):
     assert pop.stat()[0] == 2
     pop.rset()
     assert pop.stat()[0] == 3
+    pop.quit()
+
+
+def test_a_message_that_cannot_be_read_is_no_empty_one(make_postern):
+    p = make_postern().init().start()
+    p.add_domain("example.test")
+    p.add_mailbox("joe@example.test", PASSWORD)
+    marker = secrets.token_hex(20)
+    with p.smtp() as smtp:
+        smtp.sendmail("a@elsewhere.test", ["joe@example.test"], f"Subject: damaged\r\n\r\n{marker}X\r\n")
+        smtp.sendmail("a@elsewhere.test", ["joe@example.test"], BODIES[0])
+    p.flip_behind(marker)
+    pop = p.pop3("joe@example.test", PASSWORD)
+    for call in (lambda: pop.retr(1), lambda: pop.top(1, 5)):
+        with pytest.raises(poplib.error_proto, match="SYS/TEMP"):
+            call()
+    assert pop.retr(2)[1][-1] == b"first"
+    p.flip_behind(marker)
+    assert pop.retr(1)[1][-1] == f"{marker}X".encode()
     pop.quit()
 
 

@@ -152,6 +152,10 @@ static int take_message(struct maildrop *m, const Postern__FetchReply *r, int fd
 	if (err < 0)
 		return err;
 	const Postern__FetchItem *item = r->items[0];
+	if (item->err < 0) {	/* its bytes cannot be read: no empty message, which clients would take and delete */
+		maildrop_release(m);
+		return item->err;
+	}
 	if (item->offset > m->mapped.n || item->header_length > m->mapped.n - item->offset ||
 	    item->body_length > m->mapped.n - item->offset - item->header_length) {
 		maildrop_release(m);

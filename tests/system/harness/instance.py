@@ -369,6 +369,19 @@ class Instance:
             pop3.pass_(password)
         return pop3
 
+    def flip_behind(self, marker, shard=0):
+        """The byte behind each place of a text in a shard's segments: damage, and the second time its repair."""
+        folder = os.path.join(self.dir, "data", f"store.{shard}", "segments")
+        found = 0
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), "r+b") as f:
+                data = f.read()
+                for match in re.finditer(re.escape(marker.encode()), data):
+                    f.seek(match.end())
+                    f.write(bytes([data[match.end()] ^ 0xff]))
+                    found += 1
+        assert found, "the text is nowhere in the segments"
+
     def mail(self, user, password, mailbox="INBOX"):
         """All messages of a mailbox, as bytes, in UID order."""
         imap = self.imap(user, password)
