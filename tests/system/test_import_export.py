@@ -97,6 +97,8 @@ def test_a_default_password_stays_one(house):
     ("aliases", "x: joe(comment)@bad.test\n", "is not a name or an address"),
     ("accounts", "joe@bad.test@other.test x\n", "is not a name or an address"),
     ("accounts", "joe@other.test x\n", "is not in the domain bad.test"),
+    ("accounts", "address;password;kwota\njoe;x;1G\n", 'line 1: there is no column "kwota"; there are address, email,'),
+    ("aliases", "name,to,typ\nx,joe,alias\n", 'line 1: there is no column "typ"'),
 ])
 def test_bad_rows_are_named_and_change_nothing(house, kind, text, error):
     if not any(d["domain"] == "bad.test" for d in house.json("domain", "list")["items"]):

@@ -30,7 +30,7 @@ NODISCARD int import_begin(struct import_reader *r, struct arena *a, struct slic
 bool import_line(struct import_reader *r, struct slice *ret);
 /* Splits; how many, or ERR_SYNTAX, ERR_TOO_BIG. cells has IMPORT_CELLS_MAX places. */
 NODISCARD int import_cells(struct arena *a, struct slice line, uint8_t separator, struct slice *cells);
-bool import_header(struct arena *a, struct slice line, const struct import_column *known, size_t n_known,
+bool import_header(struct import_reader *r, struct slice line, const struct import_column *known, size_t n_known,
 		   struct import_csv *ret);
 /* A CSV row by column id; ret_by_id has IMPORT_CELLS_MAX places. false: told as an error. */
 bool import_row(struct import_reader *r, struct slice line, const struct import_csv *csv, struct slice *ret_by_id);

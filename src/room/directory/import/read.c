@@ -123,7 +123,7 @@ int import_read_accounts(struct arena *a, struct slice text, struct import_accou
 	while (import_line(&r, &line)) {
 		struct import_account row = { .line = r.line };
 		if (r.rows == 1 &&
-		    import_header(a, line, account_columns, ARRAY_SIZE(account_columns), &csv))
+		    import_header(&r, line, account_columns, ARRAY_SIZE(account_columns), &csv))
 			continue;
 		bool ok = csv.n ? account_csv(&r, line, &csv, &row) : account_line(&r, line, &row);
 		if (ok && !row.name.n)
@@ -228,7 +228,7 @@ int import_read_aliases(struct arena *a, struct slice text, struct import_alias 
 	while (import_line(&r, &line)) {
 		struct import_alias row = { .line = r.line };
 		if (r.rows == 1 &&
-		    import_header(a, line, alias_columns, ARRAY_SIZE(alias_columns), &csv))
+		    import_header(&r, line, alias_columns, ARRAY_SIZE(alias_columns), &csv))
 			continue;
 		bool ok = csv.n ? alias_csv(&r, line, &csv, &row) : alias_line(&r, line, &row);
 		if (ok && !row.name.n)
@@ -305,7 +305,7 @@ int import_read_settings(struct arena *a, struct slice text, struct import_setti
 		return err;
 	while (import_line(&r, &line)) {
 		struct slice cell[IMPORT_CELLS_MAX] = { 0 };
-		if (r.rows == 1 && import_header(a, line, columns, ARRAY_SIZE(columns), &csv))
+		if (r.rows == 1 && import_header(&r, line, columns, ARRAY_SIZE(columns), &csv))
 			continue;
 		if (!csv.n || n == SETTINGS_MAX) {
 			import_fault(errors, a, r.line, csv.n ? "more than %d settings" : "the first row is not setting,value (at most %d)",

@@ -140,22 +140,43 @@ static int column_of(const struct import_column *known, size_t n, struct slice c
 	return -1;
 }
 
-/* A header is a line with a separator whose cells are all known column names. */
-bool import_header(struct arena *a, struct slice line, const struct import_column *known,
+/* A header, but for a column that nobody knows: the first of that kind. */
+static void unknown_column(struct import_reader *r, const struct slice *cells, int n, const struct import_column *known,
+			   size_t n_known)
+{
+	struct buf names = BUF_INIT(1024);
+	for (size_t i = 0; i < n_known; i++)
+		buf_printf(&names, "%s%s", i ? ", " : "", known[i].name);
+	for (int i = 0; i < n; i++) {
+		if (column_of(known, n_known, cells[i]) >= 0)
+			continue;
+		import_fault(r->errors, r->a, r->line, "there is no column \"" SLICE_FMT "\"; there are %s",
+			     SLICE_ARG(cells[i]), buf_cstr(&names));
+		break;
+	}
+	buf_fini(&names);
+}
+
+/* A header is a line with a separator whose cells are all known column names. One that begins with such a name and has others
+ * too is meant as one, and its mistake is told. */
+bool import_header(struct import_reader *r, struct slice line, const struct import_column *known,
 		   size_t n_known, struct import_csv *ret)
 {
 	static const char separators[] = ",;";
 	for (size_t k = 0; k < 2; k++) {
 		struct slice cells[IMPORT_CELLS_MAX];
 		struct import_csv csv = { .separator = (uint8_t)separators[k] };
-		int n = import_cells(a, line, csv.separator, cells);
-		bool all = n > 1;
-		for (int i = 0; all && i < n; i++) {
-			csv.ids[i] = column_of(known, n_known, cells[i]);
-			all = csv.ids[i] >= 0;
-		}
-		if (!all)
+		int n = import_cells(r->a, line, csv.separator, cells), unknown = 0;
+		if (n <= 1 || column_of(known, n_known, cells[0]) < 0)
 			continue;
+		for (int i = 0; i < n; i++) {
+			csv.ids[i] = column_of(known, n_known, cells[i]);
+			unknown += csv.ids[i] < 0;
+			if (csv.ids[i] < 0)
+				csv.ids[i] = IMPORT_CELLS_MAX - 1;	/* which nobody reads */
+		}
+		if (unknown)
+			unknown_column(r, cells, n, known, n_known);
 		csv.n = (size_t)n;
 		*ret = csv;
 		return true;
