@@ -245,7 +245,7 @@ def test_a_pool_while_directory_is_down(make_postern):
 
 
 def notices(server, to):
-    return [n["kind"] for n in server.json("notice", "log", "--to", to)["items"] if n["kind"].startswith("quota")][::-1]
+    return [n["kind"] for n in server.json("notice", "log", "--to", to)["items"] if n["kind"].startswith(("quota", "pool"))][::-1]
 
 
 def test_who_is_told_of_a_crossing(server):
@@ -267,6 +267,12 @@ def test_who_is_told_of_a_crossing(server):
     fill(server, mary)
     assert wait_until(lambda: notices(server, contact))
     assert wait_until(lambda: notices(server, mary))
+    # Both are told of the pool: nobody of a mailbox that is not full.
+    assert set(notices(server, contact)) | set(notices(server, mary)) <= {"pool_80", "pool_95"}
+    told = server.json("notice", "log", "--to", mary)["items"][0]
+    assert f"The storage of {house.customer} is" in told["subject"]
+    text = server.json("notice", "show", told["id"])["text"]
+    assert f"the mailboxes of {house.customer} share 200 KB of storage" in text
     # Armed again only below the line, and then told once more.
     c = Client(server, joe, PASSWORD)
     c.ok("SELECT INBOX")

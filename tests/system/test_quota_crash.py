@@ -57,8 +57,8 @@ def used(p):
     return p.json("mailbox", "show", JOE)["used_bytes"]
 
 
-def told(p):
-    return [n["kind"] for n in p.json("notice", "log", "--to", JOE)["items"] if n["kind"].startswith("quota")][::-1]
+def told(p, of="quota"):
+    return [n["kind"] for n in p.json("notice", "log", "--to", JOE)["items"] if n["kind"].startswith(of)][::-1]
 
 
 class Killer:
@@ -93,6 +93,7 @@ class Killer:
 
 @pytest.mark.parametrize("of", ["mailbox", "pool"])
 def test_each_crossing_is_told_once(make_postern, of):
+    kind = "quota" if of == "mailbox" else "pool"
     p = make_postern().init().start()
     p.cli("customer", "add", "crossing", "--pool", "100M" if of == "mailbox" else str(SIZE))
     p.cli("domain", "add", "crossing.test", "--customer", "crossing", "--mode", "hosted")
@@ -106,21 +107,21 @@ def test_each_crossing_is_told_once(make_postern, of):
         killer.around(lambda: send(p, 65 * KB))             # with a copy more it is below 95 % still
         while used(p) < SIZE * 81 // 100:
             send(p, 20 * KB)
-        wait_until(lambda: told(p) == ["quota_80", "quota_95"] * n + ["quota_80"], 30, f"the notice of 80 %, round {n}")
+        wait_until(lambda: told(p, kind) == [kind + "_80", kind + "_95"] * n + [kind + "_80"], 30, f"the notice of 80 %, round {n}")
         while used(p) < SIZE * 93 // 100:
             assert send(p, 10 * KB)
-        assert len(told(p)) == 2 * n + 1
+        assert len(told(p, kind)) == 2 * n + 1
         killer.around(lambda: send(p, 35 * KB))
-        wait_until(lambda: told(p) == ["quota_80", "quota_95"] * (n + 1), 30, f"the notice of 95 %, round {n}")
+        wait_until(lambda: told(p, kind) == [kind + "_80", kind + "_95"] * (n + 1), 30, f"the notice of 95 %, round {n}")
         p.cli("timer", "run")
         wait_until(lambda: letters(p) >= 2, 30, "both letters")
-        assert letters(p) == 2 and len(told(p)) == 2 * n + 2
+        assert letters(p) == 2 and len(told(p, kind)) == 2 * n + 2
         killer.around(lambda: empty(p))                     # armed again
         empty(p)
         assert used(p) < 10 * KB
     p.restart()
     p.cli("timer", "run")
-    assert told(p) == ["quota_80", "quota_95"] * ROUNDS
+    assert told(p, kind) == [kind + "_80", kind + "_95"] * ROUNDS
     assert p.json("store", "check")["faults"] == 0
 
 

@@ -14,6 +14,10 @@
 	{ "used", NOTICE_BYTES, N_("storage in use"), "1825361101" },                                  \
 		{ "quota", NOTICE_BYTES, N_("storage of the mailbox"), "2147483648" },                 \
 		{ "percent", NOTICE_COUNT, N_("how full it is"), "85" }
+#define POOL_USE                                                                                   \
+	{ "used", NOTICE_BYTES, N_("storage in use"), "182536110080" },                                \
+		{ "quota", NOTICE_BYTES, N_("storage of the customer"), "214748364800" },              \
+		{ "percent", NOTICE_COUNT, N_("how full it is"), "85" }
 #define MOVE                                                                                       \
 	{ "date", NOTICE_TIME, N_("when the domain moves"), "1767225600000" },                         \
 		{ "list", NOTICE_WORDS, N_("mailboxes and aliases, a line each"), "joe@example.org" }
@@ -34,8 +38,10 @@ const struct notice_kind_def notice_kinds[NOTICE_KINDS] = {
 				 { "deadline", NOTICE_TIME, N_("until when the old one works"), "1767225600000" } } },
 	[NOTICE_QUOTA_80] = { "quota_80", N_("the mailbox is filled to 80 %"), { USE } },
 	[NOTICE_QUOTA_95] = { "quota_95", N_("the mailbox is filled to 95 %"), { USE } },
+	[NOTICE_POOL_80] = { "pool_80", N_("the storage that the customer's mailboxes share is filled to 80 %"), { POOL_USE } },
+	[NOTICE_POOL_95] = { "pool_95", N_("the storage that the customer's mailboxes share is filled to 95 %"), { POOL_USE } },
 	[NOTICE_INVITATION] = { "invitation", N_("a link to set the first password"), { LINK, EXPIRES } },
-	[NOTICE_RESET] = { "reset", N_("a link to set a new password"), { LINK, EXPIRES } },
+	[NOTICE_RESET] = { "reset", N_("a link to set a new password"), { WHOSE, LINK, EXPIRES } },
 	[NOTICE_FIRST_PASSWORD] = { "first_password", N_("a password that is good for setting one's own"),
 				    { { "password", NOTICE_SECRET, N_("the first password"), "Abcd-2345-efgh" }, LINK,
 				      EXPIRES } },

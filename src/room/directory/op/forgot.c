@@ -106,7 +106,8 @@ static int send_link(struct directory *d, struct arena *a, const struct person *
 	return notice_add(d->e, a, &(struct notice){
 		.kind = NOTICE_RESET, .customer = p->customer, .domain = p->domain.id, .account = p->account.id,
 		.to = person_reach(p), .language = p->is_staff ? p->staff.language : (struct slice){ 0 }, .now_ms = now_ms,
-		.vars = { { .name = "link", .text = slice_str(web_link(d, a, path)) },
+		.vars = { { .name = "login", .text = p->name },
+			  { .name = "link", .text = slice_str(web_link(d, a, path)) },
 			  { .name = "expires", .number = l.expires_ms } } });
 }
 

@@ -31,13 +31,15 @@ static unsigned shards_of(const struct directory *d)
 struct crossed {
 	uint64_t customer, domain, account, used, size;
 	unsigned level;
+	bool pool;		/* these are the figures of all its mailboxes together */
 };
 
 static int tell(struct asking *x, const struct crossed *c, struct slice to, struct slice name)
 {
+	static const enum notice_kind kinds[2][2] = { { NOTICE_QUOTA_80, NOTICE_QUOTA_95 }, { NOTICE_POOL_80, NOTICE_POOL_95 } };
 	double percent = c->size ? (double)c->used * 100.0 / (double)c->size : 0;
 	return notice_add(x->d->e, x->call->arena, &(struct notice){
-		.kind = c->level == 2 ? NOTICE_QUOTA_95 : NOTICE_QUOTA_80, .customer = c->customer, .domain = c->domain,
+		.kind = kinds[c->pool][c->level == 2], .customer = c->customer, .domain = c->domain,
 		.account = c->account, .to = to, .to_name = name, .now_ms = clock_wall_ms(),
 		.vars = { { .name = "used", .number = (int64_t)c->used }, { .name = "quota", .number = (int64_t)c->size },
 			  { .name = "percent", .number = (int64_t)percent } },
@@ -85,7 +87,7 @@ static int take_crossing(struct asking *x, const Postern__QuotaCrossing *c)
 	if (r < 0 || c->level <= before)
 		return r;
 	ev(EV_INFO, "directory.quota.crossed", KI("account", c->account_id), KI("percent", c->level == 2 ? 95 : 80));
-	return tell_user(x, &(struct crossed){ l.customer, l.domain, c->account_id, c->used, c->quota, c->level });
+	return tell_user(x, &(struct crossed){ l.customer, l.domain, c->account_id, c->used, c->quota, c->level, false });
 }
 
 static int take_pool(struct asking *x, const Postern__PoolUse *u, struct lease *ret)
@@ -99,7 +101,7 @@ static int take_pool(struct asking *x, const Postern__PoolUse *u, struct lease *
 	if (r < 0 || !ret->size || level <= before)
 		return r;
 	ev(EV_INFO, "directory.pool.crossed", KI("customer", u->pool_id), KI("percent", level == 2 ? 95 : 80));
-	return tell_customer(x, &(struct crossed){ u->pool_id, 0, u->last_account, used, size, level });
+	return tell_customer(x, &(struct crossed){ u->pool_id, 0, u->last_account, used, size, level, true });
 }
 
 static int take_all(struct asking *x)
