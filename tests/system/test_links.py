@@ -236,16 +236,29 @@ def test_an_admin_gets_a_link_outside_the_system(house):              # M10
     error = house.refused(*args, "--recovery", "boss@other.test", stdin=PASSWORD + "\n")
     assert "outside" in error
     house.cli(*args, "--recovery", "boss@outside.test", stdin=PASSWORD + "\n")
+    # Who has none is seen at a glance; a mailbox that is an admin has its own.
+    house.cli("mailbox", "set", "joe@example.test", "--recovery", "joe@outside.test")
+    house.cli("admin", "add", "joe@example.test", "--domain", "example.test")
+    house.cli("admin", "add", "careless", "--domain", "example.test")
+    assert {a["login"]: a["recovery"] for a in house.json("admin", "list", "--domain", "example.test")["items"]} == {
+        "boss": "boss@outside.test", "joe@example.test": "joe@outside.test", "careless": ""}
+    assert house.json("admin", "show", "joe@example.test")["recovery"] == "joe@outside.test"
     house.cli("password", "forgot", "boss")
     rows = wait_until(lambda: house.json("notice", "log")["items"], 20, "the notice")
     assert [(r["kind"], r["to"]) for r in rows] == [("reset", "boss@outside.test")]
+    # It goes to a person who may have many logins elsewhere: it says which one it is for.
+    row = wait_until(lambda: next((r for r in house.json("notice", "log")["items"] if r["state"] == "sent"), None), 20, "the mail")
+    assert row["subject"] == "A new password for boss"
+    assert "asked for a new password for boss." in house.json("notice", "show", row["id"])["text"]
 
 
 def test_who_has_no_address_elsewhere_cannot_be_invited(house):
     house.add_mailbox("mary@example.test", None)
     assert "nowhere to write" in house.refused("mailbox", "invite", "mary@example.test")
     house.cli("address", "add", "m@example.test", "--type", "alias", "--to", "mary@example.test")
-    for own in ("mary@example.test", "M@example.test"):
+    house.cli("address", "add", "all@example.test", "--type", "list", "--to", "joe@example.test", "--to", "mary@example.test")
+    house.cli("domain", "set", "example.test", "--catch-all", "mary@example.test")
+    for own in ("mary@example.test", "M@example.test", "mary+reset@example.test", "all@example.test", "nobody@example.test"):
         assert "leads to the mailbox itself" in house.refused("mailbox", "set", "mary@example.test", "--recovery", own)
 
 

@@ -185,6 +185,18 @@ def test_a_name_is_one_accounts_only(house):
     assert logs_in(house, "custo1", PASSWORD) == EVERY
 
 
+def test_a_name_is_no_admins_and_an_admin_takes_no_name(house):
+    """On the web a login of its own comes before an old user name: its user would find the door closed."""
+    house.cli("login", "add", "joe@example.test", "custo77")
+    house.add_customer("stranger")
+    assert "the login custo77 is taken" in house.refused("admin", "add", "CUSTO77", "--customer", "stranger")
+    house.cli("admin", "add", "boss77", "--customer", "stranger")
+    assert "belongs to another account" in house.refused("login", "add", "joe@example.test", "Boss77")
+    path = house.write_file("boss.csv", "address,old_login\nboss,boss77\n")
+    assert "line 2: the old user name boss77 belongs to another account" in house.refused(
+        "import", "accounts", path, "--domain", "example.test")
+
+
 def test_an_import_says_which_name_is_taken_and_changes_nothing(house):
     again = house.write_file("again.csv", "address,password,old_login\njane,x,custo1\njim,x,new1\njack,x,NEW1\n")
     error = house.refused("import", "accounts", again, "--domain", "example.test")

@@ -55,7 +55,9 @@ static int check(struct engine *e, struct arena *a, uint64_t account, struct sli
 		return problem_set(why, ERR_EXISTS, "name",
 				   SLICE_FMT " is an address of a domain that is here, not an old user name",
 				   SLICE_ARG(name));
-	int r = sql_get(e->db, &owner, "SELECT account FROM login WHERE name = ?1", "b", name);
+	/* Nor may it be the login of staff, which comes before it on the web: its number is nobody's account. */
+	int r = sql_get(e->db, &owner,
+			"SELECT account FROM login WHERE name = ?1 UNION ALL SELECT 0 FROM staff WHERE login = ?1", "b", name);
 	*ret_name = name;
 	if (r == 0 && account && (uint64_t)owner == account)
 		return 1;

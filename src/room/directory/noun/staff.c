@@ -60,9 +60,19 @@ int staff_login(struct arena *a, struct slice in, struct slice *ret)
 	return 0;
 }
 
+static int taken(const struct staff *s, struct problem *why)
+{
+	return problem_set(why, ERR_EXISTS, "login", "the login " SLICE_FMT " is taken", SLICE_ARG(s->login));
+}
+
 int staff_add(struct engine *e, struct staff *s, struct problem *why)
 {
-	int r = engine_next(e, &s->version);
+	int64_t account = 0;
+	/* On the web staff comes first: its user would stand before a closed door. */
+	int r = sql_get(e->db, &account, "SELECT account FROM login WHERE name = ?1", "b", s->login);
+	if (r != ERR_NOT_FOUND)
+		return r < 0 ? r : taken(s, why);
+	r = engine_next(e, &s->version);
 	if (r < 0)
 		return r;
 	static const char put[] = "INSERT INTO staff (login, person, customer, hash, version, must_change, recovery,"
@@ -70,7 +80,7 @@ int staff_add(struct engine *e, struct staff *s, struct problem *why)
 	r = sql_run(e->db, put, "btibiibit", s->login, s->person, (int64_t)s->customer, s->hash, (int64_t)s->version,
 		    (int64_t)s->must_change, s->recovery, s->created_ms, s->language.p ? s->language : SLICE(""));
 	if (r == ERR_EXISTS)
-		return problem_set(why, r, "login", "the login " SLICE_FMT " is taken", SLICE_ARG(s->login));
+		return taken(s, why);
 	if (r < 0)
 		return r;
 	s->id = (uint64_t)sql_last_id(e->db);
