@@ -37,7 +37,7 @@ bool show_converted(struct cli *c, const struct api_op *op, const json_t *result
 			show_safe(slice_str(word_said(json_string_value(json_object_get(item, "type")))), &line);
 			show_mail(item, &line);
 		}
-		puts(buf_cstr(&line));
+		fprintf(error ? stderr : stdout, "%s\n", buf_cstr(&line));
 		json_array_foreach(json_object_get(item, "repointed"), k, who) {
 			buf_clear(&line);
 			show_value(API_ADDRESS, who, &line);

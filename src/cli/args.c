@@ -291,11 +291,11 @@ static int take_secret(struct parse *p)
 	return code;
 }
 
-/* As on the command line: "--dry-run", "DOMAIN" as help says it. */
-static void spell(const struct api_op *op, const char *field, char *ret, size_t size)
+void cli_spell(const struct api_op *op, const char *field, char *ret, size_t size)
 {
 	const struct api_param *p = api_param_find(op, slice_str(field));
-	size_t n = (size_t)snprintf(ret, size, "%s%s", p && !p->positional ? "--" : "", field);
+	size_t n = (size_t)snprintf(ret, size, "%s%s%s", p && !p->positional ? "--" : "", field,
+				    p && p->type == API_SECRET ? "-stdin" : "");
 	for (size_t i = 0; i < n && i < size; i++) {
 		if (p && p->positional)
 			ret[i] = (char)ascii_upper((uint8_t)ret[i]);
@@ -313,7 +313,7 @@ static int check(const struct api_op *op, struct cli_args *args)
 	if (api_check(op, args->fields.v, args->fields.n, args->file != NULL, &e) == 0)
 		return CLI_DONE;
 	char name[80];
-	spell(op, e.field, name, sizeof(name));
+	cli_spell(op, e.field, name, sizeof(name));
 	if (e.value[0])
 		return cli_usage("%s: expected %s, got \"%s\"", name, e.rule, e.value);
 	return cli_usage("%s: expected %s", name, e.rule);
@@ -330,7 +330,7 @@ static int missing(const struct api_op *op, const struct cli_args *args)
 		if (!p->required || p->type == API_SECRET || is_given(args, p))
 			continue;
 		api_param_rule(p, &rule);
-		spell(op, p->name, name, sizeof(name));
+		cli_spell(op, p->name, name, sizeof(name));
 		code = cli_usage("%s is missing: expected %s", name, buf_cstr(&rule));
 	}
 	buf_fini(&rule);

@@ -77,6 +77,8 @@ struct cli_args {
 	const char *file; /* path, "-" for stdin; NULL where none is named */
 	bool extra[4];    /* which of the noun's extra options were there */
 };
+/* A field as it is written on the command line: "--dry-run", "DOMAIN", "--password-stdin". */
+void cli_spell(const struct api_op *op, const char *field, char *ret, size_t size);
 int cli_args_parse(struct cli *c, const struct api_op *op, const struct cli_noun *noun,
 		   struct cli_args *ret);
 

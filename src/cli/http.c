@@ -228,7 +228,11 @@ static int refused(struct cli *c, const struct exchange *x, const json_t *proble
 	/* Where each error has a line of its own, the sentence about all of them is enough before.
 	 */
 	size_t n = lines ? strcspn(detail, ":") : strlen(detail);
-	cli_refuse("%.*s%s", (int)n, detail, lines ? ":" : "");
+	char option[80] = "";
+	const struct api_param *field = lines ? NULL : api_param_find(x->op, slice_str(member(problem, "field")));
+	if (field && !field->positional)
+		cli_spell(x->op, field->name, option, sizeof(option));
+	cli_refuse("%s%s%.*s%s", option, *option ? ": " : "", (int)n, detail, lines ? ":" : "");
 	print_errors(problem);
 	return CLI_REFUSED;
 }

@@ -70,6 +70,9 @@ int cli_op_run(struct cli *c, const struct api_op *op, const struct cli_noun *no
 	int code = all ? request_all(c, op, args, &result) : cli_request(c, op, args, &result);
 	if (!code)
 		show(c, op, noun, result);
+	/* Of several some may be refused: done is only what is done whole. */
+	if (!code && json_integer_value(json_object_get(result, "refused")) > 0)
+		code = CLI_REFUSED;
 	json_decref(result);
 	return code;
 }

@@ -153,17 +153,39 @@ def test_mail_stays_for_lists_redirects_and_banished(house):
 def test_several_are_banished_in_one_call(house):
     new_domain(house, "several.test")
     send(house, "a@several.test", "b@several.test")
-    done = house.json("candidate", "banish", "a@several.test", "nobody@several.test", "b@several.test")
+    done = house.partly("candidate", "banish", "a@several.test", "nobody@several.test", "b@several.test")
     assert done["done"] == 2 and done["refused"] == 1
     assert "there is no address nobody@several.test" in done["items"][1]["error"]
     assert rcpt(house, "b@several.test")[0] == 550
+
+
+def test_several_become_mailboxes_in_one_call(house):
+    new_domain(house, "promoted.test")
+    names = ["paul@promoted.test", "ringo@promoted.test"]
+    send(house, *names)
+    done = house.json("candidate", "promote", *names, "--type", "mailbox")
+    assert [(i["address"], i["mail"], i["messages"]) for i in done["items"]] == [(n, "moves", 1) for n in names]
+    box = {m["address"]: m["state"] for m in house.json("mailbox", "list", "--domain", "promoted.test")["items"]}
+    assert box == dict.fromkeys(names, "no-password")
+
+
+def test_some_that_are_refused_are_an_exit_code_and_a_reason(house):
+    new_domain(house, "partly.test")
+    send(house, "a@partly.test")
+    done = house.try_cli("candidate", "banish", "a@partly.test", "nobody@partly.test")
+    assert done.returncode == 1
+    assert "a@partly.test: candidate -> banished" in done.stdout
+    assert "nobody@partly.test: refused: there is no address nobody@partly.test" in done.stderr
 
 
 def test_a_candidate_is_removed_with_its_mail_only_when_told(house):
     new_domain(house, "remove.test")
     send(house, "x@remove.test")
     assert "holds 1 messages" in house.refused("candidate", "remove", "x@remove.test")
+    # What was refused did not happen, and the log does not say that it did.
+    assert house.json("audit", "list", "--object", "x@remove.test")["items"] == []
     assert house.json("candidate", "remove", "x@remove.test", "--discard-mail")["messages"] == 1
+    assert [r["operation"] for r in house.json("audit", "list", "--object", "x@remove.test")["items"]] == ["candidate.remove"]
     assert candidates(house, "remove.test") == {}
     send(house, "x@remove.test")
     assert candidates(house, "remove.test")["x@remove.test"]["messages"] == 1

@@ -12,6 +12,7 @@
 #include "lib/ipc/memfd.h"
 #include "proto/mail/words.h"
 #include "room/directory/db/name.h"
+#include "room/directory/noun/account_close.h"
 
 enum { SOURCE_MAX = 1 << 20, WORDS_MAX = 16 * 1024 };
 
@@ -22,6 +23,7 @@ struct looking {
 	struct candidate c;
 	struct account area;
 	void (*then)(struct looking *l);
+	bool refused;		/* nothing is looked at, nothing happens */
 };
 
 static json_t *candidate_json(struct admin *ad, const struct domain *d, const struct candidate *c)
@@ -84,7 +86,7 @@ static void on_one_synced(void *ctx, int err)
 	if (r == 0 && (!l->c.messages || !l->area.id))
 		r = problem_set(&ad->why, ERR_NOT_FOUND, "address", "there is no mail of a candidate " SLICE_FMT,
 				SLICE_ARG(l->text));
-	if (r == 0)
+	if (r == 0 && !l->refused)
 		r = audit_look(ad, l->text);
 	if (r < 0)
 		admin_refuse(ad, r);
@@ -92,11 +94,12 @@ static void on_one_synced(void *ctx, int err)
 		l->then(l);
 }
 
-static void look(struct admin *ad, void (*then)(struct looking *l))
+static void look(struct admin *ad, bool refused, void (*then)(struct looking *l))
 {
 	struct looking *l = ARENA_NEW(ad->a, struct looking);
 	l->ad = ad;
 	l->then = then;
+	l->refused = refused;
 	int r = admin_address(ad, &l->d, &l->local);
 	if (r < 0) {
 		admin_refuse(ad, r);
@@ -113,7 +116,7 @@ static void show(struct looking *l)
 
 void op_candidate_show(struct admin *ad)
 {
-	look(ad, show);
+	look(ad, false, show);
 }
 
 /* --- messages --------------------------------------------------------------------------------------- */
@@ -202,7 +205,7 @@ static void messages(struct looking *l)
 
 void op_candidate_messages(struct admin *ad)
 {
-	look(ad, messages);
+	look(ad, false, messages);
 }
 
 static uint64_t uid_of(struct admin *ad)
@@ -243,7 +246,7 @@ static void message(struct looking *l)
 
 void op_candidate_message(struct admin *ad)
 {
-	look(ad, message);
+	look(ad, false, message);
 }
 
 /* --- remove ----------------------------------------------------------------------------------------- */
@@ -274,10 +277,8 @@ static void drop(struct looking *l)
 {
 	struct admin *ad = l->ad;
 	Postern__FolderRequest req = POSTERN__FOLDER_REQUEST__INIT;
-	if (!admin_flag(ad, "discard_mail", false)) {
-		admin_refuse(ad, problem_set(&ad->why, ERR_CONFLICT, "discard_mail",
-					     SLICE_FMT " holds %llu messages, which would be lost: discard_mail says that they may go",
-					     SLICE_ARG(l->text), (unsigned long long)l->c.messages));
+	if (l->refused) {
+		admin_refuse(ad, account_holds_mail(&ad->why, "discard_mail", l->text, l->c.messages));
 		return;
 	}
 	int r = admin_claim(ad);
@@ -293,7 +294,7 @@ static void drop(struct looking *l)
 
 void op_candidate_remove(struct admin *ad)
 {
-	look(ad, drop);
+	look(ad, !admin_flag(ad, "discard_mail", false), drop);
 }
 
 /* --- mail under way --------------------------------------------------------------------------------- */

@@ -246,6 +246,18 @@ static void on_hashed(struct admin *ad, struct slice hash)
 	apply(x);
 }
 
+/* What only a mailbox has is not left unsaid. */
+static int no_mailbox(struct admin *ad)
+{
+	if (admin_has(ad, "password"))
+		return problem_set(&ad->why, ERR_INVALID, "password", "only a mailbox has a password");
+	if (admin_has(ad, "quota"))
+		return problem_set(&ad->why, ERR_INVALID, "quota", "only a mailbox has a quota");
+	if (admin_has(ad, "name"))
+		return problem_set(&ad->why, ERR_INVALID, "name", "only a mailbox has a person's name");
+	return 0;
+}
+
 static int wanted(struct converting *x)
 {
 	struct admin *ad = x->ad;
@@ -255,8 +267,8 @@ static int wanted(struct converting *x)
 	if (r == 0 && x->candidates_only && x->c.was != ADDRESS_CANDIDATE)
 		return problem_set(&ad->why, ERR_NOT_FOUND, "address", SLICE_FMT " is no candidate but %s",
 				   SLICE_ARG(x->c.text), address_type_text(x->c.was, ad->why.language));
-	if (r == 0 && password.n && x->c.want != ADDRESS_MAILBOX)
-		return problem_set(&ad->why, ERR_INVALID, "password", "only a mailbox has a password");
+	if (r == 0 && x->c.want != ADDRESS_MAILBOX)
+		r = no_mailbox(ad);
 	if (r == 0 && password.n)
 		r = password_check(ad->e, x->c.d.customer, "password", password, &ad->why);
 	return r == 0 ? convert_check(ad->e, ad->a, &x->c, &ad->why) : r;
