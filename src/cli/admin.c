@@ -2,7 +2,7 @@
 /* postern admin, token, audit: who administers, keys for scripts, what was done. A new token is printed alone on a line of its own. */
 #include "cli/cli.h"
 
-static const char *const admin_columns[] = { "login", "rank", "customer", "domain", "name", "language", "mailbox", NULL };
+static const char *const admin_columns[] = { "login", "rank", "customer", "domain", "name", "language", "mailbox", "recovery", NULL };
 static const char *const token_columns[] = { "id", "name", "login", "scopes", "read_only", "expires_ms", "used_ms", NULL };
 
 static const char *const audit_columns[] = { "at_ms", "actor", "remote", "operation", "object", "detail", NULL };

@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from harness import Instance, wait_until
+from harness.api import WebApi
 from load import Load, exactly_once
 
 PASSWORD = "Correct-horse-1"
@@ -157,13 +158,56 @@ def test_references_are_repointed_or_refuse(house):
     house.imap("info@refs.test", PASSWORD).logout()
 
 
+def test_a_mailbox_shows_its_aliases_to_admins_and_to_its_user(house):
+    house.add_domain("names.test")
+    house.add_domain("more-names.test")
+    for who in ("joe", "mary"):
+        house.add_mailbox(f"{who}@names.test", PASSWORD)
+    for name, *how in (("info@names.test", "alias"), ("boss@more-names.test", "alias"), ("both@names.test", "list"),
+                       ("away@names.test", "redirect")):
+        house.cli("address", "add", name, "--type", *how, "--to", "joe@names.test")
+    names = ["boss@more-names.test", "info@names.test"]
+    assert house.json("mailbox", "show", "joe@names.test")["aliases"] == names
+    assert {m["address"]: m["aliases"] for m in house.json("mailbox", "list", "--domain", "names.test")["items"]} == \
+        {"joe@names.test": names, "mary@names.test": []}
+    assert "boss@more-names.test, info@names.test" in house.cli("mailbox", "show", "joe@names.test")
+    user = WebApi(house).login("joe@names.test", PASSWORD)
+    assert user.ask("GET", "/mailboxes/joe@names.test")[2]["aliases"] == names
+    assert user.ask("POST", "/addresses", {"address": "x@names.test", "type": "alias", "to": ["joe@names.test"]})[0] == 403
+    house.cli("address", "remove", "info@names.test")
+    assert user.ask("GET", "/mailboxes/joe@names.test")[2]["aliases"] == names[:1]
+
+
+@pytest.mark.parametrize("option,text", [(("--quota", "1G"), "--quota: only a mailbox has a quota"),
+                                         (("--name", "Joe"), "--name: only a mailbox has a person's name"),
+                                         (("--password-stdin",), "--password-stdin: only a mailbox has a password")])
+def test_what_only_a_mailbox_has_is_refused_for_others(house, option, text):
+    domain = option[0].strip("-") + ".test"
+    house.add_domain(domain)
+    house.cli("address", "add", f"x@{domain}", "--type", "banished")
+    assert text in house.refused("address", "convert", f"x@{domain}", "--type", "redirect", "--to", "a@elsewhere.test", *option,
+                                 stdin=PASSWORD + "\n")
+    assert house.json("address", "show", f"x@{domain}")["type"] == "banished"
+
+
+def test_an_address_says_what_it_is(house):
+    house.add_domain("shown.test")
+    house.add_mailbox("joe@shown.test", PASSWORD)
+    house.cli("address", "add", "info@shown.test", "--type", "alias", "--to", "joe@shown.test")
+    shown = house.json("address", "show", "INFO@shown.test")
+    assert (shown["address"], shown["type"], shown["to"]) == ("info@shown.test", "alias", ["joe@shown.test"])
+    assert house.json("address", "show", "joe@shown.test")["type"] == "mailbox"
+    assert "there is no address nobody@shown.test" in house.refused("address", "show", "nobody@shown.test")
+    assert WebApi(house).login("joe@shown.test", PASSWORD).ask("GET", "/addresses/info@shown.test")[0] in (403, 404)
+
+
 def test_several_in_one_call_are_answered_one_by_one(house):
     house.add_domain("bulk.test")
     house.add_mailbox("m@bulk.test", PASSWORD)
     for name in ("a", "b"):
         house.cli("address", "add", f"{name}@bulk.test", "--type", "banished")
-    done = house.json("address", "convert", "a@bulk.test", "m@bulk.test", "x@bulk.test", "b@bulk.test", "--type", "alias",
-                      "--to", "m@bulk.test")
+    done = house.partly("address", "convert", "a@bulk.test", "m@bulk.test", "x@bulk.test", "b@bulk.test", "--type", "alias",
+                        "--to", "m@bulk.test")
     assert (done["done"], done["refused"]) == (2, 2)
     assert [i.get("error", "") and i["status"] for i in done["items"]] == ["", 422, 404, ""]
     assert {a["address"]: a["type"] for a in house.json("address", "list", "--domain", "bulk.test")["items"]} == {

@@ -490,6 +490,10 @@ def test_bulk(house):
     assert api.ask("GET", "/mailboxes/b1@example.test")[2]["name"] == "First"
     for bad in ({"items": []}, {"items": 1}, {}, {"items": [{}], "x": 1}, {"items": [{}] * 1001}):
         assert api.ask("POST", "/bulk", bad)[0] in (400, 413, 422), bad
+    answers = api.ask("POST", "/bulk", {"items": [items[3], items[6]]}, {"Accept-Language": "de"})[2]["items"]
+    assert [(i["problem"]["field"], i["problem"]["value"]) for i in answers] == [("quota", "lots"), ("operation", "reload")]
+    assert answers[1]["problem"]["rule"] == "der Name einer Operation, die etwas ändert und keine Datei nimmt"
+    assert "ein JSON-Objekt mit items" in api.ask("POST", "/bulk", {"items": 1}, {"Accept-Language": "de"})[2]["detail"]
     status, _, body = WebApi(house).ask("POST", "/bulk", {"items": items[:2]})
     assert [i["status"] for i in body["items"]] == [401, 401]
 

@@ -83,6 +83,7 @@ ASKED = [
     ("password.change", {"user": "ann@example.test", "password": PASSWORD, "new_password": PASSWORD + "2"}),
     ("address.add", {"address": "list@example.test", "type": "list", "to": ["joe@example.test", "eve@example.test"]}),
     ("address.list", {}), ("address.list", {"type": "candidate"}), ("address.set", {"address": "list@example.test", "senders": "members"}),
+    ("address.show", {"address": "list@example.test"}),
     ("address.convert", {"address": ["list@example.test"], "type": "redirect", "to": ["x@elsewhere.test"]}),
     ("address.moves", {"domain": "example.test"}), ("address.remove", {"address": "list@example.test"}),
     ("sieve.put", {"address": "joe@example.test", "name": "one", "active": True}, SCRIPT),

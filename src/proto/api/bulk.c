@@ -4,13 +4,14 @@
 #include "proto/api/http.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 #include <jansson.h>
 
 static int fail(struct api_error *e, int err, const char *rule)
 {
 	*e = (struct api_error){ .field = "items" };
-	snprintf(e->rule, sizeof(e->rule), "%s", rule);
+	snprintf(e->rule, sizeof(e->rule), "%s", text_in(text_current(), rule));
 	return err;
 }
 
@@ -51,19 +52,19 @@ int api_bulk(struct slice body, struct arena *a, struct api_bulk_item **ret, siz
 {
 	json_error_t where;
 	if (body.n > API_JSON_MAX)
-		return fail(ret_error, ERR_TOO_BIG, "a smaller body");
+		return fail(ret_error, ERR_TOO_BIG, N_("a smaller body"));
 	json_t *root = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &where);
 	json_t *items = json_object_get(root, "items");
 	size_t n = json_array_size(items);
 	int r = 0;
 	if (!json_is_array(items) || json_object_size(root) != 1)
-		r = fail(ret_error, ERR_SYNTAX, "a JSON object with items, a list, and nothing else");
+		r = fail(ret_error, ERR_SYNTAX, N_("a JSON object with items, a list, and nothing else"));
 	else if (!n || n > API_BULK_MAX)
-		r = fail(ret_error, n ? ERR_TOO_BIG : ERR_INVALID, "1 to 1000 items");
+		r = fail(ret_error, n ? ERR_TOO_BIG : ERR_INVALID, N_("1 to 1000 items"));
 	struct api_bulk_item *list = r < 0 ? NULL : ARENA_ARRAY(a, struct api_bulk_item, n);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (take_item(json_array_get(items, i), a, &list[i]) < 0)
-			r = fail(ret_error, ERR_SYNTAX, "items that are JSON objects with an operation");
+			r = fail(ret_error, ERR_SYNTAX, N_("items that are JSON objects with an operation"));
 	}
 	json_decref(root);
 	if (r < 0)

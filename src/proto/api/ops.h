@@ -39,8 +39,8 @@ extern const char *const api_over_quota[];
 #define P_RECIPIENTS { "recipients", API_CHOICE, .choices = api_recipient_modes, .help = "gateway, an address that is not known here: ask the old server, refuse it, or accept any" }
 #define P_WHEN_DOWN { "when_down", API_CHOICE, .choices = api_down_modes, .help = "gateway, an unknown address while the old server does not answer: queue the mail, or say later" }
 #define P_BANISHED { "banished", API_CHOICE, .choices = api_banished_modes, .help = "mail to banished addresses: refuse it, or take and drop it" }
-#define P_HOSTED { "hosted", API_BOOL, .help = "lives here even while its domain is forwarded", .by = API_BY_CUSTOMER }
-#define P_SEND_ANY { "send_any", API_BOOL, .help = "may send as any address of its customer's domains", .by = API_BY_PROVIDER }
+#define P_HOSTED { "hosted", API_BOOL, .help = "lives here even while its domain is forwarded (=false: no longer)", .by = API_BY_CUSTOMER }
+#define P_SEND_ANY { "send_any", API_BOOL, .help = "may send as any address of its customer's domains (=false: no longer)", .by = API_BY_PROVIDER }
 #define P_OWN_LANGUAGE { "language", API_NAME, .min = 2, .max = 16, .help = "language in which the person is written to: en, de, or default for the customer's" }
 #define REVISION_IS { "revision", API_REVISION, "as the ETag (without its quotes), for If-Match" }
 #define P_DRY_RUN { "dry_run", API_BOOL, .help = "only say what would happen" }

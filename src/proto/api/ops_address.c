@@ -31,7 +31,7 @@ static const struct api_param address_list[] = {
 static const struct api_param address_remove[] = { P_ADDRESS(.required = true, .positional = true) };
 #define ADDRESS_IS \
 	{ "address", API_ADDRESS, "the address" }, \
-	{ "type", API_CHOICE, "alias, list, redirect, banished or candidate" }, \
+	{ "type", API_CHOICE, "alias, list, redirect, banished or candidate; mailbox where one is shown" }, \
 	{ "to", API_LIST, "where its mail goes" }, \
 	{ "senders", API_CHOICE, "who may write to a list" }, \
 	{ "sender", API_LIST, "the named ones" }, \
@@ -65,6 +65,7 @@ static const struct api_result move_is[] = {
 static const struct api_op ops[] = {
 	{ "address.add", "POST", ROOT "/addresses", API_DIRECTORY, .help = "adds an alias, list, redirect or banished address", IN(address_add), OUT(address_is) },
 	{ "address.list", "GET", ROOT "/addresses", API_DIRECTORY, .help = "lists addresses that are no mailboxes", IN(address_list), PAGE(address_item) },
+	{ "address.show", "GET", ROOT "/addresses/{address}", API_DIRECTORY, .help = "shows what an address is, and where its mail goes", IN(address_remove), OUT(address_is) },
 	{ "address.remove", "DELETE", ROOT "/addresses/{address}", API_DIRECTORY, .help = "removes an alias, list, redirect or banished address", IN(address_remove) },
 	{ "address.set", "PATCH", ROOT "/addresses/{address}", API_DIRECTORY, .help = "says who may write to a list", IN(address_set), OUT(address_is) },
 	{ "address.convert", "POST", ROOT "/addresses/convert", API_DIRECTORY, .help = "makes addresses into another type; mail of a mailbox follows into an alias's mailbox", IN(address_convert), OUT(api_converted_is) },

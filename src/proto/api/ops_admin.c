@@ -50,6 +50,7 @@ static const struct api_result office_is[] = {
 	{ "domain", API_DOMAIN, "the domain, of a domain admin" },
 	{ "language", API_STR, "language in which the person is written to; default: the customer's" },
 	{ "mailbox", API_BOOL, "the login is a mailbox here" },
+	{ "recovery", API_STR, "where a lost password's link may go; empty: nowhere" },
 	{ "created_ms", API_TIME, "since when" },
 };
 static const struct api_result admin_is[] = {

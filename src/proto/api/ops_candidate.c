@@ -14,7 +14,7 @@ static const struct api_param candidate_message[] = {
 };
 static const struct api_param candidate_remove[] = { P_ADDRESS(.required = true, .positional = true), P_DISCARD_MAIL };
 static const struct api_param candidate_promote[] = {
-	P_ADDRESS(.required = true, .positional = true),
+	P_ADDRESS(.required = true, .positional = true, .many = true),
 	{ "type", API_CHOICE, .required = true, .choices = promote_types, .help = "what it becomes" },
 	P_TO,
 	P_PASSWORD(.help = "of the new mailbox; without one nobody can log in"),
@@ -60,7 +60,7 @@ static const struct api_op ops[] = {
 	{ "candidate.messages", "GET", ROOT "/candidates/{address}/messages", API_DIRECTORY, .help = "lists a candidate's messages", IN(candidate_messages), PAGE(message_is) },
 	{ "candidate.message", "GET", ROOT "/candidates/{address}/messages/{uid}", API_DIRECTORY, .help = "shows one message of a candidate", IN(candidate_message), OUT(source_is) },
 	{ "candidate.remove", "DELETE", ROOT "/candidates/{address}", API_DIRECTORY, .help = "removes a candidate with its mail; the next mail makes it again", IN(candidate_remove), OUT(removed_is) },
-	{ "candidate.promote", "POST", ROOT "/candidates/{address}/promote", API_DIRECTORY, .help = "makes a candidate a mailbox or an alias, whose mailbox gets the mail, or a list or redirect", IN(candidate_promote), OUT(api_converted_is) },
+	{ "candidate.promote", "POST", ROOT "/candidates/promote", API_DIRECTORY, .help = "makes candidates mailboxes or aliases, whose mailbox gets the mail, or lists or redirects", IN(candidate_promote), OUT(api_converted_is) },
 	{ "candidate.banish", "POST", ROOT "/candidates/banish", API_DIRECTORY, .help = "banishes candidates; their mail stays until it is too old, or goes", IN(candidate_banish), OUT(api_converted_is) },
 };
 /* clang-format on */

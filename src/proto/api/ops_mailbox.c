@@ -62,6 +62,7 @@ static const struct api_result mailbox_removed[] = {
 static const struct api_result mailbox_is[] = {
 	{ "address", API_ADDRESS, "address and login" },
 	{ "name", API_STR, "the person's name" },
+	{ "aliases", API_LIST, "its other names" },
 	{ "language", API_STR, "language in which the person is written to; default: the customer's" },
 	{ "used_bytes", API_BYTES, "storage used" },
 	{ "quota_bytes", API_LIMIT, "storage allowed, 0 for no limit" },

@@ -6,6 +6,7 @@
 #include "room/httpd/httpd_priv.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 #include <jansson.h>
 
@@ -53,6 +54,15 @@ static void refuse(struct bulk *b, unsigned status, const char *detail, const ch
 	buf_fini(&text);
 }
 
+/* As of a single request: with the value and the rule. */
+static void refuse_error(struct bulk *b, unsigned status, const struct api_error *e)
+{
+	struct buf text = BUF_INIT(PROBLEM_MAX);
+	api_problem_error(status, e, &text);
+	answer(b, status, buf_view(&text));
+	buf_fini(&text);
+}
+
 static void on_item(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct bulk *b = ctx;
@@ -78,17 +88,18 @@ static bool begin(struct bulk *b)
 	struct api_fields fields = { .arena = b->r->arena };
 	struct api_error e;
 	if (!item->op) {
-		refuse(b, 422, "expected the name of an operation that changes something and takes no file", "operation");
+		e = (struct api_error){ .field = "operation" };
+		snprintf(e.value, sizeof(e.value), SLICE_FMT, SLICE_ARG(slice_sub(item->name, 0, sizeof(e.value) / 2)));
+		snprintf(e.rule, sizeof(e.rule), "%s",
+			 text_in(text_current(), "the name of an operation that changes something and takes no file"));
+		refuse_error(b, 422, &e);
 		return false;
 	}
 	int err = api_fields_from_json(&fields, item->fields, &e);
 	if (err == 0)
 		err = api_check(item->op, fields.v, fields.n, false, &e);
 	if (err < 0) {
-		struct buf text = BUF_INIT(PROBLEM_MAX);
-		api_error_text(&e, &text);
-		refuse(b, api_status_of(err), buf_cstr(&text), e.field);
-		buf_fini(&text);
+		refuse_error(b, api_status_of(err), &e);
 		return false;
 	}
 	ask_item(b->r, item->op, &fields, item->if_match, on_item, b);

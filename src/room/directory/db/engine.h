@@ -181,6 +181,8 @@ NODISCARD int address_remove(struct engine *e, uint64_t id);
 NODISCARD int address_set_hosted(struct engine *e, uint64_t id, bool hosted);
 /* Which addresses name this one as a target, as text. */
 NODISCARD int address_pointing(struct engine *e, struct arena *a, struct slice text, struct slice **ret, size_t *ret_n);
+/* The aliases among them: a mailbox's other names. */
+NODISCARD int address_aliases(struct engine *e, struct arena *a, struct slice text, struct slice **ret, size_t *ret_n);
 /* The type that these targets make: one mailbox an alias, several a list, anything else a redirect. */
 enum address_type address_type_of(struct engine *e, struct arena *a, const struct domain *d,
 				  const struct slice *targets, size_t n);

@@ -345,8 +345,8 @@ int address_set_hosted(struct engine *e, uint64_t id, bool hosted)
 	return r < 0 ? r : r == 0 ? ERR_NOT_FOUND : 0;
 }
 
-int address_pointing(struct engine *e, struct arena *a, struct slice text, struct slice **ret,
-		     size_t *ret_n)
+/* type < 0: of any. */
+static int pointing(struct engine *e, struct arena *a, struct slice text, int type, struct slice **ret, size_t *ret_n)
 {
 	struct slice *rows = NULL;
 	size_t n = 0;
@@ -354,8 +354,10 @@ int address_pointing(struct engine *e, struct arena *a, struct slice text, struc
 		e->db, "SELECT address.local, domain.name FROM target JOIN address ON address.id = "
 		       "target.address"
 		       " JOIN domain ON domain.id = address.domain WHERE target.name = ?1"
+		       " AND (?2 < 0 OR address.type = ?2)"
 		       " ORDER BY domain.name, address.local LIMIT 1000");
 	sql_bind_blob(s, 1, text);
+	sql_bind_int(s, 2, type);
 	int r;
 	while ((r = sql_step(s)) == 1)
 		*ROWS_MORE(a, &rows, &n) = name_text(a, sql_blob(s, 0), sql_blob(s, 1));
@@ -365,4 +367,14 @@ int address_pointing(struct engine *e, struct arena *a, struct slice text, struc
 	*ret = rows;
 	*ret_n = n;
 	return 0;
+}
+
+int address_pointing(struct engine *e, struct arena *a, struct slice text, struct slice **ret, size_t *ret_n)
+{
+	return pointing(e, a, text, -1, ret, ret_n);
+}
+
+int address_aliases(struct engine *e, struct arena *a, struct slice text, struct slice **ret, size_t *ret_n)
+{
+	return pointing(e, a, text, ADDRESS_ALIAS, ret, ret_n);
 }

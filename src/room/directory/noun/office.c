@@ -55,7 +55,7 @@ int office_of(struct engine *e, struct arena *a, int64_t holder, struct office *
 static const char list_sql[] =
 	"SELECT office.id, office.rank, ifnull(customer.id, 0), ifnull(office.domain, 0), office.created,"
 	" ifnull(customer.name, ''), ifnull(domain.name, ''), ifnull(staff.login, account.address),"
-	" ifnull(staff.person, account.person), ifnull(staff.recovery, x''), office.holder,"
+	" ifnull(staff.person, account.person), ifnull(staff.recovery, account.recovery), office.holder,"
 	" ifnull(staff.language, account.language)"
 	" FROM office LEFT JOIN domain ON domain.id = office.domain"
 	" LEFT JOIN customer ON customer.id = ifnull(office.customer, domain.customer)"

@@ -164,16 +164,33 @@ void op_address_remove(struct admin *ad)
 		admin_ok(ad, 200, NULL);
 }
 
+static int find(struct admin *ad, struct domain *d, struct address *x)
+{
+	struct slice local;
+	int r = admin_address(ad, d, &local);
+	if (r == 0)
+		r = address_get(ad->e, ad->a, d->id, local, x);
+	if (r == ERR_NOT_FOUND)
+		problem_set(&ad->why, r, "address", "there is no address " SLICE_FMT, SLICE_ARG(admin_get(ad, "address")));
+	return r;
+}
+
+void op_address_show(struct admin *ad)
+{
+	struct domain d;
+	struct address x;
+	int r = find(ad, &d, &x);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		admin_ok(ad, 200, address_json(ad, &x));
+}
+
 void op_address_set(struct admin *ad)
 {
 	struct domain d;
 	struct address x;
-	struct slice local;
-	int r = admin_address(ad, &d, &local);
-	if (r == 0)
-		r = address_get(ad->e, ad->a, d.id, local, &x);
-	if (r == ERR_NOT_FOUND)
-		problem_set(&ad->why, r, "address", "there is no address " SLICE_FMT, SLICE_ARG(admin_get(ad, "address")));
+	int r = find(ad, &d, &x);
 	if (r == 0)
 		r = admin_begin(ad);
 	if (r < 0) {

@@ -47,7 +47,7 @@ admin_fn op_password_forgot, op_password_look, op_password_reset, op_password_ch
 admin_fn op_policy_show, op_policy_set;
 admin_fn op_mailbox_add, op_mailbox_list, op_mailbox_show, op_mailbox_set, op_mailbox_password, op_mailbox_remove;
 admin_fn op_login_add, op_login_list, op_login_remove;
-admin_fn op_address_add, op_address_list, op_address_remove, op_address_set, op_address_convert, op_address_moves;
+admin_fn op_address_add, op_address_list, op_address_show, op_address_remove, op_address_set, op_address_convert, op_address_moves;
 admin_fn op_candidate_list, op_candidate_show, op_candidate_messages, op_candidate_message, op_candidate_remove,
 	op_candidate_promote, op_candidate_banish;
 admin_fn op_lockout_list, op_lockout_clear;

@@ -71,7 +71,7 @@ static json_t *admin_json(struct admin *ad, const struct somebody *s)
 			 json_text(mailbox ? s->account.person : s->staff.person), "language",
 			 json_text(language_shown(mailbox ? s->account.language : s->staff.language)), "mailbox", mailbox,
 			 "has_password", mailbox ? s->account.hash.n > 0 : s->staff.hash.n > 0, "recovery",
-			 json_text(mailbox ? SLICE("") : s->staff.recovery), "ranks", ranks);
+			 json_text(mailbox ? s->account.recovery : s->staff.recovery), "ranks", ranks);
 }
 
 static void give(struct admin *ad, unsigned status, const struct somebody *s)
@@ -218,6 +218,7 @@ void op_admin_list(struct admin *ad)
 		json_object_set_new(j, "name", json_text(rows[i].person));
 		json_object_set_new(j, "language", json_text(language_shown(rows[i].language)));
 		json_object_set_new(j, "mailbox", json_boolean(rows[i].holder < 0));
+		json_object_set_new(j, "recovery", json_text(rows[i].recovery));
 		json_array_append_new(items, j);
 	}
 	admin_page_ok(ad, items, slice_str(arena_printf(ad->a, "%ju", n ? (uintmax_t)rows[n - 1].id : 0)), n);

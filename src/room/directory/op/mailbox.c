@@ -41,6 +41,8 @@ static json_t *mailbox_json(struct admin *ad, const struct account *x, const Pos
 {
 	struct limits l;
 	char days[16];
+	struct slice *aliases;
+	size_t n_aliases;
 	json_t *j = json_pack("{s:o, s:o, s:o, s:I, s:b, s:b, s:b, s:b, s:o, s:o, s:I, s:I}", "address",
 			      json_text(x->address), "name", json_text(x->person), "language",
 			      json_text(language_shown(x->language)), "quota_bytes",
@@ -49,6 +51,8 @@ static json_t *mailbox_json(struct admin *ad, const struct account *x, const Pos
 			      json_text(x->recovery), "invited_ms", x->invited_ms ? json_integer(x->invited_ms) : json_null(), "account_id",
 			      (json_int_t)x->id, "created_ms", (json_int_t)x->created_ms);
 	json_object_set_new(j, "state", json_string(state_of(ad, x)));
+	if (address_aliases(ad->e, ad->a, x->address, &aliases, &n_aliases) == 0)
+		json_object_set_new(j, "aliases", json_texts(aliases, n_aliases));
 	if (limits_of(ad->e, x->id, &l) == 0)
 		json_object_set_new(j, "retention", json_string(retention_text((int)l.retention, days)));
 	if (usage) {

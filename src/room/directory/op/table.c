@@ -48,6 +48,7 @@ static const struct {
 	{ "lockout.clear", op_lockout_clear },
 	{ "address.add", op_address_add },
 	{ "address.list", op_address_list },
+	{ "address.show", op_address_show },
 	{ "address.remove", op_address_remove },
 	{ "address.set", op_address_set },
 	{ "address.convert", op_address_convert },

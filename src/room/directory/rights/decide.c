@@ -343,7 +343,9 @@ static int try_hats(const struct question *q, struct object *ret)
 		}
 	}
 	if (!err)
-		return problem_set(q->why, ERR_DENIED, NULL, "%s is not for you", q->op->name);
+		return problem_set(q->why, ERR_DENIED, NULL,
+				   principal_rank(q->p) == RANK_NOBODY ? "%s is for those who are logged in" : "%s is not for you",
+				   q->op->name);
 	if (q->why)
 		*q->why = best;
 	return err;

@@ -61,6 +61,7 @@ static const struct {
 	{ "lockout.clear", P },
 	{ "address.add", P | C | D },
 	{ "address.list", P | C | D | SELF },
+	{ "address.show", P | C | D },
 	{ "address.remove", P | C | D },
 	{ "address.set", P | C | D },
 	{ "forward.show", P | C | D | U },
