@@ -85,7 +85,7 @@ def test_wrong_usage_is_exit_2_with_the_reason(args, text):
 def test_a_refusal_names_the_option(shared_postern):
     """Whatever the sentence says: the option, as it is written here, stands before it."""
     shared_postern.add_customer("options")
-    assert "--mode: expected gateway or hosted" in shared_postern.refused("domain", "add", "options.test", "--customer", "options")
+    assert "--mode: a domain needs a mode" in shared_postern.refused("domain", "add", "options.test", "--customer", "options")
     shared_postern.cli("domain", "add", "options.test", "--customer", "options", "--mode", "hosted")
     assert "--password-stdin: the password has 5 characters" in shared_postern.refused(
         "mailbox", "add", "joe@options.test", "--password-stdin", stdin="short\n")

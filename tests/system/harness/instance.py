@@ -284,6 +284,12 @@ class Instance:
         text = self.cli(*args, "--json", stdin=stdin, seconds=seconds)
         return json.loads(text) if text.strip() else None
 
+    def partly(self, *args, stdin=None):
+        """What a command printed of which some items were refused: it exits 1."""
+        done = self.try_cli(*args, "--json", stdin=stdin)
+        assert done.returncode == 1, f"{args}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return json.loads(done.stdout)
+
     def refused(self, *args, stdin=None):
         """stderr of a command that must be refused with exit 1."""
         done = self.try_cli(*args, stdin=stdin)
