@@ -106,7 +106,7 @@ ASKED = [
     ("import.settings", {"domain": "example.test"}, "setting,value\ncandidate_days,9\n"),
     ("import.settings", {"domain": "example.test", "dry_run": True}, "setting,value\ncandidate_days,8\n"),
     ("plan.list", {}), ("plan.show", {"domain": "example.test"}), ("plan.set", {"domain": "example.test", "note": "later"}),
-    ("queue.list", {}), ("queue.show", {"id": "QUEUED"}), ("queue.flush", {}), ("queue.remove", {"id": "QUEUED"}),
+    ("queue.list", {}), ("queue.show", {"id": "QUEUED"}), ("queue.remove", {"id": "QUEUED"}), ("queue.flush", {}),
     ("notice.log", {}), ("notice.show", {"id": 1}), ("notice.sender", {"customer": "acme"}),
     ("notice.set-sender", {"customer": "acme", "from": "joe@example.test"}), ("template.list", {}), ("template.show", {"kind": "reset"}),
     ("template.set", {"kind": "reset", "language": "en", "subject": "a", "text": "{link}"}),
