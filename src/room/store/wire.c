@@ -56,7 +56,6 @@ void wire_meta_encode(struct buf *out, const struct msg *m)
 	n += field(meta + n, 0x20, m->modseq);
 	n += field(meta + n, 0x28, (uint64_t)m->internal_date);
 	n += field(meta + n, 0x30, m->size);
-	n += field(meta + n, 0x38, (uint64_t)m->save_date);
 	p[0] = 0x0a;
 	if (n < 0x80) {
 		p[1] = (uint8_t)n;
@@ -71,7 +70,7 @@ void wire_meta_encode(struct buf *out, const struct msg *m)
 
 int wire_list_fd(const struct box *b, int *ret_fd)
 {
-	enum { ENTRY = 40 };	/* about; what is missing is added as it goes */
+	enum { ENTRY = 32 };	/* about; what is missing is added as it goes */
 	struct buf out = BUF_INIT((size_t)1 << 32);
 
 	IGNORE(buf_reserve(&out, b->n * ENTRY) == NULL, "one allocation for most");
@@ -91,7 +90,6 @@ Postern__MessageMeta *wire_meta(struct arena *a, const struct msg *m)
 	w->flags = m->flags;
 	w->modseq = m->modseq;
 	w->internal_date_ms = m->internal_date;
-	w->save_date_ms = m->save_date;
 	w->size = m->size;
 	if (!(m->kw.w[0] | m->kw.w[1]))
 		return w;
