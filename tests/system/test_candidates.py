@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Candidates (M20, M21): mail to addresses that nobody has is kept in the domain's area, can be read by its admin, and moves
 into the mailbox that the address becomes or leads to, also across shards, without loss or doubling."""
+import secrets
+
 import pytest
 
 from harness import wait_until
@@ -324,6 +326,42 @@ def test_a_promotion_survives_kill(make_postern, role):
     settled(p, "kill.test")
     found = subjects(p, "m1@kill.test")
     assert sorted(found) == sorted(f"number {i}" for i in range(40))
+
+
+def test_a_message_that_cannot_be_read_keeps_its_place(make_postern):
+    p = make_postern().init().start()
+    new_domain(p, "bad.test")
+    marker = secrets.token_hex(20)
+    with p.smtp() as smtp:
+        smtp.sendmail("a@elsewhere.test", ["joe@bad.test"], TEXT.format("Ann", "damaged") + marker + "X\r\n")
+    send(p, "joe@bad.test", subject="whole")
+    p.flip_behind(marker)
+    p.cli("candidate", "promote", "joe@bad.test", "--type", "mailbox", "--password-stdin", stdin=PASSWORD + "\n")
+
+    def moves():
+        return p.json("address", "moves", "bad.test")["items"]
+    wait_until(lambda: not moves() or moves()[0]["error"] == "stored data is damaged", 30, "the attempt to read it")
+    assert moves() and subjects(p, "joe@bad.test") == ["whole"]
+    p.flip_behind(marker)
+    p.travel(minutes=61)
+    p.cli("timer", "run", "transfers.run")
+    settled(p, "bad.test")
+    assert sorted(subjects(p, "joe@bad.test")) == ["damaged", "whole"]
+
+
+def test_a_message_that_stays_damaged_is_given_up_in_the_end(make_postern):
+    p = make_postern().init().start()
+    new_domain(p, "worse.test")
+    marker = secrets.token_hex(20)
+    with p.smtp() as smtp:
+        smtp.sendmail("a@elsewhere.test", ["joe@worse.test"], TEXT.format("Ann", "damaged") + marker + "X\r\n")
+    p.flip_behind(marker)
+    p.cli("candidate", "promote", "joe@worse.test", "--type", "mailbox", "--password-stdin", stdin=PASSWORD + "\n")
+    wait_until(lambda: p.json("address", "moves", "worse.test")["items"][0]["error"], 30, "the attempt to read it")
+    p.travel(days=14, minutes=1)
+    p.cli("timer", "run", "transfers.run")
+    settled(p, "worse.test")
+    assert subjects(p, "joe@worse.test") == []
 
 
 @pytest.mark.parametrize("kind", ["mailbox", "alias"])

@@ -44,6 +44,7 @@ struct directory {
 	struct map *areas;		/* account ids of areas that mail was routed to */
 	uv_timer_t look;		/* then they are looked at */
 	struct list transfers;		/* struct run */
+	int64_t damaged_until_ms;	/* those with a message that cannot be read rest */
 	bool finishing, applying;
 	int64_t routes, refused, grants;
 };

@@ -7,16 +7,18 @@
  * Closing comes first: what was routed before is either in the folder by then or is sent back to ask again. Each
  * message is known at its target by (source, folder, UIDVALIDITY, uid), for good: whatever dies, the same steps again
  * change nothing that was done. READ goes on while PUTs are out, a window of them. What fails is begun again at the
- * next tick.
+ * next tick. A message that cannot be read keeps its origin: the disk may be mended, or only be away for a while. All is read
+ * again each hour, and given up with what is damaged after two weeks.
  */
 #include "room/directory/work/area.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
 #include "ipc/store.pb-c.h"
 #include "room/directory/db/engine_priv.h"
 
-enum { RUNNING_MAX = 4, PUTS_MAX = 16 };
+enum { RUNNING_MAX = 4, PUTS_MAX = 16, DAMAGED_PAUSE_MS = 3600 * 1000, DAMAGED_KEEP_MS = 14 * 24 * 3600 * 1000 };
 
 struct run {
 	struct list node;
@@ -48,6 +50,8 @@ static void end(struct run *x)
 		   KI("messages", x->moved), KI("damaged", x->damaged));
 	}
 	bool again = x->err == 0;
+	if (x->err == ERR_CORRUPT)
+		d->damaged_until_ms = clock_wall_ms() + DAMAGED_PAUSE_MS;
 	list_remove(&x->node);
 	arena_free(&x->a);
 	free(x);
@@ -184,6 +188,9 @@ static void step(struct run *x)
 		x->uid = 0;
 		x->read_all = false;
 		step(x);
+	} else if (x->damaged && clock_wall_ms() - x->t.created_ms < DAMAGED_KEEP_MS) {
+		x->err = ERR_CORRUPT;
+		end(x);
 	} else {
 		drop(x);
 	}
@@ -273,6 +280,11 @@ static bool is_running(struct directory *d, uint64_t id, size_t *n)
 	return found;
 }
 
+static bool rests(const struct directory *d, const struct transfer *t)
+{
+	return clock_wall_ms() < d->damaged_until_ms && slice_eq(t->error, slice_str(err_text(ERR_CORRUPT)));
+}
+
 void transfers_run(struct directory *d)
 {
 	struct arena *a = arena_new();
@@ -281,7 +293,7 @@ void transfers_run(struct directory *d)
 	if (transfer_list(d->e, a, 0, &rows, &n) < 0)
 		n = 0;
 	for (size_t i = 0; i < n; i++)
-		if (!is_running(d, rows[i].id, &running) && running < RUNNING_MAX)
+		if (!is_running(d, rows[i].id, &running) && running < RUNNING_MAX && !rests(d, &rows[i]))
 			start(d, &rows[i]);
 	arena_free(&a);
 }
