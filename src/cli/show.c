@@ -300,7 +300,8 @@ static bool column_used(const struct api_result *r, const char *const *wanted, c
 		return false;
 	json_array_foreach(items, i, item) {
 		json_t *v = json_object_get(item, r->name);
-		if (v && !json_is_null(v) && !(json_is_string(v) && !json_string_length(v)))
+		if (v && !json_is_null(v) && !(json_is_string(v) && !json_string_length(v)) &&
+		    !(json_is_array(v) && !json_array_size(v)))
 			return true;
 	}
 	return false;
