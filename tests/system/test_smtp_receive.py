@@ -151,7 +151,8 @@ def test_quota_is_told_in_the_dialogue(house):
                 codes.append(raw.data(b"Subject: q\r\n\r\n" + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * 600 + b".\r\n"))
             raw.cmd("RSET")
     assert codes[:4] == [250, 250, 250, 250] and codes[-1] in (452, 552), codes
-    assert len(house.mail("small@example.test", PASSWORD)) == 2
+    kept = [m for m in house.mail("small@example.test", PASSWORD) if b"\r\nSubject: q\r\n" in m]   # the notice may be there, too
+    assert len(kept) == 2
 
 
 def test_quota_of_one_holds_the_message_for_all(house):
