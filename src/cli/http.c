@@ -23,6 +23,7 @@ enum {
 	TARGET_MAX = 64 * 1024,
 	CONNECT_S = 10,
 	WHOLE_S = 16 * 60,
+	EXPECT_MIN = 16 * 1024,	/* a body larger than this is asked for before it is sent */
 	PATH_SPACE = 4096
 };
 
@@ -160,6 +161,9 @@ static int perform(struct cli *c, struct exchange *x, const char *dir)
 		headers = curl_slist_append(headers, arena_printf(c->arena, "Accept-Language: %s", text_current()));
 	if (x->secret.n)
 		headers = curl_slist_append(headers, buf_cstr(&x->secret));
+	/* What is too large is refused by its length: to send it all the same could lose the answer behind it. */
+	if (x->body.n > EXPECT_MIN)
+		headers = curl_slist_append(headers, "Expect: 100-continue");
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
