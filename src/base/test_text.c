@@ -60,8 +60,46 @@ static void lookup(void **state)
 			assert_true(strcmp(text_catalogs[i].entries[k - 1].text, text_catalogs[i].entries[k].text) < 0);
 }
 
+static void test_ascii(void **state)
+{
+	static const struct {
+		const char *text, *ascii;
+	} cases[] = {
+		{ "", "" }, { "plain <a@b>", "plain <a@b>" }, { "ÄÖÜ äöü ß", "AeOeUe aeoeue ss" }, { "„so“ – ‚a‘ …", "\"so\" - 'a' ..." },
+		{ "é☃", "??" }, { "a\xff" "b\xc3", "a?b?" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct buf out = BUF_INIT(256);
+		text_ascii(cases[i].text, &out);
+		assert_string_equal(buf_cstr(&out), cases[i].ascii);
+		buf_fini(&out);
+	}
+}
+
+/* Whatever a catalogue says may go into a reply: nothing is lost as '?', no line ends in it. */
+static void test_ascii_of_all_texts(void **state)
+{
+	for (size_t k = 0; k < text_n_catalogs; k++) {
+		for (size_t i = 0; i < text_catalogs[k].n; i++) {
+			struct buf out = BUF_INIT(16384);
+			const char *said = text_catalogs[k].entries[i].translation;
+			size_t asked = 0, lost = 0;
+			text_ascii(said, &out);
+			for (const char *p = said; *p; p++)
+				asked += *p == '?';
+			for (size_t b = 0; b < out.n; b++) {
+				assert_true(out.p[b] < 0x80);
+				lost += out.p[b] == '?';
+			}
+			assert_int_equal(lost, asked);
+			buf_fini(&out);
+		}
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(languages), cmocka_unit_test(accepted), cmocka_unit_test(lookup) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(languages), cmocka_unit_test(accepted), cmocka_unit_test(lookup),
+					     cmocka_unit_test(test_ascii), cmocka_unit_test(test_ascii_of_all_texts) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

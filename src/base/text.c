@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
+#include "base/codec.h"
+
 #include <stdlib.h>
 
 enum { RANGES_MAX = 32 };
@@ -94,4 +96,34 @@ const char *text_choose(struct slice accept)
 		at = comma < 0 ? accept.n : (size_t)comma + 1;
 	}
 	return best;
+}
+
+static const struct {
+	uint32_t cp;
+	const char *ascii;
+} plain[] = {
+	{ 0xc4, "Ae" }, { 0xd6, "Oe" }, { 0xdc, "Ue" }, { 0xe4, "ae" }, { 0xf6, "oe" }, { 0xfc, "ue" }, { 0xdf, "ss" },
+	{ 0xa0, " " }, { 0xb5, "u" }, { 0x2013, "-" }, { 0x2018, "'" }, { 0x2019, "'" }, { 0x201a, "'" },
+	{ 0x201c, "\"" }, { 0x201d, "\"" }, { 0x201e, "\"" }, { 0x2026, "..." },
+};
+
+static const char *ascii_of(uint32_t cp)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+		if (plain[i].cp == cp)
+			return plain[i].ascii;
+	return "?";
+}
+
+void text_ascii(const char *text, struct buf *out)
+{
+	for (struct slice rest = slice_str(text); rest.n;) {
+		uint32_t cp = 0;
+		size_t n = utf8_decode(rest, &cp);
+		if (n && cp < 0x80)
+			buf_byte(out, (uint8_t)cp);
+		else
+			buf_str(out, n ? ascii_of(cp) : "?");
+		rest = slice_sub(rest, n ? n : 1, rest.n);
+	}
 }

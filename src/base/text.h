@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Texts for people in their language. The English text, a printf format mostly, is the key; lang/NAME.po says it in
- * another language and is compiled in (tools/po2c). What has no translation stays English. Protocol replies of SMTP,
- * IMAP and POP3 are never translated, nor are names of fields, operations and events.
+ * another language and is compiled in (tools/po2c). What has no translation stays English. Replies of SMTP, IMAP and POP3
+ * are English, but for refusals to somebody whose language is known, because he is logged in: these go through text_ascii.
+ * Names of fields, operations and events are never translated.
  *
  * A language is one of our own literals ("de"), from text_language or text_choose; NULL is English.
  */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include "base/buf.h"
 #include "base/slice.h"
 
 /* Marks a text that is translated later, for tools/check-texts. */
@@ -21,6 +23,10 @@ const char *text_language(struct slice name);
 
 /* The best one of an Accept-Language field (RFC 9110 12.5.4); NULL where none fits. */
 const char *text_choose(struct slice accept);
+
+/* For where bytes above 0x7f may not go (RFC 5321 4.2, RFC 9051 9 resp-text): umlauts in two letters, quotation marks and
+ * dashes plain, other characters as '?'. */
+void text_ascii(const char *text, struct buf *out);
 
 /* The language of what is done just now, for checks that are called deep down and end before anything else begins:
  * set it, then call them. NULL is English. */

@@ -31,7 +31,7 @@ COMMANDS = ["init", "run", "stop", "status", "reload", "doctor", "bulk", "conf",
 
 
 def postern(*args, stdin="", **more):
-    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
+    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0", LC_ALL="C.UTF-8")
     env.pop("POSTERN_DIR", None)
     return subprocess.run([binary(), *map(str, args)], input=stdin, capture_output=True, text=True, timeout=60, env=env,
                           **more)

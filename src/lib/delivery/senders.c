@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "proto/mail/digest.h"
 
 static void add(Postern__SenderRequest *req, const ProtobufCBinaryData *list, size_t n)
@@ -28,9 +29,9 @@ int senders_question(struct arena *a, uint64_t account, struct slice sender, str
 	return 0;
 }
 
-const char *senders_refusal(struct arena *a, struct slice address)
+const char *senders_refusal(struct arena *a, const char *language, struct slice address)
 {
 	if (!ascii_only(address) || address.n > SENDERS_TEXT_MAX - 32)
-		return "You may not send as this address";
-	return arena_printf(a, "You may not send as <" SLICE_FMT ">", SLICE_ARG(address));
+		return text_in(language, N_("You may not send as this address"));
+	return arena_printf(a, text_in(language, "You may not send as <%.*s>"), SLICE_ARG(address));
 }

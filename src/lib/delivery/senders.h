@@ -18,6 +18,6 @@ NODISCARD int senders_question(struct arena *a, uint64_t account, struct slice s
 			       Postern__SenderRequest *ret);
 
 /* "You may not send as ...", one line of ASCII, for a reply 550 5.7.1. */
-const char *senders_refusal(struct arena *a, struct slice address);
+const char *senders_refusal(struct arena *a, const char *language, struct slice address);
 
 #endif

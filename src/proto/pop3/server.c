@@ -11,6 +11,7 @@
 #include "proto/pop3/server_priv.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 enum { LINE_TEXT_MAX = 512 };
 
@@ -54,6 +55,20 @@ static void say(struct pop3_server *s, const char *word, const char *text)
 	s->ops->write(s->ctx, slice_of(line, (size_t)n));
 }
 
+/* In the language of who is logged in. */
+static void refuse(struct pop3_server *s, const char *text)
+{
+	struct buf out = BUF_INIT(LINE_TEXT_MAX);
+	text_ascii(text_in(s->language, text), &out);
+	say(s, "-ERR", buf_cstr(&out));
+	buf_fini(&out);
+}
+
+void pop3_server_language(struct pop3_server *s, const char *language)
+{
+	s->language = text_language(slice_str(language));
+}
+
 void pop3_ok(struct pop3_server *s, const char *text)
 {
 	say(s, "+OK", text);
@@ -69,7 +84,7 @@ void pop3_close(struct pop3_server *s)
 
 void pop3_err(struct pop3_server *s, const char *text)
 {
-	say(s, "-ERR", text);
+	refuse(s, text);
 	if (++s->errors >= POP3_ERRORS_MAX)
 		pop3_close(s);
 }
@@ -159,8 +174,8 @@ void pop3_server_timeout(struct pop3_server *s)
 {
 	static const char *const texts[] = {
 		[POP3_WRONG_LOGIN] = "[AUTH] Login failed",
-		[POP3_IN_USE] = "[IN-USE] The mailbox is in use by another session",
-		[POP3_NOT_NOW] = "[SYS/TEMP] Login is not possible now",
+		[POP3_IN_USE] = N_("[IN-USE] The mailbox is in use by another session"),
+		[POP3_NOT_NOW] = N_("[SYS/TEMP] Login is not possible now"),
 	};
 	if (s->state == POP3_ST_TARPIT) {
 		pop3_enter_state(s, POP3_ST_AUTHORIZATION);
@@ -168,14 +183,14 @@ void pop3_server_timeout(struct pop3_server *s)
 		if (s->logins_failed >= POP3_LOGINS_MAX)
 			pop3_close(s);
 	} else if (!asks(s->state)) {
-		pop3_server_goodbye(s, "[SYS/TEMP] Autologout");
+		pop3_server_goodbye(s, N_("[SYS/TEMP] Autologout"));
 	}
 }
 
 void pop3_server_goodbye(struct pop3_server *s, const char *text)
 {
 	if (s->state != POP3_ST_CLOSING && s->state != POP3_ST_SENDING)
-		say(s, "-ERR", text);
+		refuse(s, text);
 	pop3_close(s);
 }
 
@@ -226,7 +241,7 @@ void pop3_server_fetched(struct pop3_server *s, int err, struct slice message)
 	bug_if(s->state != POP3_ST_FETCH);
 	if (err < 0) {
 		pop3_enter_state(s, POP3_ST_TRANSACTION);
-		pop3_err(s, err == ERR_NOT_FOUND ? "The message is gone" : "[SYS/TEMP] The message cannot be read now");
+		pop3_err(s, err == ERR_NOT_FOUND ? N_("The message is gone") : N_("[SYS/TEMP] The message cannot be read now"));
 		return;
 	}
 	s->message = message;
@@ -239,7 +254,10 @@ void pop3_server_expunged(struct pop3_server *s, int err)
 	if (s->state == POP3_ST_CLOSING)
 		return;
 	bug_if(s->state != POP3_ST_UPDATE);
-	say(s, err < 0 ? "-ERR" : "+OK", err < 0 ? "[SYS/TEMP] Deleted messages were not removed" : "Bye");
+	if (err < 0)
+		refuse(s, N_("[SYS/TEMP] Deleted messages were not removed"));
+	else
+		say(s, "+OK", "Bye");
 	pop3_close(s);
 }
 

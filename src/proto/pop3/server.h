@@ -54,6 +54,8 @@ void pop3_server_goodbye(struct pop3_server *s, const char *text);	/* "[SYS/TEMP
 void pop3_server_opened(struct pop3_server *s, uint32_t uidvalidity, struct pop3_message *messages, size_t n);
 enum pop3_refusal { POP3_WRONG_LOGIN, POP3_IN_USE, POP3_NOT_NOW, POP3_TOLD };
 void pop3_server_refused(struct pop3_server *s, enum pop3_refusal why);
+/* Before opened or refused: from now on refusals are in this language, in ASCII; "": English. */
+void pop3_server_language(struct pop3_server *s, const char *language);
 /* The password was right, and this text says why it is not enough (one line, cut at POP3_TOLD_MAX). */
 void pop3_server_told(struct pop3_server *s, const char *text);
 

@@ -32,6 +32,7 @@ struct pop3_server {
 	bool user_given;
 	struct sasl *sasl;		/* owned; NULL but in the login */
 	enum pop3_refusal refusal;	/* what TARPIT will say */
+	const char *language;	/* of who is logged in; NULL: English */
 	char told[POP3_TOLD_MAX + 8];	/* of POP3_TOLD */
 	struct pop3_message *messages;	/* owned */
 	size_t n_messages;

@@ -9,6 +9,7 @@
 #include "proto/smtp/server_priv.h"
 
 #include "base/event.h"
+#include "base/text.h"
 
 static const char *const state_names[SMTP_ST_COUNT] = {
 	"greeting", "fresh", "ready", "sender", "mail", "route", "rcpt", "chunks", "data", "bdat",
@@ -77,10 +78,28 @@ void smtp_enter_state(struct smtp_server *s, enum smtp_state next)
 	s->ops->timer(s->ctx, state_ms(s));
 }
 
+/* Programs go by codes; what a mail program shows to its user is the text of a refusal. */
+static void write_reply(struct smtp_server *s, const struct smtp_status *st, struct buf *out)
+{
+	struct smtp_status said = *st;
+	struct buf text = BUF_INIT(2 * SMTP_REPLY_MAX);
+	if (st->code >= 400 && s->language)
+		text_ascii(text_in(s->language, st->text), &text);
+	if (text.n && buf_ok(&text))
+		said.text = buf_cstr(&text);
+	smtp_reply_write(out, &said);
+	buf_fini(&text);
+}
+
+void smtp_server_language(struct smtp_server *s, const char *language)
+{
+	s->language = text_language(slice_str(language));
+}
+
 void smtp_say(struct smtp_server *s, const struct smtp_status *st)
 {
 	struct buf out = BUF_INIT(SMTP_REPLY_MAX);
-	smtp_reply_write(&out, st);
+	write_reply(s, st, &out);
 	s->ops->write(s->ctx, buf_view(&out));
 	buf_fini(&out);
 }
@@ -108,7 +127,7 @@ void smtp_refuse(struct smtp_server *s, enum smtp_verb verb, const struct smtp_s
 		smtp_goodbye(s, &too_many);
 	} else if (st->code >= 500 && s->errors > s->cfg->max_errors / 2 && s->cfg->tarpit_ms) {
 		buf_clear(&s->held);
-		smtp_reply_write(&s->held, st);
+		write_reply(s, st, &s->held);
 		s->resume = s->state;
 		smtp_enter_state(s, SMTP_ST_TARPIT);
 	} else {

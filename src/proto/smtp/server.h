@@ -74,6 +74,8 @@ void smtp_server_tls_started(struct smtp_server *s);
 void smtp_server_sender(struct smtp_server *s, const struct smtp_status *refusal);	/* NULL: it may */
 void smtp_server_routed(struct smtp_server *s, const struct smtp_status *refusal);	/* NULL: accepted */
 void smtp_server_login(struct smtp_server *s, const struct smtp_status *refusal);	/* NULL: it is logged in */
+/* From now on refusals are in this language, in ASCII, as far as lang/ has them; "": English. */
+void smtp_server_language(struct smtp_server *s, const char *language);
 void smtp_server_committed(struct smtp_server *s, const struct smtp_status *reply);	/* 250 or what it was refused with */
 
 /* What the owner writes into trace lines. */

@@ -8,6 +8,8 @@
  */
 #include "proto/smtp/server_priv.h"
 
+#include "base/text.h"
+
 static void keep(struct smtp_server *s, struct slice bytes)
 {
 	if (bytes.n && !s->body_failed && s->ops->body(s->ctx, bytes) < 0)
@@ -16,7 +18,7 @@ static void keep(struct smtp_server *s, struct slice bytes)
 
 static const struct smtp_status *fault(const struct smtp_server *s)
 {
-	static const struct smtp_status no_room = { 452, "4.3.1", "No room for the message now" };
+	static const struct smtp_status no_room = { 452, "4.3.1", N_("No room for the message now") };
 	const struct smtp_status *st = smtp_data_refusal(&s->data);
 	return st || !s->body_failed ? st : &no_room;
 }
@@ -75,8 +77,8 @@ size_t smtp_body_data(struct smtp_server *s, struct slice in)
 static const struct smtp_status *chunk_unwanted(struct smtp_server *s, uint64_t size)
 {
 	static const struct smtp_status no_mail = { 503, "5.5.1", "MAIL and RCPT come first" },
-		no_rcpt = { 554, "5.5.1", "No valid recipients" },
-		large = { 552, "5.3.4", "The message is larger than this server takes" };
+		no_rcpt = { 554, "5.5.1", N_("No valid recipients") },
+		large = { 552, "5.3.4", N_("The message is larger than this server takes") };
 	if (s->state == SMTP_ST_MAIL)
 		return &no_rcpt;
 	if (s->state != SMTP_ST_RCPT && s->state != SMTP_ST_CHUNKS)

@@ -7,6 +7,7 @@
 #include "proto/smtp/server_priv.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 enum { JUNK = 1 };	/* brings no message nearer */
 
@@ -19,7 +20,7 @@ struct command_def {
 static void out_of_order(struct smtp_server *s, enum smtp_verb verb)
 {
 	static const struct smtp_status hello = { 503, "5.5.1", "EHLO comes first" },
-		mail = { 503, "5.5.1", "MAIL comes first" }, rcpt = { 554, "5.5.1", "No valid recipients" },
+		mail = { 503, "5.5.1", "MAIL comes first" }, rcpt = { 554, "5.5.1", N_("No valid recipients") },
 		open = { 503, "5.5.1", "Not while a message is under way" };
 	const struct smtp_status *st = &open;
 	if (s->state == SMTP_ST_FRESH)
@@ -66,7 +67,7 @@ static void do_hello(struct smtp_server *s, const struct smtp_command *c)
 static void do_mail(struct smtp_server *s, const struct smtp_command *c)
 {
 	static const struct smtp_status no_login = { 530, "5.7.0", "Log in first" },
-		large = { 552, "5.3.4", "The message is larger than this server takes" };
+		large = { 552, "5.3.4", N_("The message is larger than this server takes") };
 	if (s->cfg->submission && !s->logged_in) {
 		smtp_refuse(s, c->verb, &no_login);
 		return;
@@ -82,9 +83,9 @@ static void do_mail(struct smtp_server *s, const struct smtp_command *c)
 
 static void do_rcpt(struct smtp_server *s, const struct smtp_command *c)
 {
-	static const struct smtp_status full = { 452, "4.5.3", "Too many recipients" },
-		overshot = { 421, "4.5.3", "Far too many recipients" },
-		no_utf8 = { 553, "5.6.7", "The address needs SMTPUTF8" };
+	static const struct smtp_status full = { 452, "4.5.3", N_("Too many recipients") },
+		overshot = { 421, "4.5.3", N_("Far too many recipients") },
+		no_utf8 = { 553, "5.6.7", N_("The address needs SMTPUTF8") };
 	if (s->recipients >= s->cfg->max_recipients) {
 		bool enough = ++s->overshoot > SMTP_OVERSHOOT;
 		smtp_refuse(s, c->verb, enough ? &overshot : &full);

@@ -36,6 +36,7 @@ struct smtp_server {
 	enum smtp_state state;
 	enum smtp_state resume;		/* TARPIT: the state behind it; BDAT: the one it came from */
 	bool tls, tls_offered, esmtp, logged_in;
+	const char *language;	/* of who is logged in; NULL: English */
 	const struct smtp_status *stopping;	/* NULL, or what to say as soon as it may end */
 	bool more;			/* input was waiting behind the command at hand */
 	bool discarding;		/* inside an overlong line */

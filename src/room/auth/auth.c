@@ -145,12 +145,13 @@ static void succeed(struct login *l, int fd)
 	ipc_reply(call, &reply.base, fd);
 }
 
-/* Of a session whose right to operations is no channel. */
+/* The token of a session whose right to operations is no channel, and the language of all. */
 static void take_token(struct login *l, const Postern__GrantReply *reply)
 {
 	struct slice token = arena_dup(l->call->arena, bytes_of(&reply->token));
 	l->reply.token.data = (uint8_t *)(uintptr_t)token.p;
 	l->reply.token.len = token.n;
+	l->reply.language = arena_str(l->call->arena, slice_str(reply->language));
 }
 
 static void on_grant(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)

@@ -128,7 +128,7 @@ static void on_appended(struct cmd *cmd, int err, const ProtobufCMessage *msg, i
 	const Postern__AppendReply *r = (const Postern__AppendReply *)msg;
 
 	if (err < 0)
-		cmd_fail(cmd, err, text, "Mailbox", true);
+		cmd_fail(cmd, err, text, N_("Mailbox"), true);
 	else
 		cmd_done(cmd, "OK [APPENDUID %u %u] APPEND completed.", r->uidvalidity, r->uid);
 }
@@ -167,7 +167,7 @@ static void on_judged(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 		close(fd);
 	if (err < 0) {
 		ev(EV_WARN, "imap.append.unavailable", KS("reason", err_name(err)));
-		cmd_fail(cmd, ERR_UNAVAILABLE, NULL, "The filter", false);
+		cmd_fail(cmd, ERR_UNAVAILABLE, NULL, N_("The filter"), false);
 		return;
 	}
 	put(cmd, ((const Postern__JudgeReply *)reply)->digest);
@@ -199,10 +199,10 @@ void cmd_append(struct cmd *cmd)
 	if (!slice_eq(rest, a->args.utf8 ? SLICE(")") : SLICE(""))) {
 		cmd_syntax(cmd);
 	} else if (!a->size) {
-		cmd_done(cmd, "NO [CANNOT] A message cannot be empty.");
+		cmd_done(cmd, N_("NO [CANNOT] A message cannot be empty."));
 	} else if (a->err < 0 || (a->err = memfd_seal(a->fd)) < 0) {
 		ev(EV_ERROR, "imap.append.failed", KS("reason", err_name(a->err)));
-		cmd_fail(cmd, ERR_UNAVAILABLE, NULL, "Room for the message", false);
+		cmd_fail(cmd, ERR_UNAVAILABLE, NULL, N_("Room for the message"), false);
 	} else {
 		judge(cmd);
 	}

@@ -68,7 +68,7 @@ static void on_copied(struct cmd *cmd, int err, const ProtobufCMessage *msg, int
 	const struct copy *copy = cmd->state;
 
 	if (err < 0) {
-		cmd_fail(cmd, err, text, "Mailbox", true);
+		cmd_fail(cmd, err, text, N_("Mailbox"), true);
 	} else if (!r->n_pairs) {
 		nothing_there(cmd);
 	} else if (copy->move) {
@@ -104,7 +104,7 @@ static void copy_common(struct cmd *cmd, bool move)
 	if (!cmd_uids(cmd, set, &copy->uids) || !cmd_mailbox(cmd, wire, &name))
 		return;
 	if (move && cmd->conn->view->read_only) {
-		cmd_done(cmd, "NO [NOPERM] The mailbox is open for reading only.");
+		cmd_done(cmd, N_("NO [NOPERM] The mailbox is open for reading only."));
 		return;
 	}
 	if (!copy->uids.n) {

@@ -32,7 +32,7 @@ static void on_expunged(struct cmd *cmd, int err, const ProtobufCMessage *msg, i
 	struct view *v = cmd->conn->view;
 
 	if (err < 0) {
-		cmd_fail(cmd, err, text, "Mailbox", false);
+		cmd_fail(cmd, err, text, N_("Mailbox"), false);
 		return;
 	}
 	for (size_t i = 0; i < r->n_expunged; i++)
@@ -71,7 +71,7 @@ void cmd_expunge(struct cmd *cmd)
 		return;
 	}
 	if (v->read_only) {
-		cmd_done(cmd, "NO [NOPERM] The mailbox is open for reading only.");
+		cmd_done(cmd, N_("NO [NOPERM] The mailbox is open for reading only."));
 		return;
 	}
 	if (!cmd->uid) {

@@ -67,9 +67,9 @@ static void finish(struct cmd *cmd)
 	const struct fetch *f = cmd->state;
 
 	if (f->damaged)
-		cmd_done(cmd, "NO [CORRUPTION] Some of the messages are damaged on disk.");
+		cmd_done(cmd, N_("NO [CORRUPTION] Some of the messages are damaged on disk."));
 	else if (f->missing && !cmd->uid)
-		cmd_done(cmd, "NO [EXPUNGEISSUED] Some of the messages no longer exist.");
+		cmd_done(cmd, N_("NO [EXPUNGEISSUED] Some of the messages no longer exist."));
 	else
 		cmd_ok(cmd);
 }
@@ -129,7 +129,7 @@ static void batch_done(struct cmd *cmd)
 
 	batch_free(&f->now);
 	if (f->ahead_err < 0) {
-		cmd_fail(cmd, f->ahead_err, "", "Message", false);
+		cmd_fail(cmd, f->ahead_err, "", N_("Message"), false);
 	} else if (f->ahead.arena) {
 		f->now = f->ahead;
 		f->ahead = (struct batch){ .bytes.fd = -1 };
@@ -250,7 +250,7 @@ static void on_batch(struct cmd *cmd, int err, const ProtobufCMessage *msg, int 
 		batch_free(&b);
 		f->ahead_err = err;
 		if (!writing)
-			cmd_fail(cmd, err, text, "Message", false);
+			cmd_fail(cmd, err, text, N_("Message"), false);
 		return;
 	}
 	b.reply = (const Postern__FetchReply *)msg;

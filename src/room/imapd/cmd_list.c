@@ -210,7 +210,7 @@ static void on_page(struct cmd *cmd, int err, const ProtobufCMessage *msg, int f
 	struct list_cmd *l = cmd->state;
 
 	if (err < 0) {
-		cmd_fail(cmd, err, text, "The list of mailboxes", false);
+		cmd_fail(cmd, err, text, N_("The list of mailboxes"), false);
 		return;
 	}
 	for (size_t i = 0; i < r->n_mailboxes; i++) {

@@ -29,10 +29,11 @@ static void logged_in(struct cmd *cmd, const Postern__LoginReply *r, int fd)
 {
 	struct conn *c = cmd->conn;
 
+	c->language = text_language(slice_str(r->language));
 	if (too_many_sessions(c, r->account_id)) {
 		close(fd);
 		ev(EV_INFO, "imap.login.too-many", KI("account", r->account_id), KS("remote", stream_peer(c->stream)));
-		cmd_done(cmd, "NO [LIMIT] Too many sessions of this account.");
+		cmd_done(cmd, N_("NO [LIMIT] Too many sessions of this account."));
 		return;
 	}
 	c->account_id = r->account_id;

@@ -18,7 +18,7 @@ static ProtobufCBinaryData data_of(struct slice s)
 static void on_answer(struct cmd *cmd, int err, const ProtobufCMessage *msg UNUSED, int fd UNUSED, const char *text)
 {
 	if (err < 0)
-		cmd_fail(cmd, err, text, "Mailbox", false);
+		cmd_fail(cmd, err, text, N_("Mailbox"), false);
 	else
 		cmd_ok(cmd);
 }
@@ -33,7 +33,7 @@ static bool creatable(struct cmd *cmd, struct slice name)
 {
 	if (imap_name_creatable(name))
 		return true;
-	cmd_done(cmd, "NO [CANNOT] A mailbox cannot have that name.");
+	cmd_done(cmd, N_("NO [CANNOT] A mailbox cannot have that name."));
 	return false;
 }
 
@@ -79,11 +79,11 @@ void cmd_delete(struct cmd *cmd)
 	if (!only_name(cmd, &name))
 		return;
 	if (slice_eq(name, SLICE("INBOX"))) {
-		cmd_done(cmd, "NO [CANNOT] INBOX cannot be deleted.");
+		cmd_done(cmd, N_("NO [CANNOT] INBOX cannot be deleted."));
 		return;
 	}
 	if (c->view && slice_eq(c->view->name, name)) {
-		cmd_done(cmd, "NO [INUSE] The mailbox is selected; close it first.");
+		cmd_done(cmd, N_("NO [INUSE] The mailbox is selected; close it first."));
 		return;
 	}
 	req.name = data_of(name);

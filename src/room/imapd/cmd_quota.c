@@ -46,7 +46,7 @@ static void on_info(struct cmd *cmd, int err, const ProtobufCMessage *msg, int f
 	struct buf out = BUF_INIT(1 << 16);
 
 	if (err < 0) {
-		cmd_fail(cmd, err, text, "Quota", false);
+		cmd_fail(cmd, err, text, N_("Quota"), false);
 		return;
 	}
 	if (q->root) {
@@ -76,7 +76,7 @@ static void ask_info(struct cmd *cmd)
 static void on_exists(struct cmd *cmd, int err, const ProtobufCMessage *msg UNUSED, int fd UNUSED, const char *text)
 {
 	if (err < 0)
-		cmd_fail(cmd, err, text, "Mailbox", false);
+		cmd_fail(cmd, err, text, N_("Mailbox"), false);
 	else
 		ask_info(cmd);
 }
@@ -119,5 +119,5 @@ void cmd_getquotaroot(struct cmd *cmd)
 
 void cmd_setquota(struct cmd *cmd)
 {
-	cmd_done(cmd, "NO [NOPERM] Limits are set by the provider.");
+	cmd_done(cmd, N_("NO [NOPERM] Limits are set by the provider."));
 }

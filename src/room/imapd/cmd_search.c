@@ -194,7 +194,7 @@ static void on_batch(struct cmd *cmd, int err, const ProtobufCMessage *msg, int 
 	if (fd >= 0)
 		close(fd);
 	if (err < 0) {
-		cmd_fail(cmd, err, text, "Message", false);
+		cmd_fail(cmd, err, text, N_("Message"), false);
 		return;
 	}
 	for (size_t i = 0; i < r->n_items; i++)
@@ -276,7 +276,7 @@ void cmd_search(struct cmd *cmd)
 	arena_on_free(cmd->arena, free_search, s);
 	if ((err = imap_search_scan(&cmd->args, &s->program)) < 0) {
 		if (err == ERR_TOO_BIG)
-			cmd_done(cmd, "NO [LIMIT] The search is too complex.");
+			cmd_done(cmd, N_("NO [LIMIT] The search is too complex."));
 		else
 			cmd_syntax(cmd);
 		return;

@@ -183,7 +183,7 @@ static void on_open(struct cmd *cmd, int err, const ProtobufCMessage *msg, int f
 		close(fd);
 	if (err < 0) {
 		view_free(&v);
-		cmd_fail(cmd, err, text, "Mailbox", false);
+		cmd_fail(cmd, err, text, N_("Mailbox"), false);
 		return;
 	}
 	v->uidvalidity = r->mailbox ? r->mailbox->uidvalidity : 0;
@@ -215,7 +215,7 @@ static void on_old_closed(struct cmd *cmd, int err UNUSED, const ProtobufCMessag
 	if (s->name.n)
 		open_it(cmd);
 	else
-		cmd_done(cmd, "NO [CANNOT] That is no mailbox name.");
+		cmd_done(cmd, N_("NO [CANNOT] That is no mailbox name."));
 }
 
 static void leave_old(struct cmd *cmd, shard_fn *then)
@@ -290,7 +290,7 @@ static void close_expunge(struct cmd *cmd)
 static void on_close_expunged(struct cmd *cmd, int err, const ProtobufCMessage *msg, int fd UNUSED, const char *text)
 {
 	if (err < 0)
-		cmd_fail(cmd, err, text, "Mailbox", false);
+		cmd_fail(cmd, err, text, N_("Mailbox"), false);
 	else if (((const Postern__ExpungeReply *)msg)->more)
 		close_expunge(cmd);
 	else

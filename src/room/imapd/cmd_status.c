@@ -42,7 +42,7 @@ static void on_status(struct cmd *cmd, int err, const ProtobufCMessage *msg, int
 	struct buf out = BUF_INIT(1 << 16);
 
 	if (err < 0) {
-		cmd_fail(cmd, err, text, "Mailbox", false);
+		cmd_fail(cmd, err, text, N_("Mailbox"), false);
 		return;
 	}
 	status_write(cmd->conn, &out, (const Postern__MailboxInfo *)msg, s->items);

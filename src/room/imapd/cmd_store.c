@@ -124,7 +124,7 @@ static void on_stored(struct cmd *cmd, int err, const ProtobufCMessage *msg, int
 	size_t asked = 0, i;
 
 	if (err < 0) {
-		cmd_fail(cmd, err, text, "Message", false);
+		cmd_fail(cmd, err, text, N_("Message"), false);
 		return;
 	}
 	take_reply(cmd, r);
@@ -163,7 +163,7 @@ void cmd_store(struct cmd *cmd)
 	if (!cmd_uids(cmd, s->args.set, &s->uids))
 		return;
 	if (cmd->conn->view->read_only) {
-		cmd_done(cmd, "NO [NOPERM] The mailbox is open for reading only.");
+		cmd_done(cmd, N_("NO [NOPERM] The mailbox is open for reading only."));
 		return;
 	}
 	if (s->args.conditional)

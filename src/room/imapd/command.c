@@ -17,6 +17,8 @@
 
 enum { ANY = CONN_LOGIN | CONN_AUTH | CONN_SELECTED, USER = CONN_AUTH | CONN_SELECTED, BOX = CONN_SELECTED };
 
+enum { IMAP_STATUS_MAX = 512 };
+
 static const struct cmd_def defs[] = {
 	{ "APPEND", cmd_append, USER, CMD_ARGS },
 	{ "AUTHENTICATE", cmd_authenticate, CONN_LOGIN, CMD_ARGS },
@@ -240,16 +242,19 @@ void cmd_free(struct conn *c)
 void cmd_done(struct cmd *cmd, const char *fmt, ...)
 {
 	struct conn *c = cmd->conn;
-	char status[512];
+	struct buf ascii = BUF_INIT(2 * IMAP_STATUS_MAX);
+	char status[IMAP_STATUS_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	int n = vsnprintf(status, sizeof(status), fmt, ap);
+	int n = vsnprintf(status, sizeof(status), text_in(c->language, fmt), ap);
 	va_end(ap);
 	bug_if(n < 0 || (size_t)n >= sizeof(status));
+	text_ascii(status, &ascii);
 	if (c->state == CONN_SELECTED)
 		sync_write(c, cmd->uid || !(cmd->def->flags & CMD_KEEP_NUMBERS));
-	conn_printf(c, "%s %s\r\n", cmd->tag, status);
+	conn_printf(c, "%s %s\r\n", cmd->tag, buf_cstr(&ascii));
+	buf_fini(&ascii);
 	cmd_over(cmd);
 }
 
@@ -298,26 +303,26 @@ static const char *no_text(int err)
 {
 	switch (err) {
 	case ERR_NOT_FOUND:
-		return "does not exist";
+		return N_("does not exist");
 	case ERR_EXISTS:
-		return "exists already";
+		return N_("already exists");
 	case ERR_QUOTA:
-		return "would pass the storage limit";
+		return N_("would pass the storage limit");
 	case ERR_DENIED:
-		return "may not be used so";
+		return N_("may not be used so");
 	case ERR_INVALID:
 	case ERR_UNSUPPORTED:
-		return "cannot be that";
+		return N_("cannot be that");
 	case ERR_CONFLICT:
-		return "is in use";
+		return N_("is in use");
 	case ERR_TOO_BIG:
-		return "is too large";
+		return N_("is too large");
 	case ERR_CORRUPT:
-		return "is damaged on disk";
+		return N_("is damaged on disk");
 	case ERR_FULL:
-		return "has no room now, try again later";
+		return N_("has no room now, try again later");
 	default:
-		return "is not available now, try again later";
+		return N_("is not available now, try again later");
 	}
 }
 
@@ -326,10 +331,11 @@ void cmd_fail(struct cmd *cmd, int err, const char *text, const char *what, bool
 	struct buf b = BUF_INIT(400);
 
 	if (text && *text) {
-		imap_put_text(&b, slice_str(text));
+		imap_put_text(&b, slice_str(text_in(cmd->conn->language, text)));
 		cmd_done(cmd, "NO [%s] %.300s", no_code(err, create), buf_cstr(&b));
 	} else {
-		cmd_done(cmd, "NO [%s] %s %s.", no_code(err, create), what, no_text(err));
+		cmd_done(cmd, "NO [%s] %s %s.", no_code(err, create), text_in(cmd->conn->language, what),
+			 text_in(cmd->conn->language, no_text(err)));
 	}
 	buf_fini(&b);
 }
@@ -338,7 +344,7 @@ bool cmd_mailbox(struct cmd *cmd, struct slice wire, struct slice *ret_name)
 {
 	if (imap_name_read(cmd->arena, wire, cmd->conn->utf8, ret_name) == 0)
 		return true;
-	cmd_done(cmd, "NO [CANNOT] That is no mailbox name.");
+	cmd_done(cmd, N_("NO [CANNOT] That is no mailbox name."));
 	return false;
 }
 
@@ -351,7 +357,7 @@ bool cmd_uids(struct cmd *cmd, struct slice set, struct imap_seqset *ret)
 	if (err == ERR_SYNTAX)
 		cmd_syntax(cmd);
 	else if (err == ERR_TOO_BIG)
-		cmd_done(cmd, "NO [LIMIT] Too many ranges of messages at once.");
+		cmd_done(cmd, N_("NO [LIMIT] Too many ranges of messages at once."));
 	else
 		cmd_done(cmd, "BAD There is no message of that number.");
 	return false;

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "base/text.h"
 #include "ipc/session.pb-c.h"
 #include "lib/io/stream.h"
 #include "lib/room/front.h"
@@ -71,6 +72,7 @@ struct conn {
 	struct cmd *cmd;
 	struct append *append;	/* APPEND whose literal is on its way */
 
+	const char *language;	/* of who is logged in; NULL: English */
 	struct ipc_chan *session;
 	uint64_t call_id;	/* a question to the store that is under way, 0 none */
 	shard_fn *call_fn;

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "ipc/auth.pb-c.h"
 
 struct conn {
@@ -99,7 +100,7 @@ static void on_expunged(void *ctx, int err)
 static void on_gone(void *ctx)
 {
 	struct conn *c = ctx;
-	pop3_server_goodbye(c->server, "[SYS/TEMP] The session was ended");
+	pop3_server_goodbye(c->server, N_("[SYS/TEMP] The session was ended"));
 	stream_close(c->stream);
 }
 
@@ -112,6 +113,7 @@ static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 	if (err == 0 && fd >= 0) {
 		const Postern__LoginReply *r = (const Postern__LoginReply *)reply;
 		c->account_id = r->account_id;
+		pop3_server_language(c->server, r->language);
 		c->maildrop = maildrop_new(c->d, fd, r->shard, &maildrop_ops, c);
 		return;
 	}

@@ -13,6 +13,7 @@
 #include "base/event.h"
 #include "ipc/store.pb-c.h"
 #include "base/rng.h"
+#include "base/text.h"
 #include "ipc/auth.pb-c.h"
 #include "lib/delivery/senders.h"
 #include "lib/room/tether.h"
@@ -35,6 +36,7 @@ struct conn {
 	struct delivery *delivery;
 	uint64_t account_id;		/* 0: nobody logged in */
 	uint64_t version;		/* of the credential that it was */
+	const char *language;		/* of who logged in; NULL: English */
 	struct tether *tether;		/* of the login */
 	char id[ID_SIZE];		/* of the message under way */
 	char tls[64];
@@ -45,7 +47,7 @@ static ProtobufCBinaryData bytes_of(struct slice s)
 	return (ProtobufCBinaryData){ s.n, (uint8_t *)s.p };
 }
 
-static const struct smtp_status unavailable = { 451, "4.3.0", "Not possible now, try again later" };
+static const struct smtp_status unavailable = { 451, "4.3.0", N_("Not possible now, try again later") };
 
 /* ---- the engine's output and time ---- */
 
@@ -123,7 +125,7 @@ static void on_sender(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 	if (allowed)
 		begin_mail(c, m);
 	else
-		not_yours.text = senders_refusal(smtp_server_arena(c->server), m->path.address);
+		not_yours.text = senders_refusal(smtp_server_arena(c->server), c->language, m->path.address);
 	smtp_server_sender(c->server, allowed ? NULL : over ? &login_over : err == 0 ? &not_yours : &unavailable);
 }
 
@@ -215,7 +217,7 @@ static void op_route(void *ctx, const struct smtp_rcpt *r)
 
 static void on_revoked(void *ctx)
 {
-	static const struct smtp_status over = { 421, "4.7.0", "Your login is not good any more" };
+	static const struct smtp_status over = { 421, "4.7.0", N_("Your login is not good any more") };
 	struct conn *c = ctx;
 	smtp_server_stop(c->server, &over);
 }
@@ -230,9 +232,11 @@ static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 		c->tether = tether_new(c->d->room->loop, fd, on_revoked, c);
 		c->account_id = ((const Postern__LoginReply *)reply)->account_id;
 		c->version = ((const Postern__LoginReply *)reply)->version;
+		c->language = text_language(slice_str(((const Postern__LoginReply *)reply)->language));
 		c->d->count.logins++;
 		ev(EV_INFO, "smtp.login.done", KI("account", c->account_id), KS("peer", stream_peer(c->stream)));
 		smtp_server_login(c->server, NULL);
+		smtp_server_language(c->server, ((const Postern__LoginReply *)reply)->language);
 		return;
 	}
 	if (fd >= 0)
@@ -261,7 +265,7 @@ static void op_login(void *ctx, const struct sasl *s)
 
 static const struct smtp_status *op_body_begin(void *ctx)
 {
-	static const struct smtp_status full = { 452, "4.3.1", "Too much mail is under way, try again later" };
+	static const struct smtp_status full = { 452, "4.3.1", N_("Too much mail is under way, try again later") };
 	struct conn *c = ctx;
 	return c->d->body_octets >= c->d->body_max ? &full : NULL;
 }
@@ -297,7 +301,7 @@ static void on_delivered(void *ctx, const struct smtp_status *reply)
 
 static void op_commit(void *ctx)
 {
-	static const struct smtp_status full = { 452, "4.3.1", "No room for the message now" },
+	static const struct smtp_status full = { 452, "4.3.1", N_("No room for the message now") },
 		continued = { 550, "5.6.0", "The message begins with the continuation of a line" };
 	struct conn *c = ctx;
 	if (c->odd) {
@@ -313,7 +317,7 @@ static void op_commit(void *ctx)
 		return;
 	}
 	struct delivery_from from = { c->submission ? "submission" : "smtp", stream_peer(c->stream), c->id,
-				      smtp_server_hello(c->server), c->account_id, c->version };
+				      smtp_server_hello(c->server), c->account_id, c->version, c->language };
 	c->delivery = delivery_start(c->d, &c->envelope, &c->body, &from, on_delivered, c);
 }
 

@@ -13,13 +13,14 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 
 struct again_call {
 	struct delivery *dl;
 	struct rcpt *rcpt;
 };
 
-static const struct smtp_status one_is_gone = { 451, "4.2.1", "A recipient's mailbox went away just now, try again" };
+static const struct smtp_status one_is_gone = { 451, "4.2.1", N_("A recipient's mailbox went away just now, try again") };
 
 static void log_again(const struct delivery *dl, const struct rcpt *r)
 {

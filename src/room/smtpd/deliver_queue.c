@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "ipc/queue.pb-c.h"
 #include "lib/ipc/memfd.h"
 
@@ -17,7 +18,7 @@ enum { ROUTE_ASK = 99, REPORT_DELIVERED = 1, REPORT_EXPANDED = 2, REPORT_REJECTE
 static void on_enqueued(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct delivery *dl = ctx;
-	static const struct smtp_status full = { 452, "4.3.1", "No room for the message now" };
+	static const struct smtp_status full = { 452, "4.3.1", N_("No room for the message now") };
 	if (err < 0) {
 		ev(EV_WARN, "smtp.queue.failed", KS("id", dl->from.id), KS("reason", err_name(err)), KS("text", text));
 		delivery_refuse(dl, err == ERR_FULL ? &full : &delivery_later);

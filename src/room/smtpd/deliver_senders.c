@@ -7,9 +7,10 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "lib/delivery/senders.h"
 
-const struct smtp_status login_over = { 530, "5.7.0", "Your login is not good any more, log in again" };
+const struct smtp_status login_over = { 530, "5.7.0", N_("Your login is not good any more, log in again") };
 
 static void on_sender(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
@@ -24,7 +25,7 @@ static void on_sender(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 		struct slice who = slice_of(r->refused.data, r->refused.len);
 		ev(EV_INFO, "smtp.sender.refused", KS("id", dl->from.id), KI("account", dl->from.account_id),
 		   KSL("address", who));
-		delivery_refuse(dl, &(struct smtp_status){ 550, "5.7.1", senders_refusal(dl->e.arena, who) });
+		delivery_refuse(dl, &(struct smtp_status){ 550, "5.7.1", senders_refusal(dl->e.arena, dl->from.language, who) });
 	}
 	delivery_next(dl);
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "ipc/store.pb-c.h"
 #include "proto/mail/multidrop.h"
 
@@ -20,7 +21,7 @@ struct store_call {
 
 static const struct smtp_status *refusal(int err)
 {
-	static const struct smtp_status full = { 452, "4.3.1", "No room for the message now" };
+	static const struct smtp_status full = { 452, "4.3.1", N_("No room for the message now") };
 	return err == ERR_FULL ? &full : &delivery_later;
 }
 

@@ -19,11 +19,12 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "base/rng.h"
+#include "base/text.h"
 #include "ipc/filter.pb-c.h"
 
 enum { OPERATION_ID = 16, JUDGE_RCPTS = 100 };
 
-const struct smtp_status delivery_later = { 451, "4.3.0", "Not possible now, try again later" };
+const struct smtp_status delivery_later = { 451, "4.3.0", N_("Not possible now, try again later") };
 
 unsigned delivery_time_left(const struct delivery *dl)
 {
@@ -164,7 +165,7 @@ struct delivery *delivery_start(struct smtpd *d, struct envelope *e, struct body
 	body_init(b, d);
 	dl->from = (struct delivery_from){ from->origin, arena_str(dl->e.arena, slice_str(from->peer)),
 		arena_str(dl->e.arena, slice_str(from->id)), arena_dup(dl->e.arena, from->hello), from->account_id,
-		from->version };
+		from->version, from->language };
 	dl->began = clock_mono_ms();
 	dl->deadline = dl->began + DELIVERY_MS;
 	dl->done = done;

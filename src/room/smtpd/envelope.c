@@ -7,6 +7,7 @@
 #include "room/smtpd/smtpd_priv.h"
 
 #include "base/map.h"
+#include "base/text.h"
 
 enum { KEY_MAX = 1024 };
 
@@ -130,7 +131,7 @@ static void add_all(struct envelope *e, struct rcpt *rcpt, const Postern__RouteR
 /* Codes of another room go out as they are only where they are refusals. */
 static const struct smtp_status *refusal(const Postern__RouteReply *reply, struct smtp_status *ret)
 {
-	*ret = (struct smtp_status){ 550, "5.1.1", "No such address" };
+	*ret = (struct smtp_status){ 550, "5.1.1", N_("No such address") };
 	if (reply->code >= 400 && reply->code < 600)
 		*ret = (struct smtp_status){ reply->code, reply->enhanced, reply->text };
 	return ret;
@@ -149,7 +150,7 @@ static bool wants_to_be_alone(const struct envelope *e, const Postern__RouteRepl
 const struct smtp_status *envelope_route(struct envelope *e, const struct smtp_rcpt *r,
 					 const Postern__RouteReply *reply, struct smtp_status *ret)
 {
-	static const struct smtp_status full = { 452, "4.5.3", "Too many recipients behind this address" };
+	static const struct smtp_status full = { 452, "4.5.3", N_("Too many recipients behind this address") };
 	static const struct smtp_status one = { 452, "4.5.3", "Too many recipients: send it to this one by itself" };
 	if (!reply->n_targets)
 		return refusal(reply, ret);
@@ -180,8 +181,8 @@ const Postern__RouteTarget *envelope_near_full(const Postern__RouteReply *reply)
 
 const struct smtp_status *envelope_over_quota(bool refuse)
 {
-	static const struct smtp_status later = { 452, "4.2.2", "The mailbox of a recipient is full" },
-		never = { 552, "5.2.2", "The mailbox of a recipient is full" };
+	static const struct smtp_status later = { 452, "4.2.2", N_("The mailbox of a recipient is full") },
+		never = { 552, "5.2.2", N_("The mailbox of a recipient is full") };
 	return refuse ? &never : &later;
 }
 

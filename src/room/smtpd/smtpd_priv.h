@@ -155,6 +155,7 @@ struct delivery_from {
 	struct slice hello;
 	uint64_t account_id;
 	uint64_t version;		/* of the credential that it logged in with */
+	const char *language;		/* of who logged in; NULL: English */
 };
 /* Takes envelope and body over. done is called once, from the loop, unless delivery_detach came first. */
 struct delivery *delivery_start(struct smtpd *d, struct envelope *e, struct body *b, const struct delivery_from *from,

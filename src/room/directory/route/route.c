@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "base/text.h"
 #include "room/directory/noun/candidate.h"
 #include "proto/mail/address.h"
 #include "room/directory/db/engine_priv.h"
@@ -44,19 +45,19 @@ static void refuse(struct walk *w, unsigned code, const char *enhanced, const ch
 
 static int refuse_trouble(struct walk *w)
 {
-	refuse(w, 451, "4.3.0", "The directory has a problem, try again later");
+	refuse(w, 451, "4.3.0", N_("The directory has a problem, try again later"));
 	return ERR_INTERNAL;
 }
 
 static int refuse_unknown(struct walk *w)
 {
-	refuse(w, 550, "5.1.1", "No such user here");
+	refuse(w, 550, "5.1.1", N_("No such user here"));
 	return ERR_NOT_FOUND;
 }
 
 static int refuse_expansion(struct walk *w)
 {
-	refuse(w, 550, "5.4.6", "This address leads to too many others");
+	refuse(w, 550, "5.4.6", N_("This address leads to too many others"));
 	return ERR_TOO_BIG;
 }
 
@@ -90,7 +91,7 @@ static int to_mailbox(struct walk *w, const struct standing *in, const struct ad
 	if (r < 0)
 		return r == ERR_NOT_FOUND ? refuse_unknown(w) : refuse_trouble(w);
 	if (box.state == ACCOUNT_MADE || box.state == ACCOUNT_CLOSING) {
-		refuse(w, 451, "4.3.0", "The mailbox is just being changed, try again later");
+		refuse(w, 451, "4.3.0", N_("The mailbox is just being changed, try again later"));
 		return ERR_UNAVAILABLE;
 	}
 	if (box.state != ACCOUNT_LIVE)
@@ -146,13 +147,13 @@ static int banished(struct walk *w, const struct standing *in, struct slice addr
 	struct route_target t = { .kind = ROUTE_TO_NOTHING, .address = address };
 	if (w->ask->retry || in->domain.banished == BANISHED_DROP)
 		return add_target(w, &t);
-	refuse(w, 550, "5.7.1", "This address takes no mail");
+	refuse(w, 550, "5.7.1", N_("This address takes no mail"));
 	return ERR_DENIED;
 }
 
 static int refuse_writer(struct walk *w, enum list_answer answer, const char *text)
 {
-	refuse(w, 550, "5.7.1", answer == LIST_WANTS_LOGIN ? "Who writes to this list from a domain of ours has to log in" : text);
+	refuse(w, 550, "5.7.1", answer == LIST_WANTS_LOGIN ? N_("Who writes to this list from a domain of ours has to log in") : text);
 	return ERR_DENIED;
 }
 
@@ -253,11 +254,11 @@ static int to_area(struct walk *w, const struct standing *in, struct slice local
 		return refuse_unknown(w);
 	if (r == ERR_QUOTA) {
 		refuse(w, full ? 552 : 452, full ? "5.2.2" : "4.2.2",
-		       "There is no room for unknown addresses now");
+		       N_("There is no room for unknown addresses now"));
 		return ERR_UNAVAILABLE;
 	}
 	if (r == ERR_UNAVAILABLE) {
-		refuse(w, 451, "4.3.0", "The domain is just being set up, try again later");
+		refuse(w, 451, "4.3.0", N_("The domain is just being set up, try again later"));
 		return r;
 	}
 	if (r < 0)
@@ -299,7 +300,7 @@ static int unanswered(struct walk *w, const struct standing *in, struct slice ad
 {
 	if (in->domain.when_down == DOWN_QUEUE)
 		return to_server(w, in, address);
-	refuse(w, 451, "4.4.1", "The recipient's server does not answer, try again later");
+	refuse(w, 451, "4.4.1", N_("The recipient's server does not answer, try again later"));
 	return ERR_UNAVAILABLE;
 }
 
@@ -444,7 +445,7 @@ static int to_elsewhere(struct walk *w, const struct name *name, unsigned depth)
 		return ERR_DENIED;
 	}
 	if (name->literal) {
-		refuse(w, 550, "5.1.2", "Mail to address literals is not sent");
+		refuse(w, 550, "5.1.2", N_("Mail to address literals is not sent"));
 		return ERR_DENIED;
 	}
 	t.address = w->exact.n && depth == w->exact_depth ? w->exact : name_text(w->a, name->local, name->domain);
@@ -524,7 +525,7 @@ static int resolve(struct walk *w)
 	if (slice_eq_ci(w->ask->address, SLICE("postmaster")))
 		return bare_postmaster(w);
 	if (name_parse(w->a, w->ask->address, &name) < 0) {
-		refuse(w, 553, "5.1.3", "Not a valid address");
+		refuse(w, 553, "5.1.3", N_("Not a valid address"));
 		return ERR_SYNTAX;
 	}
 	struct addr written;
@@ -559,9 +560,9 @@ void route_resolve(struct engine *e, struct arena *a, const struct route_ask *as
 		refuse_writer(&w, w.authors, "The author of this message may not write to this list");
 	} else if (r >= 0 && !route.n_targets && !route.probe) {
 		if (w.circle)
-			refuse(&w, 550, "5.4.6", "Mail for this address goes in a circle");
+			refuse(&w, 550, "5.4.6", N_("Mail for this address goes in a circle"));
 		else
-			refuse(&w, 550, "5.1.1", "Nobody is behind this address");
+			refuse(&w, 550, "5.1.1", N_("Nobody is behind this address"));
 	} else if (r < 0) {
 		route.n_targets = 0;
 	} else {

@@ -20,29 +20,28 @@
 #include "room/directory/noun/staff.h"
 #include "room/directory/rights/token.h"
 
-/* Protocols want ASCII: a translation that is not falls back. */
-static char *ascii_or(char *said, char *english)
+/* Protocols want ASCII. */
+static char *ascii_of(struct arena *a, const char *said)
 {
-	for (const char *p = said; *p; p++)
-		if ((uint8_t)*p >= 0x80)
-			return english;
-	return said;
+	struct buf out = BUF_INIT(4096);
+	text_ascii(said, &out);
+	char *copy = arena_str(a, buf_view(&out));
+	buf_fini(&out);
+	return copy;
 }
 
 /* The password is right, but given by somebody else. */
 static char *must_change_text(struct directory *d, struct arena *a, const char *language)
 {
-	static const char text[] = N_("This password is only good for setting one of your own: %s");
-	const char *link = web_link(d, a, "/password");
-	return ascii_or(arena_printf(a, text_in(language, text), link), arena_printf(a, text, link));
+	return ascii_of(a, arena_printf(a, text_in(language, "This password is only good for setting one of your own: %s"),
+					web_link(d, a, "/password")));
 }
 
 /* The password is right, but there is a second factor, which mail programs do not know. */
 static char *needs_app_text(struct directory *d, struct arena *a, const char *language)
 {
-	static const char text[] = N_("This login has a second factor, so a mail program needs an app password: %s");
-	const char *link = web_link(d, a, "/");
-	return ascii_or(arena_printf(a, text_in(language, text), link), arena_printf(a, text, link));
+	return ascii_of(a, arena_printf(a, text_in(language, "This login has a second factor, so a mail program needs an app "
+							     "password: %s"), web_link(d, a, "/")));
 }
 
 static const char *language_in(struct directory *d, struct arena *a, struct slice own, uint64_t customer)
@@ -342,6 +341,8 @@ static void on_granted(void *ctx, int err, const ProtobufCMessage *msg, int fd, 
 		reply.account_id = g->account.id;
 		reply.address = data_of(g->account.address);
 		reply.shard = g->account.shard;
+		const char *language = language_of_account(g->d, call->arena, &g->account);
+		reply.language = arena_str(call->arena, slice_str(language ? language : ""));
 		g->d->grants++;
 		ipc_reply(call, &reply.base, g->fd);
 	}
