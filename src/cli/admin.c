@@ -28,11 +28,15 @@ static bool show_admin(struct cli *c, const struct api_op *op, const json_t *res
 	size_t i;
 	if (!ranks)
 		return false;
+	/* The longest labels of show_object. */
+	const char *head = T_("ranks:");
+	size_t column = text_width(T_("has password:")), other = text_width(T_("recovery:"));
+	column = (column > other ? column : other) + 2;
 	show_object(op, result);
 	json_array_foreach(ranks, i, rank) {
 		buf_clear(&line);
 		show_rank(rank, &line);
-		printf("%-14s %s\n", i ? "" : T_("ranks:"), buf_cstr(&line));
+		printf("%s%*s%s\n", i ? "" : head, (int)(column - (i ? 0 : text_width(head))), "", buf_cstr(&line));
 	}
 	buf_fini(&line);
 	return true;

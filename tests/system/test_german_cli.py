@@ -76,6 +76,7 @@ def test_help_of_every_command_is_german(command):
     (["import", "accounts", "--domain", "example.test"], "DATEI fehlt"),
     (["domain", "switch", "example.test", "elsewhere"], 'BETRIEB: erwartet wird gateway oder hosted, angegeben ist "elsewhere"'),
     (["queue", "show", "seven"], "NUMMER: erwartet wird eine Zahl von 1"),
+    (["plan", "set", "example.test", "--day", "soon"], "--day: erwartet wird ein Text von 10 Bytes ohne Steuerzeichen"),
     (["mailbox", "password", "joe@example.test"], "nehmen Sie --password-stdin"),
     (["check", "--quickly"], "Aufruf: postern check [ORDNER] [--rebuild]")])
 def test_what_is_missing_is_named_as_help_does(words, error):
@@ -182,7 +183,10 @@ def test_sentences_about_domains_and_addresses(shared_postern):
     done = german("address", "convert", "amy@satz.test", "--type", "alias", "--to", "joe@satz.test", "--discard-mail", directory=p.dir)
     assert done.stdout.startswith("amy@satz.test: Postfach -> Alias"), done
     p.cli("admin", "add", "chef", "--customer", "satz")
-    assert re.search(r"^Ränge: +Kunde satz$", german("admin", "show", "chef", directory=p.dir).stdout, re.M)
+    for shown in (german("admin", "show", "chef", directory=p.dir), german("admin", "show", "chef", "--lang", "en", directory=p.dir)):
+        lines = shown.stdout.splitlines()
+        assert lines[-1].split()[1:] in (["Kunde", "satz"], ["customer", "satz"])
+        assert len({re.match(r"[^:]+: +", line).end() for line in lines}) == 1, shown.stdout     # one column
 
 
 def test_faults_of_stored_mail(make_postern):

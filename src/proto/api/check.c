@@ -251,7 +251,10 @@ void api_param_rule(const struct api_param *p, struct buf *out)
 	const char *l = text_current();
 	switch (p->type) {
 	case API_STR:
-		buf_printf(out, text_in(l, "a text of %ju to %ju bytes without control characters"), min, max);
+		if (min == max)
+			buf_printf(out, text_in(l, "a text of %ju bytes without control characters"), min);
+		else
+			buf_printf(out, text_in(l, "a text of %ju to %ju bytes without control characters"), min, max);
 		break;
 	case API_SECRET:
 		buf_printf(out, text_in(l, "a secret of %ju to %ju bytes"), min, max);
