@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One instance of Postern: its folder, its processes, its command line and its doors."""
+import atexit
 import datetime
+import functools
 import imaplib
 import json
 import os
@@ -38,15 +40,28 @@ class SanitizerReport(AssertionError):
     """The log holds a crash that no test asked for."""
 
 
-def binary():
-    return os.path.abspath(os.environ.get("POSTERN_BIN", os.path.join(BUILD_DIR, "src", "postern")))
-
-
 def _account():
     """Whom to run as: None where we are not root."""
     if os.geteuid() != 0:
         return None
     return pwd.getpwnam(os.environ.get("POSTERN_TEST_USER", "nobody"))
+
+
+def _reaches(account, path):
+    return subprocess.run(["test", "-x", path], user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/", check=False).returncode == 0
+
+
+@functools.cache
+def binary():
+    """A copy, where the account that it runs as cannot reach the tree: below /root, say."""
+    path = os.path.abspath(os.environ.get("POSTERN_BIN", os.path.join(BUILD_DIR, "src", "postern")))
+    account = _account()
+    if not account or not os.path.exists(path) or _reaches(account, path):
+        return path
+    folder = tempfile.mkdtemp(prefix="postern-bin-", dir="/tmp")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.chmod(folder, 0o755)
+    return shutil.copy(path, folder)
 
 
 def tls_context():
