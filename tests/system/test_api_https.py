@@ -532,7 +532,7 @@ def test_audit(house):
     """Who did what to whom, when, from where; each sees what his ranks cover."""
     paula, carol = WebApi(house).login("paula", PASSWORD), WebApi(house).login("carol", PASSWORD)
     house.add_domain("other.test", customer="other")
-    house.cli("admin", "add", "dora", "--domain", "example.test", "--password-stdin", stdin=PASSWORD + "\n")
+    house.cli("admin", "add", "dora", "--domain", "example.test", "--recovery", "dora@outside.test", "--password-stdin", stdin=PASSWORD + "\n")
     dora = WebApi(house).login("dora", PASSWORD)
     assert carol.ask("POST", "/mailboxes", {"address": "audited@example.test", "password": PASSWORD})[0] == 201
     row = carol.ask("GET", "/audit?object=audited@example.test")[2]["items"][0]

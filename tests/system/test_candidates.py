@@ -392,6 +392,7 @@ def test_admins_hear_of_new_candidates_once(make_postern):
     new_domain(p, "quiet.test")
     p.add_mailbox("boss@told.test", PASSWORD)
     p.cli("mailbox", "set", "boss@told.test", "--language", "de")
+    p.cli("mailbox", "set", "boss@told.test", "--recovery", "boss@elsewhere.test")
     p.cli("admin", "add", "boss@told.test", "--domain", "told.test")
     p.cli("admin", "add", "dora", "--domain", "told.test", "--recovery", "dora@elsewhere.test", "--password-stdin", stdin=PASSWORD + "\n")
     p.cli("customer", "set", "acme", "--contact", "chief@elsewhere.test")

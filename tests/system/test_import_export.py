@@ -123,7 +123,7 @@ def test_settings_of_a_domain_are_taken_back(make_postern):
         p.add_domain("set.test", "gateway", "192.0.2.1:25")
         p.add_domain("plain.test")
         p.add_mailbox("all@set.test", None)
-        p.cli("admin", "add", "dora", "--domain", "set.test", "--password-stdin", stdin=PASSWORD + "\n")
+        p.cli("admin", "add", "dora", "--domain", "set.test", "--recovery", "dora@outside.test", "--password-stdin", stdin=PASSWORD + "\n")
     said = {"server": "192.0.2.7:2525", "server_tls": "required", "recipients": "list", "when_down": "later", "banished": "drop",
             "subaddress": "-", "catch_all": "all@set.test", "multidrop": "on", "candidates": "off", "candidate_days": "12",
             "candidate_size": "1048576", "candidate_max": "77", "over_quota": "refuse", "retention": "7"}

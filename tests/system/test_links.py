@@ -235,12 +235,19 @@ def test_an_admin_gets_a_link_outside_the_system(house):              # M10
     args = ("admin", "add", "boss", "--domain", "example.test", "--password-stdin")
     error = house.refused(*args, "--recovery", "boss@other.test", stdin=PASSWORD + "\n")
     assert "outside" in error
+    assert "has a recovery address" in house.refused(*args, stdin=PASSWORD + "\n")
+    assert "there is no login" in house.refused("admin", "show", "boss")
     house.cli(*args, "--recovery", "boss@outside.test", stdin=PASSWORD + "\n")
-    # Who has none is seen at a glance; a mailbox that is an admin has its own.
-    house.cli("mailbox", "set", "joe@example.test", "--recovery", "joe@outside.test")
+    # A mailbox that is an admin has its own, which then stays; an admin of a customer may do without, and so be seen.
+    house.add_mailbox("late@example.test", None)
+    assert "late@example.test has none" in house.refused("admin", "add", "late@example.test", "--domain", "example.test")
+    house.cli("mailbox", "set", "joe@example.test", "--recovery", "joe@elsewhere.test")
     house.cli("admin", "add", "joe@example.test", "--domain", "example.test")
-    house.cli("admin", "add", "careless", "--domain", "example.test")
-    assert {a["login"]: a["recovery"] for a in house.json("admin", "list", "--domain", "example.test")["items"]} == {
+    assert "name another one" in house.refused("mailbox", "set", "joe@example.test", "--forget-recovery")
+    house.cli("mailbox", "set", "joe@example.test", "--recovery", "joe@outside.test")
+    house.cli("admin", "add", "careless", "--customer", "acme")
+    assert "careless has none" in house.refused("admin", "add", "careless", "--domain", "example.test")
+    assert {a["login"]: a["recovery"] for a in house.json("admin", "list", "--customer", "acme")["items"]} == {
         "boss": "boss@outside.test", "joe@example.test": "joe@outside.test", "careless": ""}
     assert house.json("admin", "show", "joe@example.test")["recovery"] == "joe@outside.test"
     house.cli("password", "forgot", "boss")

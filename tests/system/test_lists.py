@@ -28,7 +28,7 @@ def house(shared_postern):
         p.add_mailbox(f"{name}@one.test", None)
     p.add_mailbox("küche@müller.example", None, "--name", "Jürgen Groß")
     p.add_mailbox("anna@two.test", PASSWORD, "--name", "Anna Zwei")
-    for admin, *rank in (("paula", "--provider"), ("carol", "--customer", "acme"), ("dora", "--domain", "one.test"),
+    for admin, *rank in (("paula", "--provider"), ("carol", "--customer", "acme"), ("dora", "--domain", "one.test", "--recovery", "dora@outside.test"),
                          ("otto", "--customer", "beta")):
         p.cli("admin", "add", admin, *rank, "--name", f"Frau {admin.title()}", "--password-stdin", stdin=PASSWORD + "\n")
     return p

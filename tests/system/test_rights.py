@@ -38,7 +38,7 @@ class World:
         postern.add_customer("other")
         for domain, customer in (("own.test", "acme"), ("sibling.test", "acme"), ("foreign.test", "other")):
             postern.add_domain(domain, customer=customer)
-        for login, office in (("carol", ["--customer", "acme"]), ("dora", ["--domain", "own.test"]), ("paula", ["--provider"])):
+        for login, office in (("carol", ["--customer", "acme"]), ("dora", ["--domain", "own.test", "--recovery", "dora@outside.test"]), ("paula", ["--provider"])):
             postern.cli("admin", "add", login, *office, "--password-stdin", stdin=PASSWORD + "\n")
         self.ensure()
         self.begin()
@@ -236,6 +236,7 @@ def test_nobody_changes_who_outranks_him(world):
     for local, office in (("boss", ["--provider"]), ("chief", ["--customer", "acme"]), ("spy", ["--domain", "foreign.test"])):
         address = f"{local}@own.test"
         postern.add_mailbox(address, PASSWORD)
+        postern.cli("mailbox", "set", address, "--recovery", f"{local}@outside.test")
         postern.cli("admin", "add", address, *office)
         place = OWN | {"address": address, "login": address}
         ranks = ("domain",) if local == "chief" else ("domain", "customer")
@@ -279,6 +280,7 @@ def test_admins(world):
     assert carol.ask("DELETE", "/admins/emil")[0] == 200
     assert emil.ask("GET", "/domains")[0] == 401
     # A mailbox loses the rank, not the mailbox.
+    postern.cli("mailbox", "set", "mary@own.test", "--recovery", "mary@outside.test")
     postern.cli("admin", "add", "mary@own.test", "--domain", "own.test")
     mary = WebApi(postern, world.token("mary@own.test"))
     assert mary.ask("GET", "/domains")[0] == 200

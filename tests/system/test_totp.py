@@ -155,7 +155,7 @@ def test_staff_has_one_too(house):
 
 def test_only_a_logins_own_name_is_one(house, joe):
     """An alias of somebody who outranks the admin is no way to his second factor."""
-    house.cli("admin", "add", "dom", "--domain", "example.test", "--password-stdin", stdin=PASSWORD + "\n")
+    house.cli("admin", "add", "dom", "--domain", "example.test", "--recovery", "dom@outside.test", "--password-stdin", stdin=PASSWORD + "\n")
     house.cli("admin", "add", joe, "--provider")
     house.cli("address", "add", f"alias-{joe}", "--type", "alias", "--to", joe)
     turn_on(house, joe, PASSWORD)

@@ -131,6 +131,16 @@ static int check_outside(struct admin *ad, const struct somebody *s)
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
 
+/* A domain's admin who lost his password gets back in without asking anybody (M10). */
+static int check_reach(struct admin *ad, const struct somebody *s)
+{
+	if (s->office.rank != RANK_DOMAIN_ADMIN || (s->holder < 0 ? s->account.recovery : s->staff.recovery).n)
+		return 0;
+	return problem_set(&ad->why, ERR_INVALID, "recovery",
+			   "an admin of a domain has a recovery address, to which the link for a lost password goes: " SLICE_FMT
+			   " has none", SLICE_ARG(s->holder < 0 ? s->account.address : s->staff.login));
+}
+
 static int add_rows(struct admin *ad, struct somebody *s)
 {
 	int r = 0;
@@ -144,7 +154,8 @@ static int add_rows(struct admin *ad, struct somebody *s)
 		return r;
 	s->office.holder = s->holder;
 	s->office.created_ms = ad->now_ms;
-	return office_add(ad->e, &s->office, &ad->why);
+	r = office_add(ad->e, &s->office, &ad->why);
+	return r < 0 ? r : check_reach(ad, s);	/* who may not see the login is told of it by office_add */
 }
 
 static void add(struct admin *ad, struct slice hash)

@@ -15,6 +15,7 @@
 #include "room/directory/db/name.h"
 #include "room/directory/notice/language.h"
 #include "room/directory/noun/policy.h"
+#include "room/directory/noun/staff.h"
 #include "room/directory/op/recovery.h"
 
 /* In the order of enum account_login. */
@@ -345,6 +346,19 @@ static int set_hosted(struct admin *ad, const struct mailbox *m)
 	return r < 0 ? r : address_set_hosted(ad->e, x.id, admin_flag(ad, "hosted", false));
 }
 
+/* The address of a domain's admin is changed, never taken away (M10). */
+static int set_recovery(struct admin *ad, const struct mailbox *m)
+{
+	struct office *offices = NULL;
+	size_t n = 0;
+	int r = m->recovery.n ? 0 : office_of(ad->e, ad->a, holder_account(m->x.id), &offices, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (offices[i].rank == RANK_DOMAIN_ADMIN)
+			r = problem_set(&ad->why, ERR_CONFLICT, "forget_recovery",
+					"an admin of a domain has a recovery address: name another one instead");
+	return r < 0 ? r : account_set_recovery(ad->e, m->x.id, m->recovery);
+}
+
 static int set_rows(struct admin *ad, const struct mailbox *m)
 {
 	int r = account_set_quota(ad->e, m->x.id, m->quota);
@@ -359,7 +373,7 @@ static int set_rows(struct admin *ad, const struct mailbox *m)
 	if (r == 0 && admin_has(ad, "hosted"))
 		r = set_hosted(ad, m);
 	if (r == 0 && (admin_has(ad, "recovery") || admin_flag(ad, "forget_recovery", false)))
-		r = account_set_recovery(ad->e, m->x.id, m->recovery);
+		r = set_recovery(ad, m);
 	return r;
 }
 
