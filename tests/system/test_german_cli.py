@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line for somebody who speaks German: help of every option, the doctor, files that are wrong, what a start
 says, pictures and findings; keys and values of JSON, events and man pages stay as they are."""
+import contextlib
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import unicodedata
 
@@ -195,7 +197,8 @@ def test_faults_of_stored_mail(make_postern):
     p.add_domain("faul.test")
     p.add_mailbox("joe@faul.test", None)
     p.stop()
-    subprocess.run(["sqlite3", p.dir + "/data/store.0/store.db", "UPDATE account SET used_messages = 7"], check=True, timeout=60)
+    with contextlib.closing(sqlite3.connect(p.dir + "/data/store.0/store.db")) as db, db:
+        db.execute("UPDATE account SET used_messages = 7")
     done = german("check", directory=p.dir)
     assert done.returncode == 1 and "Fehler: Konten mit falschen Zählern (1, 0)" in done.stdout, done
     assert re.search(r"^store\.0: \d+ Konten, \d+ Ordner, \d+ Nachrichten, \d+ Fehler$", done.stdout, re.M)

@@ -310,7 +310,8 @@ def test_a_candidates_revision_is_its_mail(house, writers):
     """Who removes it, or makes a mailbox of it, has seen what came."""
     api = writers[0]
     house.cli("domain", "set", "example.test", "--candidates", "on")
-    path = "/candidates/new@example.test"
+    path, promote = "/candidates/new@example.test", "/candidates/promote"
+    body = {"address": ["new@example.test"], "type": "mailbox"}
 
     def deliver():
         with house.smtp() as smtp:
@@ -320,10 +321,10 @@ def test_a_candidates_revision_is_its_mail(house, writers):
     assert quoted(item(api, "/addresses?domain=example.test&type=candidate", address="new@example.test")["revision"]) == seen
     deliver()
     assert api.ask("DELETE", path + "?discard_mail=true", None, {"If-Match": seen})[0] == 412
-    assert api.ask("POST", path + "/promote", {"type": "mailbox"}, {"If-Match": seen})[0] == 412
+    assert api.ask("POST", promote, body, {"If-Match": seen})[0] == 412
     now = api.ask("GET", path)
     assert now[2]["messages"] == 2
-    status, _, body = api.ask("POST", path + "/promote", {"type": "mailbox"}, {"If-Match": now[1]["ETag"]})
+    status, _, body = api.ask("POST", promote, body, {"If-Match": now[1]["ETag"]})
     assert status == 200 and body["done"] == 1, body
 
 

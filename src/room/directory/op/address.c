@@ -172,6 +172,8 @@ static int find(struct admin *ad, struct domain *d, struct address *x)
 		r = address_get(ad->e, ad->a, d->id, local, x);
 	if (r == ERR_NOT_FOUND)
 		problem_set(&ad->why, r, "address", "there is no address " SLICE_FMT, SLICE_ARG(admin_get(ad, "address")));
+	else if (r == 0)
+		x->domain_name = d->name;
 	return r;
 }
 
@@ -197,7 +199,6 @@ void op_address_set(struct admin *ad)
 		admin_refuse(ad, r);
 		return;
 	}
-	x.domain_name = d.name;
 	r = set_senders(ad, &x);
 	if (r < 0)
 		admin_rollback(ad);
