@@ -336,3 +336,20 @@ def test_queue(make_postern, slow_server):
     slow_server.over.set()
     wait_until(lambda: p.json("queue", "list", "--state", "active")["items"] == [], 30, "the answers")
     assert [i["state"] for i in p.json("queue", "list")["items"]] == ["deferred"]
+
+
+def test_what_is_read_ahead_is_not_tried_yet(make_postern, slow_server):
+    p = make_postern(conf={"queue.per_host": "1"}).init().start()
+    p.cli("customer", "add", "acme")
+    p.cli("domain", "add", "gate.test", "--customer", "acme", "--mode", "gateway", "--server", slow_server.address, "--recipients", "any")
+    slow_server.stop()
+    with p.smtp() as smtp:
+        for local in ("a", "b", "c"):
+            smtp.sendmail(f"{local}@one.test", [f"{local}@gate.test"], TEXT)
+    slow_server.start()             # all of them are due by now, and read together
+    p.cli("queue", "flush")
+    wait_until(lambda: p.json("queue", "list", "--state", "active")["items"], 30, "an attempt")
+    items = p.json("queue", "list")["items"]
+    assert len(items) == 3 and [i["state"] for i in items].count("active") == 1, items
+    for i in items:
+        assert [r["state"] for r in p.json("queue", "show", str(i["id"]))["recipients"]] == [i["state"]]

@@ -100,7 +100,7 @@ static uint64_t number(const struct admin *a, const char *name, uint64_t fallbac
 	return v;
 }
 
-/* What a row of recipients is; FLYING has those that a job holds. The first of these words that one of a message's rows has
+/* What a row of recipients is; FLYING has those that are tried just now. The first of these words that one of a message's rows has
  * is what the message is. */
 #define FLYING "(SELECT value FROM json_each(?8))"
 #define STATE(row) \
@@ -130,7 +130,13 @@ static json_t *item(struct sql_stmt *s)
 	return o;
 }
 
-/* The numbers of the rows that a job holds, as JSON for SQL: so many as the jobs have at most. */
+/* Not so while it is only read ahead. */
+static bool is_tried(const struct job *j)
+{
+	return j && !list_linked(&j->node);
+}
+
+/* The numbers of the rows that are tried, as JSON for SQL: so many as the jobs that run have at most. */
 static void flying_rows(struct queue *q, struct buf *out)
 {
 	struct slice key;
@@ -138,6 +144,8 @@ static void flying_rows(struct queue *q, struct buf *out)
 	buf_byte(out, '[');
 	for (size_t at = 0; map_next(q->flying, &at, &key, &job);) {
 		uint64_t id;
+		if (!is_tried(job))
+			continue;
 		memcpy(&id, key.p, sizeof(id));
 		buf_printf(out, "%s%llu", out->n > 1 ? "," : "", (unsigned long long)id);
 	}
@@ -199,7 +207,7 @@ static void list(struct queue *q, struct admin *a)
 
 static const char *state_of(struct queue *q, uint64_t id, struct slice destination, int64_t attempts)
 {
-	if (map_get(q->flying, map_key_u64(&id)))
+	if (is_tried(map_get(q->flying, map_key_u64(&id))))
 		return "active";
 	return slice_eq(destination, SLICE("parked")) ? "parked" : attempts > 0 ? "deferred" : "new";
 }
