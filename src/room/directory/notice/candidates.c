@@ -16,7 +16,11 @@
 #define HOUR_MS (60 * 60 * 1000LL)
 #define TOLD "candidates.told"
 
-enum { BEHIND_HOURS = 2, LINES_MAX = 100 };
+enum {
+	BEHIND_HOURS = 2,
+	LINES_MAX = 100,
+	ADMINS_MAX = 100,	/* of a domain that are written to */
+};
 
 struct news {
 	struct engine *e;
@@ -54,12 +58,12 @@ static int tell_all(const struct news *n)
 {
 	struct customer c;
 	bool told = false;
-	int64_t holders[LINES_MAX];
+	int64_t holders[ADMINS_MAX];
 	size_t k = 0;
 	int r;
 	struct sql_stmt *s = sql_prepare(n->e->db, "SELECT holder FROM office WHERE domain = ?1 ORDER BY id");
 	sql_bind_int(s, 1, (int64_t)n->domain);
-	while (k < LINES_MAX && (r = sql_step(s)) == 1)
+	while (k < ADMINS_MAX && (r = sql_step(s)) == 1)
 		holders[k++] = sql_int(s, 0);
 	sql_done(s);
 	r = r < 0 ? r : 0;

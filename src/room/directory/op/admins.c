@@ -56,6 +56,12 @@ static json_t *rank_json(const struct office *o)
 	return j;
 }
 
+/* His recovery address. */
+static struct slice reach(const struct somebody *s)
+{
+	return s->holder < 0 ? s->account.recovery : s->staff.recovery;
+}
+
 static json_t *admin_json(struct admin *ad, const struct somebody *s)
 {
 	struct office *offices;
@@ -71,7 +77,7 @@ static json_t *admin_json(struct admin *ad, const struct somebody *s)
 			 json_text(mailbox ? s->account.person : s->staff.person), "language",
 			 json_text(language_shown(mailbox ? s->account.language : s->staff.language)), "mailbox", mailbox,
 			 "has_password", mailbox ? s->account.hash.n > 0 : s->staff.hash.n > 0, "recovery",
-			 json_text(mailbox ? s->account.recovery : s->staff.recovery), "ranks", ranks);
+			 json_text(reach(s)), "ranks", ranks);
 }
 
 static void give(struct admin *ad, unsigned status, const struct somebody *s)
@@ -134,7 +140,7 @@ static int check_outside(struct admin *ad, const struct somebody *s)
 /* A domain's admin who lost his password gets back in without asking anybody (M10). */
 static int check_reach(struct admin *ad, const struct somebody *s)
 {
-	if (s->office.rank != RANK_DOMAIN_ADMIN || (s->holder < 0 ? s->account.recovery : s->staff.recovery).n)
+	if (s->office.rank != RANK_DOMAIN_ADMIN || reach(s).n)
 		return 0;
 	return problem_set(&ad->why, ERR_INVALID, "recovery",
 			   "an admin of a domain has a recovery address, to which the link for a lost password goes: " SLICE_FMT
