@@ -602,6 +602,11 @@ unsigned ipc_chan_peer_index(const struct ipc_chan *c)
 	return c->peer_index;
 }
 
+bool ipc_chan_dead(const struct ipc_chan *c)
+{
+	return c->dead;
+}
+
 size_t ipc_out_pending(const struct ipc_chan *c)
 {
 	return c->out_bytes;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calls that survive their peer. A call is either waiting (no channel to the room it wants) or in
- * flight on one channel. When that channel dies, a call whose operation is IPC_RETRY waits again, at
- * most RESENDS_MAX times (a request that kills every room that takes it must not go on for ever); any
- * other is told ERR_CLOSED. One timer sweeps the deadlines of those that wait.
+ * flight on one channel. When that channel dies, a call whose operation is IPC_RETRY takes the next
+ * one or waits for it, at most RESENDS_MAX times (a request that kills every room that takes it must
+ * not go on for ever); any other is told ERR_CLOSED. One timer sweeps the deadlines of those that wait.
  *
  *      room_call --> WAITING --channel--> IN FLIGHT --reply--> told
  *                      ^  | deadline          | channel died
@@ -58,6 +58,20 @@ struct peers *peers_new(uv_loop_t *loop)
 	bug_if(uv_timer_init(loop, &p->sweep) < 0);
 	uv_unref((uv_handle_t *)&p->sweep);
 	return p;
+}
+
+static void on_sweep_closed(uv_handle_t *timer)
+{
+	free(container_of((uv_timer_t *)timer, struct peers, sweep));
+}
+
+void peers_free(struct peers **pp)
+{
+	if (!*pp)
+		return;
+	struct peers *p = TAKE(*pp);
+	bug_if(p->n || !list_empty(&p->waiting) || !list_empty(&p->flying));
+	uv_close((uv_handle_t *)&p->sweep, on_sweep_closed);
 }
 
 static void call_free(struct peer_call *call)
@@ -124,15 +138,17 @@ static void on_reply(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 		tell(call, ERR_UNAVAILABLE, NULL, -1, "");
 		return;
 	}
+	/* Most often there is no channel yet. But the next one may have come before the end of this one was seen, and then
+	 * nothing else would ever wake the call. */
 	list_remove(&call->node);
-	wait_for_peer(call);
+	try_send(call);
 }
 
 struct ipc_chan *peers_find(struct peers *p, enum role role, unsigned index)
 {
 	for (size_t k = 0; k < p->n; k++) {
 		size_t i = (p->next + k) % p->n;
-		if (ipc_chan_peer(p->chans[i]) != role)
+		if (ipc_chan_peer(p->chans[i]) != role || ipc_chan_dead(p->chans[i]))
 			continue;
 		if (index != PEER_ANY && ipc_chan_peer_index(p->chans[i]) != index)
 			continue;

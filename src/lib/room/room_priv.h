@@ -11,6 +11,7 @@ struct peers;
 
 /* The channels to serving rooms, and the calls that are on their way over them. */
 struct peers *peers_new(uv_loop_t *loop);
+void peers_free(struct peers **p); /* without channels and calls; the memory once the loop has turned */
 void peers_add(struct peers *p, struct ipc_chan *chan);		/* takes the place of a dead one */
 void peers_gone(struct peers *p, struct ipc_chan *chan);
 struct peer_call *peers_call(struct peers *p, enum role role, unsigned index, const struct ipc_contract *contract,
