@@ -738,6 +738,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct stream *s = container_of(poll, struct stream, poll);
 	enter(s);
+	if (status < 0)
+		s->events = 0;	/* libuv has stopped watching; what is read now may not be the end yet */
 	s->parked |= s->paused && (status < 0 || events & UV_READABLE);
 	if (s->connecting)
 		connected(s, status);

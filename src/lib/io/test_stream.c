@@ -352,6 +352,31 @@ static void lingering_close(void **state)
 	over(&loop, &a, &b);
 }
 
+/* The peer's last words and its reset are seen in one event, of which libuv tells as an error, and then no more: the end comes
+ * all the same, and in their order. */
+static void words_before_a_reset(void **state)
+{
+	for (size_t least = 0; least < 10; least += 9) {
+		uv_loop_t loop;
+		struct side a;
+		int fds[2];
+		assert_int_equal(uv_loop_init(&loop), 0);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+		a = (struct side){ .got = BUF_INIT(1 << 24), .least = least };
+		a.s = stream_new(&loop, fds[0], &ops, &a);
+		stream_write(a.s, SLICE("never read"));
+		turns(&loop, 3);
+		assert_int_equal(send(fds[1], "words", 5, MSG_NOSIGNAL), 5);
+		close(fds[1]);
+		turns(&loop, 10);
+		assert_int_equal(a.got.n, least ? 0 : 5);
+		assert_true(a.ended);
+		assert_int_equal(a.end, ERR_CLOSED);
+		struct side none = { 0 };
+		over(&loop, &a, &none);
+	}
+}
+
 static void bad_pem(void **state)
 {
 	struct tls_ctx *ctx = NULL;
@@ -379,7 +404,8 @@ int main(void)
 		cmocka_unit_test(clear_text), cmocka_unit_test(pause_and_limit), cmocka_unit_test(beginnings_are_no_excess),
 		cmocka_unit_test(held_output), cmocka_unit_test(deadline),
 		cmocka_unit_test(slow_reader), cmocka_unit_test(tls_both_ways), cmocka_unit_test(tls_wrong_name),
-		cmocka_unit_test(starttls_drops_plaintext), cmocka_unit_test(lingering_close), cmocka_unit_test(bad_pem),
+		cmocka_unit_test(starttls_drops_plaintext), cmocka_unit_test(lingering_close), cmocka_unit_test(words_before_a_reset),
+		cmocka_unit_test(bad_pem),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
