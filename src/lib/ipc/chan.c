@@ -393,7 +393,7 @@ static int take_packet(struct ipc_chan *c, struct slice packet, int *fds, size_t
 	return take_reply(c, &head, payload, fds);
 }
 
-/* 1 a packet, 0 none waits, < 0 the end (ERR_CLOSED) or a broken packet. */
+/* 1 a packet or read on, 0 none waits, < 0 the end (ERR_CLOSED) or a broken packet. */
 static int read_packet(struct ipc_chan *c)
 {
 	static uint8_t space[IPC_FRAME_MAX];
@@ -405,6 +405,9 @@ static int read_packet(struct ipc_chan *c)
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	/* It died with something of ours unread. That is said once, and ahead of what it sent before. */
+	if (n < 0 && errno == ECONNRESET)
+		return 1;
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : ERR_CLOSED;
 	int fds[IPC_FDS_MAX] = { -1, -1 };
@@ -429,7 +432,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	struct ipc_chan *c = container_of(poll, struct ipc_chan, poll);
 	int got = 1;
 	c->refs++;
-	if (status >= 0 && (events & UV_WRITABLE))
+	if (status < 0) {
+		c->events = 0;	/* libuv has stopped watching */
+		events = UV_DISCONNECT;
+	}
+	if (events & UV_WRITABLE)
 		out_flush(c);
 	/* What the peer sent before it went is read first, so a disconnect alone changes nothing here. */
 	for (int i = 0; i < FRAMES_A_TURN && got == 1 && !c->dead; i++) {
@@ -443,6 +450,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 			   KS("peer", role_name(c->peer)), KI("index", c->peer_index));
 		chan_closed_by_peer(c, got);
 	}
+	poll_update(c);
 	chan_unref(c);
 }
 

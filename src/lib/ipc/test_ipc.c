@@ -26,6 +26,11 @@ static void turns(int n)
 		uv_run(&loop, UV_RUN_NOWAIT);
 }
 
+static struct ipc_chan *serving, *asking;
+static struct ipc_call *kept[100];	/* more than is read in one turn */
+static size_t n_kept;
+static uint64_t judge(struct ipc_chan *c, const char *origin, unsigned deadline);
+
 static void h_judge(struct ipc_call *call, void *ctx)
 {
 	const Postern__JudgeRequest *req = (const Postern__JudgeRequest *)call->req;
@@ -34,6 +39,19 @@ static void h_judge(struct ipc_call *call, void *ctx)
 	handled++;
 	if (strcmp(req->origin, "hold") == 0) {
 		held = call;
+		return;
+	}
+	if (strcmp(req->origin, "keep") == 0) {
+		kept[n_kept++] = call;
+		return;
+	}
+	if (strcmp(req->origin, "last") == 0) {
+		ipc_cancel(asking, judge(asking, "never read", 0));
+		reply.digest = (ProtobufCBinaryData){ 4, (uint8_t *)"last" };
+		while (n_kept)
+			ipc_reply(kept[--n_kept], &reply.base, -1);
+		ipc_reply(call, &reply.base, -1);
+		ipc_chan_free(&serving);
 		return;
 	}
 	if (strcmp(req->origin, "no") == 0) {
@@ -99,8 +117,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct ipc_chan *serving, *asking;
-
 static void make_pair(void)
 {
 	int fds[2];
@@ -155,6 +171,24 @@ static void peer_dies(void **state)
 	assert_null(asking);
 	assert_true(ipc_peer_gone(held));
 	ipc_fail(held, ERR_FULL, NULL); /* harmless, frees the call */
+}
+
+/* What it said before it died is heard, although it died with requests that it had not read. */
+static void last_words(void **state)
+{
+	make_pair();
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		judge(asking, "keep", 0);
+	turns(5);
+	judge(asking, "last", 0);
+	turns(5);
+	assert_int_equal(handled, ARRAY_SIZE(kept) + 1);
+	assert_int_equal(told, ARRAY_SIZE(kept) + 1);
+	assert_int_equal(told_err, 0);
+	assert_string_equal(answer, "last");
+	assert_int_equal(closed, 1);
+	assert_int_equal(closed_err, ERR_CLOSED);
+	assert_null(asking);
 }
 
 static void on_reply_free(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
@@ -330,6 +364,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(call_and_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(deadline_and_late_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(peer_dies, setup, teardown),
+		cmocka_unit_test_setup_teardown(last_words, setup, teardown),
 		cmocka_unit_test_setup_teardown(freed_in_the_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancel, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_large_calls, setup, teardown),
