@@ -418,9 +418,9 @@ static int read_packet(struct ipc_chan *c)
 		n_fds = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		memcpy(fds, CMSG_DATA(cm), n_fds * sizeof(int));
 	}
-	if (n == 0)
-		return ERR_CLOSED;
-	int err = msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ?
+	/* An empty packet looks like the end, but for the fds that it may carry. */
+	int err = n == 0 ? ERR_CLOSED :
+		  msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ?
 			  ERR_SYNTAX :
 			  take_packet(c, slice_of(space, (size_t)n), fds, n_fds);
 	close_fds(fds, IPC_FDS_MAX);

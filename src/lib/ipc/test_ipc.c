@@ -317,6 +317,47 @@ static void garbage_payload(void **state)
 	close(fds[1]);
 }
 
+/* A packet of n bytes that are no frame, with that many copies of fd. */
+static void send_with_fds(int chan, size_t n, int fd, size_t n_fds)
+{
+	uint8_t byte = 0;
+	struct iovec iov = { &byte, n };
+	union {
+		char space[CMSG_SPACE(sizeof(int) * (IPC_FDS_MAX + 1))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = CMSG_SPACE(sizeof(int) * n_fds) };
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
+	*cm = (struct cmsghdr){ CMSG_LEN(sizeof(int) * n_fds), SOL_SOCKET, SCM_RIGHTS };
+	for (size_t i = 0; i < n_fds; i++)
+		memcpy(CMSG_DATA(cm) + i * sizeof(fd), &fd, sizeof(fd));
+	assert_int_equal(sendmsg(chan, &msg, 0), n);
+}
+
+/* What comes with a packet that is refused is closed: an empty one, which looks like the end, with as many as there may
+ * be, and with one more. */
+static void refused_fds_are_closed(void **state)
+{
+	for (size_t n = 0; n < 2; n++)
+		for (size_t n_fds = 1; n_fds <= IPC_FDS_MAX + 1; n_fds++) {
+			int fds[2], ends[2];
+			char byte;
+			closed = 0;
+			assert_int_equal(ipc_pair(fds), 0);
+			assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+			serving = ipc_chan_new(&loop, fds[0], &filter_contract, true, ROLE_SMTPD, 0, &server, &serving);
+			send_with_fds(fds[1], n, ends[1], n_fds);
+			close(ends[1]);
+			turns(3);
+			assert_int_equal(closed, 1);
+			assert_int_equal(closed_err, n ? ERR_SYNTAX : ERR_CLOSED);
+			assert_int_equal(read(ends[0], &byte, 1), 0); /* nobody could write any more */
+			close(ends[0]);
+			close(fds[1]);
+		}
+}
+
 static void memfd_seals(void **state)
 {
 	int fd;
@@ -370,6 +411,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_large_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(broken_frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(garbage_payload, setup, teardown),
+		cmocka_unit_test_setup_teardown(refused_fds_are_closed, setup, teardown),
 		cmocka_unit_test(memfd_seals),
 		cmocka_unit_test(memfd_sizes),
 	};
