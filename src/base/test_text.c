@@ -60,6 +60,25 @@ static void lookup(void **state)
 			assert_true(strcmp(text_catalogs[i].entries[k - 1].text, text_catalogs[i].entries[k].text) < 0);
 }
 
+static void sizes(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} cases[] = {
+		{ 0, "0 bytes" }, { 1, "1 byte" }, { 1023, "1023 bytes" }, { 1024, "1K" }, { 1025, "1025 bytes" }, { 10 << 20, "10M" },
+		{ (10 << 20) + 1, "10485761 bytes" }, { 1465ull << 20, "1465M" }, { 2ull << 30, "2G" }, { 1ull << 50, "1P" },
+		{ 1ull << 60, "1024P" }, { UINT64_MAX, "18446744073709551615 bytes" },
+	};
+	char text[TEXT_SIZE];
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_string_equal(text_size(cases[i].bytes, text), cases[i].text);
+	text_use("de");
+	assert_string_equal(text_size(1, text), "1 Byte");
+	assert_string_equal(text_size(17, text), "17 Bytes");
+	text_use(NULL);
+}
+
 static void test_ascii(void **state)
 {
 	static const struct {
@@ -100,6 +119,7 @@ static void test_ascii_of_all_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(languages), cmocka_unit_test(accepted), cmocka_unit_test(lookup),
+		cmocka_unit_test(sizes),
 					     cmocka_unit_test(test_ascii), cmocka_unit_test(test_ascii_of_all_texts) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,20 @@ const char *text_in(const char *language, const char *text)
 	return text;
 }
 
+const char *text_size(uint64_t bytes, char ret[TEXT_SIZE])
+{
+	static const char units[] = "KMGTP";
+	size_t unit = 0;
+	uint64_t n = bytes;
+	for (; n && n % 1024 == 0 && units[unit]; unit++)
+		n /= 1024;
+	if (unit)
+		snprintf(ret, TEXT_SIZE, "%ju%c", (uintmax_t)n, units[unit - 1]);
+	else
+		snprintf(ret, TEXT_SIZE, n == 1 ? T_("%ju byte") : T_("%ju bytes"), (uintmax_t)n);
+	return ret;
+}
+
 /* "de" of "de-AT", "de_DE.UTF-8", "de" */
 static bool is_language(struct slice name, const char *code)
 {

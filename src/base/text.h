@@ -24,6 +24,10 @@ const char *text_language(struct slice name);
 /* The best one of an Accept-Language field (RFC 9110 12.5.4); NULL where none fits. */
 const char *text_choose(struct slice accept);
 
+/* A size that was set, or could be, as it is typed and not rounded: "10G", "1465M", "10485761 bytes". Returns ret. */
+enum { TEXT_SIZE = 40 };
+const char *text_size(uint64_t bytes, char ret[TEXT_SIZE]);
+
 /* For where bytes above 0x7f may not go (RFC 5321 4.2, RFC 9051 9 resp-text): umlauts in two letters, quotation marks and
  * dashes plain, other characters as '?'. */
 void text_ascii(const char *text, struct buf *out);

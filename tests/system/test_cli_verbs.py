@@ -279,7 +279,7 @@ def test_a_file_over_the_limit_is_refused(make_postern):
     fits = house.write_file("fits", line * 1024)
     assert "0 lines read" in house.cli("import", "accounts", fits, "--domain", "example.test", "--dry-run")
     more = house.write_file("more", line * 1024 + "\n")
-    assert "at most 65536 bytes" in house.refused("import", "accounts", more, "--domain", "example.test")
+    assert "at most 64K" in house.refused("import", "accounts", more, "--domain", "example.test")
 
 
 def test_while_directory_is_away(make_postern):

@@ -249,6 +249,7 @@ void api_param_rule(const struct api_param *p, struct buf *out)
 {
 	uintmax_t min = p->min, max = p->max ? p->max : STR_MAX;
 	const char *l = text_current();
+	char size[TEXT_SIZE];
 	switch (p->type) {
 	case API_STR:
 		if (min == max)
@@ -294,7 +295,7 @@ void api_param_rule(const struct api_param *p, struct buf *out)
 			buf_printf(out, "%s%s", !i ? "" : p->choices[i + 1] ? ", " : text_in(l, " or "), p->choices[i]);
 		break;
 	default:
-		buf_printf(out, text_in(l, "a file of at most %ju bytes"), max);
+		buf_printf(out, text_in(l, "a file of at most %s"), text_size(max, size));
 	}
 }
 

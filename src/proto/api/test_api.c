@@ -200,7 +200,7 @@ static void refusals(void **state)
 	const struct api_field import[] = { { SLICE("domain"), SLICE("example.test") } };
 	assert_int_equal(api_check(api_op_find(SLICE("import.accounts")), import, 1, true, &e), 0);
 	expect_refusal("import.accounts", import, 1, false,
-		       "file: expected a file of at most 268435456 bytes");
+		       "file: expected a file of at most 256M");
 }
 
 static void fields_limit(void **state)

@@ -264,7 +264,9 @@ static void expect_body(struct request *r, const char *method)
 	if (length && (slice_u64(slice_str(length), UINT64_MAX, &bytes) < 0 || bytes > max) &&
 	    r->state == REQUEST_BODY) {
 		struct buf text = BUF_INIT(128);
-		buf_printf(&text, text_in(r->language, "expected a body of at most %ju bytes"), (uintmax_t)max);
+		char size[TEXT_SIZE];
+		text_use(r->language);
+		buf_printf(&text, T_("expected a body of at most %s"), text_size(max, size));
 		request_fail(r, 413, buf_cstr(&text), NULL);
 		buf_fini(&text);
 	}

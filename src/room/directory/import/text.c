@@ -41,9 +41,10 @@ void import_fault(struct import_errors *errors, struct arena *a, size_t line, co
 int import_begin(struct import_reader *r, struct arena *a, struct slice text,
 		 struct import_errors *errors)
 {
+	char max[TEXT_SIZE];
 	*r = (struct import_reader){ .a = a, .rest = text, .errors = errors };
 	if (text.n > IMPORT_BYTES_MAX) {
-		import_fault(errors, a, 0, "the file is larger than %d bytes", IMPORT_BYTES_MAX);
+		import_fault(errors, a, 0, "the file is larger than %s", text_size(IMPORT_BYTES_MAX, max));
 		return ERR_TOO_BIG;
 	}
 	if (slice_starts(text, SLICE("\xff\xfe")) || slice_starts(text, SLICE("\xfe\xff"))) {
@@ -57,9 +58,10 @@ int import_begin(struct import_reader *r, struct arena *a, struct slice text,
 
 static bool line_ok(struct import_reader *r, struct slice line)
 {
+	char max[TEXT_SIZE];
 	if (line.n > IMPORT_LINE_MAX)
-		import_fault(r->errors, r->a, r->line, "the line is longer than %d bytes",
-			     IMPORT_LINE_MAX);
+		import_fault(r->errors, r->a, r->line, "the line is longer than %s",
+			     text_size(IMPORT_LINE_MAX, max));
 	else if (slice_find_byte(line, 0, 0) >= 0)
 		import_fault(r->errors, r->a, r->line, "there is a NUL byte in the line");
 	else if (!utf8_valid(line))

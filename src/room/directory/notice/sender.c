@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From whom notices come. The address belongs to one of the customer's domains: nobody else's name is used. */
 #include "base/err.h"
+#include "base/text.h"
 #include "room/directory/db/engine_priv.h"
 #include "room/directory/notice/write.h"
 
@@ -63,6 +64,7 @@ static int check(struct engine *e, struct arena *a, uint64_t customer, struct sl
 		 struct problem *why)
 {
 	struct name parsed;
+	char size[TEXT_SIZE], most[TEXT_SIZE];
 	if (name_parse(a, *address, &parsed) < 0 || parsed.literal)
 		return problem_set(why, ERR_INVALID, "from", "\"" SLICE_FMT "\" is not an address", SLICE_ARG(*address));
 	*address = name_text(a, parsed.local, parsed.domain);
@@ -70,7 +72,8 @@ static int check(struct engine *e, struct arena *a, uint64_t customer, struct sl
 		return problem_set(why, ERR_INVALID, "from", SLICE_FMT " is not an address of one of the customer's domains",
 				   SLICE_ARG(*address));
 	if (name.n > NAME_BYTES_MAX)
-		return problem_set(why, ERR_TOO_BIG, "from_name", "%zu bytes, at most %d are possible", name.n, NAME_BYTES_MAX);
+		return problem_set(why, ERR_TOO_BIG, "from_name", "%s, at most %s are possible", text_size(name.n, size),
+				   text_size(NAME_BYTES_MAX, most));
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "proto/mail/template.h"
 #include "room/directory/db/engine_priv.h"
 #include "room/directory/notice/texts.h"
@@ -97,8 +98,10 @@ static int check_one(struct arena *a, enum notice_kind kind, const char *field, 
 {
 	struct slice name;
 	size_t at = 0;
+	char size[TEXT_SIZE], most[TEXT_SIZE];
 	if (tpl.n > max)
-		return problem_set(why, ERR_TOO_BIG, field, "%zu bytes, at most %zu are possible", tpl.n, max);
+		return problem_set(why, ERR_TOO_BIG, field, "%s, at most %s are possible", text_size(tpl.n, size),
+				   text_size(max, most));
 	if (template_check(tpl, form) < 0)
 		return problem_set(why, ERR_INVALID, field, "it is not UTF-8, or holds control characters");
 	while (template_next(tpl, &at, &name)) {

@@ -3,6 +3,7 @@
 #include "room/directory/db/engine_priv.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "room/directory/noun/limits.h"
 #include "room/directory/notice/language.h"
 
@@ -186,6 +187,7 @@ int customer_check_pool(struct engine *e, struct arena *a, uint64_t id, uint64_t
 	struct customer c;
 	struct customer_limits l;
 	uint64_t allotted = 0;
+	char asked[TEXT_SIZE], free[TEXT_SIZE], pool[TEXT_SIZE];
 	int r = customer_by_id(e, a, id, &c);
 	if (r == 0)
 		r = limits_of_customer(e, id, &l);
@@ -193,12 +195,12 @@ int customer_check_pool(struct engine *e, struct arena *a, uint64_t id, uint64_t
 		return r;
 	if (l.fixed && !quota)
 		return problem_set(why, ERR_INVALID, "quota",
-				   "no bytes are asked for: each mailbox needs its part of the customer's pool of %llu",
-				   (unsigned long long)c.pool);
+				   "no quota is asked for: each mailbox needs its part of the customer's pool of %s",
+				   text_size(c.pool, pool));
 	if (!l.fixed && quota > c.pool)
 		return problem_set(why, ERR_QUOTA, "quota",
-				   "%llu bytes asked for, more than the customer's whole pool of %llu",
-				   (unsigned long long)quota, (unsigned long long)c.pool);
+				   "%s asked for, more than the customer's whole pool of %s", text_size(quota, asked),
+				   text_size(c.pool, pool));
 	if (!l.fixed || quota <= before)
 		return 0;
 	r = customer_allotted(e, id, &allotted);
@@ -209,6 +211,6 @@ int customer_check_pool(struct engine *e, struct arena *a, uint64_t id, uint64_t
 		return 0;
 	return problem_set(
 		why, ERR_QUOTA, "quota",
-		"%llu bytes asked for, but only %llu of the customer's pool of %llu are left",
-		(unsigned long long)quota, (unsigned long long)left, (unsigned long long)c.pool);
+		"%s asked for, but only %s of the customer's pool of %s are left",
+		text_size(quota, asked), text_size(left, free), text_size(c.pool, pool));
 }

@@ -2,6 +2,7 @@
 #include "room/directory/noun/limits.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "room/directory/db/engine_priv.h"
 
 /* ---- rows ---- */
@@ -153,6 +154,7 @@ static int count_of(struct engine *e, uint64_t customer, uint64_t *ret_without, 
 int limits_check_customer(struct engine *e, struct arena *a, uint64_t customer, uint64_t pool, bool fixed, struct problem *why)
 {
 	uint64_t without = 0, sum = 0;
+	char allotted[TEXT_SIZE], whole[TEXT_SIZE];
 	if (!pool || !fixed)
 		return 0;
 	int r = count_of(e, customer, &without, &sum);
@@ -164,8 +166,8 @@ int limits_check_customer(struct engine *e, struct arena *a, uint64_t customer, 
 				   (unsigned long long)without);
 	if (sum > pool)
 		return problem_set(why, ERR_QUOTA, "pool",
-				   "%llu bytes are allotted to mailboxes already, more than a pool of %llu",
-				   (unsigned long long)sum, (unsigned long long)pool);
+				   "%s are allotted to mailboxes already, more than a pool of %s",
+				   text_size(sum, allotted), text_size(pool, whole));
 	return 0;
 }
 
@@ -175,6 +177,7 @@ int limits_check_move(struct engine *e, struct arena *a, uint64_t domain, uint64
 	struct customer_limits l;
 	int64_t without = 0, sum = 0;
 	uint64_t allotted = 0;
+	char have[TEXT_SIZE], pool[TEXT_SIZE];
 	int r = customer_by_id(e, a, customer, &c);
 	if (r == 0)
 		r = limits_of_customer(e, customer, &l);
@@ -195,8 +198,8 @@ int limits_check_move(struct engine *e, struct arena *a, uint64_t domain, uint64
 				   (long long)without);
 	if (allotted + (uint64_t)sum > c.pool)
 		return problem_set(why, ERR_QUOTA, "customer",
-				   "the domain's mailboxes have %lld bytes, more than is left of the customer's pool of %llu",
-				   (long long)sum, (unsigned long long)c.pool);
+				   "the domain's mailboxes have %s, more than is left of the customer's pool of %s",
+				   text_size((uint64_t)sum, have), text_size(c.pool, pool));
 	return 0;
 }
 

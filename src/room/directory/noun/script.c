@@ -96,6 +96,7 @@ static int check_name(struct slice name, const char *field, struct problem *why)
 static int check_quota(struct engine *e, uint64_t account, struct slice name, size_t size, struct problem *why)
 {
 	int64_t bytes = 0, count = 0;
+	char max[TEXT_SIZE];
 	int r = sql_get(e->db, &bytes, "SELECT ifnull(sum(length(text)), 0) FROM script WHERE account = ?1 AND name <> ?2",
 			"ib", (int64_t)account, name);
 	if (r == 0)
@@ -106,8 +107,8 @@ static int check_quota(struct engine *e, uint64_t account, struct slice name, si
 	if (count >= SIEVE_SCRIPTS_MAX)
 		return problem_set(why, ERR_QUOTA, "name", "a mailbox has at most %d scripts: remove one", SIEVE_SCRIPTS_MAX);
 	if ((uint64_t)bytes + size > SIEVE_BYTES_MAX)
-		return problem_set(why, ERR_QUOTA, "file", "the scripts of a mailbox have %d bytes together at most",
-				   SIEVE_BYTES_MAX);
+		return problem_set(why, ERR_QUOTA, "file", "the scripts of a mailbox have %s together at most",
+				   text_size(SIEVE_BYTES_MAX, max));
 	return 0;
 }
 
@@ -231,6 +232,7 @@ int global_script_get(struct engine *e, struct arena *a, uint64_t domain, struct
 static int check_global_quota(struct engine *e, uint64_t domain, struct slice name, size_t size, struct problem *why)
 {
 	int64_t bytes = 0, count = 0;
+	char max[TEXT_SIZE];
 	int r = sql_get(e->db, &bytes,
 			"SELECT ifnull(sum(length(text)), 0) FROM global_script WHERE domain = ?1 AND name <> ?2", "ib",
 			(int64_t)domain, name);
@@ -243,8 +245,8 @@ static int check_global_quota(struct engine *e, uint64_t domain, struct slice na
 		return problem_set(why, ERR_QUOTA, "name", "a domain has at most %d global scripts: remove one",
 				   SIEVE_GLOBAL_SCRIPTS_MAX);
 	if ((uint64_t)bytes + size > SIEVE_GLOBAL_BYTES_MAX)
-		return problem_set(why, ERR_QUOTA, "file", "the global scripts of a domain have %d bytes together at most",
-				   SIEVE_GLOBAL_BYTES_MAX);
+		return problem_set(why, ERR_QUOTA, "file", "the global scripts of a domain have %s together at most",
+				   text_size(SIEVE_GLOBAL_BYTES_MAX, max));
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "room/directory/op/admin.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "room/directory/noun/limits.h"
 #include "room/directory/noun/list_policy.h"
 #include "room/directory/db/name.h"
@@ -34,9 +35,10 @@ static void cell(struct buf *out, struct slice s)
 
 static void finish(struct admin *ad, const struct domain *d, struct buf *text, size_t lines)
 {
+	char max[TEXT_SIZE];
 	int r = buf_ok(text) ? admin_begin(ad)
-			     : problem_set(&ad->why, ERR_TOO_BIG, NULL, "the export would be larger than %d bytes",
-					   EXPORT_MAX);
+			     : problem_set(&ad->why, ERR_TOO_BIG, NULL, "the export would be larger than %s",
+					   text_size(EXPORT_MAX, max));
 	if (r == 0)
 		r = admin_commit(ad, d->name);
 	if (r < 0)

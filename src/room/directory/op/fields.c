@@ -3,6 +3,7 @@
 #include "room/directory/op/admin.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "lib/ipc/memfd.h"
 #include "proto/mail/name_search.h"
 #include "room/directory/db/name.h"
@@ -56,9 +57,9 @@ int admin_map_file(struct admin *ad, const char *field)
 {
 	int r = ad->call->fds[0] < 0 ? ERR_INVALID
 				     : memfd_map(ad->call->fds[0], IMPORT_BYTES_MAX, &ad->file);
+	char max[TEXT_SIZE];
 	if (r == ERR_TOO_BIG)
-		return problem_set(&ad->why, r, field, "the file is larger than %d bytes",
-				   IMPORT_BYTES_MAX);
+		return problem_set(&ad->why, r, field, "the file is larger than %s", text_size(IMPORT_BYTES_MAX, max));
 	if (r < 0)
 		return problem_set(&ad->why, ERR_INVALID, field, "there is no file");
 	return 0;

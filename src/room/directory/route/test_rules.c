@@ -196,7 +196,7 @@ static void global_limits(void **state)
 	assert_string_equal(why.field, "name");
 	why = (struct problem){ .language = "de" };
 	assert_int_equal(put_text(&h, true, "s1", filled(h.f, "", 31), &why), ERR_QUOTA);
-	assert_string_equal(why.text, "die globalen Skripte einer Domain haben zusammen höchstens 65536 Byte");
+	assert_string_equal(why.text, "die globalen Skripte einer Domain haben zusammen höchstens 64K");
 	assert_int_equal(put_text(&h, true, "s1", filled(h.f, "", 30), NULL), 0);
 	assert_int_equal(put_text(&h, true, "s1", T("kep;"), NULL), ERR_SYNTAX);
 	assert_int_equal(put_text(&h, true, "a/b", T("keep;"), NULL), ERR_INVALID);
