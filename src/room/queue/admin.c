@@ -192,13 +192,19 @@ static void list(struct queue *q, struct admin *a)
 	if (limit > PAGE_MAX)
 		limit = PAGE_MAX;
 	sql_bind_int(s, 4, (int64_t)limit);
-	while (sql_step(s) == 1) {
+	int err;
+	while ((err = sql_step(s)) == 1) {
 		last = (uint64_t)sql_int(s, 0);
 		json_array_append_new(items, item(s));
 		n++;
 	}
 	sql_done(s);
 	buf_fini(&flying);
+	if (err < 0) {
+		json_decref(items);
+		ipc_fail(a->call, err, NULL);
+		return;
+	}
 	char cursor[24];
 	snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)last);
 	reply_json(a->call, 200, json_pack("{s:o, s:o}", "items", items, "next",
@@ -212,16 +218,16 @@ static const char *state_of(struct queue *q, uint64_t id, struct slice destinati
 	return slice_eq(destination, SLICE("parked")) ? "parked" : attempts > 0 ? "deferred" : "new";
 }
 
-static json_t *recipients(struct queue *q, uint64_t message)
+static int recipients(struct queue *q, uint64_t message, json_t *all)
 {
-	json_t *all = json_array();
+	int err;
 	struct sql_stmt *s =
 		sql_prepare(q->db, "SELECT id, address, destination, server, attempts, due_ms, "
 				   "code, enhanced, text FROM recipient"
 				   " WHERE message = ? ORDER BY id LIMIT ?");
 	sql_bind_int(s, 1, (int64_t)message);
 	sql_bind_int(s, 2, RECIPIENTS_MAX);
-	while (sql_step(s) == 1) {
+	while ((err = sql_step(s)) == 1) {
 		json_t *o = json_object();
 		struct slice host = sql_blob(s, 3);
 		json_object_set_new(o, "address", text_of(sql_blob(s, 1)));
@@ -235,15 +241,22 @@ static json_t *recipients(struct queue *q, uint64_t message)
 		json_array_append_new(all, o);
 	}
 	sql_done(s);
-	return all;
+	return err;
 }
 
 static void show(struct queue *q, struct admin *a)
 {
 	struct envelope env;
 	int err = envelope_load(q, a->call->arena, a->id, &env);
+	json_t *all = json_array();
+	if (err == 0)
+		err = recipients(q, a->id, all);
 	if (err < 0) {
-		reply_problem(a->call, 404, "Not found", "no queued message has this number", "id");
+		json_decref(all);
+		if (err == ERR_NOT_FOUND)
+			reply_problem(a->call, 404, "Not found", "no queued message has this number", "id");
+		else
+			ipc_fail(a->call, err, NULL);
 		return;
 	}
 	json_t *o = json_object();
@@ -254,7 +267,7 @@ static void show(struct queue *q, struct admin *a)
 	json_object_set_new(
 		o, "expires_ms",
 		json_integer(env.created_ms + (int64_t)conf_u64(q->room->conf, "queue.lifetime")));
-	json_object_set_new(o, "recipients", recipients(q, env.id));
+	json_object_set_new(o, "recipients", all);
 	reply_json(a->call, 200, o);
 }
 
@@ -301,17 +314,22 @@ static void flush_done(struct queue *q, struct work *w, int err)
 		return;
 	}
 	dest_unblock_all(q);
-	dests_load(q);
+	err = dests_load(q);
+	if (err < 0) {
+		ipc_fail(a->call, err, NULL);
+		return;
+	}
 	reply_json(a->call, 200, json_pack("{s:I}", "count", (json_int_t)a->touched));
 }
 
-static size_t waiting_rows(struct queue *q, struct admin *a, struct rcpt *to)
+static int waiting_rows(struct queue *q, struct admin *a, struct rcpt *to, size_t *ret_n)
 {
 	size_t n = 0;
+	int err = 0;
 	struct sql_stmt *s = sql_prepare(q->db, "SELECT id, address, original, orcpt, notify FROM "
 						"recipient WHERE message = ? LIMIT 1000");
 	sql_bind_int(s, 1, (int64_t)a->id);
-	while (n < RECIPIENTS_MAX && sql_step(s) == 1) {
+	while (n < RECIPIENTS_MAX && (err = sql_step(s)) == 1) {
 		uint64_t id = (uint64_t)sql_int(s, 0);
 		if (map_get(q->flying, map_key_u64(&id))) {
 			a->in_flight = true;
@@ -326,7 +344,8 @@ static size_t waiting_rows(struct queue *q, struct admin *a, struct rcpt *to)
 					.route = QUEUE_ROUTE_ASK};
 	}
 	sql_done(s);
-	return n;
+	*ret_n = n;
+	return err < 0 ? err : 0;
 }
 
 static int remove_apply(struct queue *q, struct work *w)
@@ -335,10 +354,12 @@ static int remove_apply(struct queue *q, struct work *w)
 	struct arena *mem = a->call->arena;
 	struct rcpt *rows = ARENA_ARRAY(mem, struct rcpt, RECIPIENTS_MAX);
 	struct envelope env;
+	size_t n;
 	int err = envelope_load(q, mem, a->id, &env);
+	if (err == 0)
+		err = waiting_rows(q, a, rows, &n);
 	if (err < 0)
 		return err;
-	size_t n = waiting_rows(q, a, rows);
 	if (!n)
 		return a->in_flight ? ERR_CONFLICT : ERR_NOT_FOUND;
 	struct outcome *outcomes = ARENA_ARRAY(mem, struct outcome, n);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/event.h"
 #include "base/rng.h"
 #include "room/queue/backoff.h"
 
@@ -182,12 +183,14 @@ static unsigned limit(const struct dest *d)
 	return d->failures ? 1 : (unsigned)conf_u64(d->q->room->conf, "queue.per_host");
 }
 
-/* Reads due rows that no job holds into jobs; rows of one message that stand together become one job. */
-static void fill_window(struct dest *d, int64_t now)
+/* Reads due rows that no job holds into jobs; rows of one message that stand together become one job. What was read before an
+ * error may run: whoever finds the window empty next asks again. */
+static int fill_window(struct dest *d, int64_t now)
 {
 	struct queue *q = d->q;
 	struct job *last = NULL;
 	size_t n = 0;
+	int err = 0;
 	struct sql_stmt *s =
 		sql_prepare(q->db, "SELECT message, " ROW_COLUMNS
 				   " FROM recipient WHERE destination = ? AND due_ms <= ?"
@@ -196,7 +199,7 @@ static void fill_window(struct dest *d, int64_t now)
 	sql_bind_int(s, 2, now);
 	/* Rows that other dests' jobs hold may stand here after a kick: they must not hide what is behind them. */
 	sql_bind_int(s, 3, (int64_t)(map_count(q->flying) + QUEUE_WINDOW));
-	while (n < QUEUE_WINDOW && sql_step(s) == 1) {
+	while (n < QUEUE_WINDOW && (err = sql_step(s)) == 1) {
 		uint64_t message = (uint64_t)sql_int(s, 0), id = (uint64_t)sql_int(s, 1);
 		if (map_get(q->flying, map_key_u64(&id)))
 			continue;
@@ -208,22 +211,37 @@ static void fill_window(struct dest *d, int64_t now)
 		n++;
 	}
 	sql_done(s);
+	return err < 0 ? err : 0;
 }
 
-static int64_t next_due(struct dest *d, int64_t now)
+static int next_due(struct dest *d, int64_t now, int64_t *ret)
 {
-	int64_t at;
-	int err = sql_get(d->q->db, &at,
+	int err = sql_get(d->q->db, ret,
 			  "SELECT due_ms FROM recipient WHERE destination = ? AND due_ms > ? ORDER "
 			  "BY due_ms LIMIT 1",
 			  "bi", d->key, now);
-	return err < 0 ? NEVER : at;
+	if (err == ERR_NOT_FOUND)
+		*ret = NEVER;
+	return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+/* What waits there is not known, so something may. */
+static void unread(struct dest *d, int64_t now, int err)
+{
+	ev(EV_ERROR, "queue.destination.unread", KSL("destination", d->key), KS("error", err_name(err)));
+	dest_pause(d, now + QUEUE_PAUSE_MS);
+	sleep_until(d, d->blocked_ms);
 }
 
 /* Nothing to begin there now. */
 static void rest(struct dest *d, int64_t now)
 {
-	int64_t at = next_due(d, now);
+	int64_t at;
+	int err = next_due(d, now, &at);
+	if (err < 0) {
+		unread(d, now, err);
+		return;
+	}
 	list_remove(&d->node);
 	d->wake_ms = NEVER;
 	if (at != NEVER)
@@ -246,11 +264,13 @@ static void turn(struct dest *d, int64_t now)
 		d->wake_ms = NEVER;
 		return;
 	}
-	if (list_empty(&d->window))
-		fill_window(d, now);
+	int err = list_empty(&d->window) ? fill_window(d, now) : 0;
 	struct job *j = list_first(&d->window, struct job, node);
 	if (!j) {
-		rest(d, now);
+		if (err < 0)
+			unread(d, now, err);
+		else
+			rest(d, now);
 		return;
 	}
 	list_remove(&j->node);
@@ -279,13 +299,18 @@ void dest_job_over(struct dest *d)
 	dest_wake(d->q, d->key, clock_wall_ms());
 }
 
-void dests_load(struct queue *q)
+int dests_load(struct queue *q)
 {
+	int err;
 	struct sql_stmt *s = sql_prepare(q->db,
 		"SELECT destination, min(due_ms) FROM recipient GROUP BY destination ORDER BY 2");
-	while (sql_step(s) == 1)
+	while ((err = sql_step(s)) == 1)
 		dest_wake(q, sql_blob(s, 0), sql_int(s, 1));
 	sql_done(s);
-	q->loaded_ms = clock_mono_ms();
+	if (err < 0)
+		ev(EV_ERROR, "queue.destinations.unread", KS("error", err_name(err)));
+	else
+		q->loaded_ms = clock_mono_ms();
 	bug_if(uv_timer_start(&q->wake, on_wake, 0, 0));	/* looks at the ready ones, then sets itself */
+	return err;
 }

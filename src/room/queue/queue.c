@@ -73,7 +73,9 @@ static int init(struct room *room)
 		err = ask_again(q);
 	if (err < 0)
 		return err;
-	dests_load(q);
+	err = dests_load(q);
+	if (err < 0)
+		return err;
 	sweep_start(q);
 	return 0;
 }

@@ -120,7 +120,8 @@ struct dest {
 	unsigned failures;	/* in a row: no server took a session */
 	int64_t blocked_ms;	/* nothing is begun until then */
 };
-void dests_load(struct queue *q);			/* at start */
+/* At start, and again whenever: who waits there is not known where it fails, but for those that were read. */
+NODISCARD int dests_load(struct queue *q);
 /* Rows are due there then. Inside a batch, too: nobody looks before it is committed. */
 void dest_wake(struct queue *q, struct slice key, int64_t at_ms);
 void dest_unreachable(struct dest *d, int64_t now);

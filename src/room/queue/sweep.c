@@ -32,10 +32,11 @@ struct late {
 	struct outcome last;
 };
 
-static size_t read_late(struct sweep *w, struct sql_stmt *s, struct queue *q, struct late *to)
+static int read_late(struct sweep *w, struct sql_stmt *s, struct queue *q, struct late *to, size_t *ret_n)
 {
 	size_t n = 0;
-	while (n < SWEEP_ROWS && sql_step(s) == 1) {
+	int err = 0;
+	while (n < SWEEP_ROWS && (err = sql_step(s)) == 1) {
 		struct late *l = &to[n];
 		uint64_t id = (uint64_t)sql_int(s, 1);
 		if (map_get(q->flying, map_key_u64(&id)))
@@ -59,7 +60,8 @@ static size_t read_late(struct sweep *w, struct sql_stmt *s, struct queue *q, st
 	}
 	sql_done(s);
 	w->more |= n == SWEEP_ROWS;
-	return n;
+	*ret_n = n;
+	return err < 0 ? err : 0;
 }
 
 #define LATE_COLUMNS                                                                               \
@@ -72,8 +74,8 @@ static int expire(struct queue *q, struct sweep *w, int64_t now)
 		sql_prepare(q->db, "SELECT " LATE_COLUMNS " FROM recipient WHERE created_ms < ?"
 				   " ORDER BY created_ms LIMIT 1000");
 	sql_bind_int(s, 1, now - (int64_t)conf_u64(q->room->conf, "queue.lifetime"));
-	size_t n = read_late(w, s, q, late);
-	int err = 0;
+	size_t n;
+	int err = read_late(w, s, q, late, &n);
 	for (size_t i = 0; i < n && err >= 0; i++) {
 		struct envelope env;
 		err = envelope_load(q, w->arena, late[i].message, &env);
@@ -94,8 +96,8 @@ static int tell_delays(struct queue *q, struct sweep *w, int64_t now)
 		q->db, "SELECT " LATE_COLUMNS " FROM recipient WHERE delay_told = 0"
 		       " AND (notify & 8) <> 0 AND created_ms < ? ORDER BY created_ms LIMIT 1000");
 	sql_bind_int(s, 1, now - (int64_t)after);
-	size_t n = read_late(w, s, q, late);
-	int err = 0;
+	size_t n;
+	int err = read_late(w, s, q, late, &n);
 	for (size_t i = 0; i < n && err >= 0; i++) {
 		const struct late *l = &late[i];
 		struct dsn_rcpt r = {.address = l->rcpt.original.n ? l->rcpt.original
@@ -149,7 +151,7 @@ static void done(struct queue *q, struct work *work, int err)
 		ev(EV_WARN, "queue.sweep.failed", KS("error", err_name(err)));
 	IGNORE(sql_checkpoint(q->db), "tried again with the next sweep");
 	if (clock_mono_ms() - q->loaded_ms > SWEEP_LONGEST_MS)
-		dests_load(q);	/* a wake that was lost, by whatever fault, is not lost for good */
+		IGNORE(dests_load(q), "told, and loaded again with the next sweep");	/* a wake that was lost is not lost for good */
 	q->sweeping = false;
 	arm(q, err >= 0 && w->more);
 	arena_free(&w->arena);
