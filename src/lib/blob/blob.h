@@ -90,6 +90,9 @@ NODISCARD int blob_scan(struct blob_log *log, uint32_t segment,
 NODISCARD int blob_scan_part(struct blob_log *log, uint32_t segment, uint64_t *offset, uint64_t max_bytes,
 			     int (*on_record)(void *ctx, const struct blob_record *r),
 			     void (*on_damage)(void *ctx, uint32_t segment, uint64_t offset, const char *what), void *ctx);
+/* A piece of the same kind with every byte read and checked, for damage alone. */
+NODISCARD int blob_verify_part(struct blob_log *log, uint32_t segment, uint64_t *offset, uint64_t max_bytes,
+			       void (*on_damage)(void *ctx, uint32_t segment, uint64_t offset, const char *what), void *ctx);
 size_t blob_segments(const struct blob_log *log, uint32_t *ret, size_t max);	/* ids, ascending */
 uint64_t blob_segment_size(const struct blob_log *log, uint32_t segment);
 NODISCARD int blob_segment_remove(struct blob_log *log, uint32_t segment);	/* never the active one */

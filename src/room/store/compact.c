@@ -6,7 +6,8 @@
  *
  * Why nothing comes back to life: a message's last record is its tombstone, which is written again as long as an older
  * segment (that might hold it alive) is there. A tombstone that is dropped might have held the highest UID or MODSEQ, so
- * its mailbox is written too. A segment with damage stays: what cannot be read cannot be written again.
+ * its mailbox is written too. A segment with damage stays: what cannot be read cannot be written again. It is read whole
+ * later, and is like any other where every checksum is right: a disk may refuse once and never again.
  */
 #include "room/store/engine_priv.h"
 
@@ -177,6 +178,14 @@ static void on_damage(void *ctx, uint32_t segment, uint64_t offset, const char *
 	ev(EV_ERROR, "store.segment.damaged", KI("segment", segment), KI("offset", offset), KS("what", what));
 }
 
+static void stays(struct shard *e, uint32_t segment)
+{
+	struct segment_use *u = segment_use(e, segment);
+
+	u->damaged = true;
+	u->look_ms = e->now + COMPACT_LOOK_MS;
+}
+
 static int mark_damaged(struct shard *e, uint32_t segment)
 {
 	int n = sql_run(e->db,
@@ -184,7 +193,7 @@ static int mark_damaged(struct shard *e, uint32_t segment)
 			" ON CONFLICT (id) DO UPDATE SET damaged = 1",
 			"i", (int64_t)segment);
 
-	segment_use(e, segment)->damaged = true;
+	stays(e, segment);
 	return n < 0 ? n : 0;
 }
 
@@ -193,9 +202,10 @@ static int finish(struct shard *e, uint32_t segment)
 	struct segment_use *u = segment_use(e, segment);
 
 	/* Alive though nothing in it was found to be: something there cannot be read. */
-	u->damaged |= u->live > 0;
-	if (u->damaged)
+	if (u->damaged || u->live > 0) {
+		stays(e, segment);
 		return 0;
+	}
 	int err = blob_segment_remove(e->log, segment);
 	if (err)
 		return err;
@@ -205,8 +215,51 @@ static int finish(struct shard *e, uint32_t segment)
 	return 0;
 }
 
+/* Whole again. What is dead in it goes with the next steps, which begin at its start. */
+static int unmark(struct shard *e, uint32_t segment)
+{
+	int err = shard_begin(e, e->now);
+
+	if (err)
+		return err;
+	int n = sql_run(e->db, "UPDATE segment SET damaged = 0 WHERE id = ?1", "i", (int64_t)segment);
+	if (n < 0) {
+		shard_rollback(e);
+		return n;
+	}
+	err = shard_commit(e);
+	if (err)
+		return err;
+	segment_use(e, segment)->damaged = false;
+	ev(EV_INFO, "store.segment.whole", KI("segment", segment));
+	return 0;
+}
+
+/* A slice of a segment that had damage. */
+static int verify_step(struct shard *e, uint32_t segment, uint64_t *offset, int64_t now_ms)
+{
+	struct compaction c = { .e = e };
+	int done = blob_verify_part(e->log, segment, offset, SLICE_BYTES, on_damage, &c);
+
+	e->now = now_ms;
+	if (done == 0 && !c.damaged)
+		return 0;
+	e->verified = 0;
+	if (c.damaged)
+		stays(e, segment);
+	if (c.damaged || done < 0)
+		return c.damaged ? 1 : done;
+	*offset = 0;
+	return unmark(e, segment);
+}
+
 int shard_compact_step(struct shard *e, uint32_t segment, uint64_t *offset, int64_t now_ms)
 {
+	if (*offset == 0)
+		e->verified = segment_use(e, segment)->damaged ? segment : 0;
+	if (e->verified == segment)
+		return verify_step(e, segment, offset, now_ms);
+
 	uint32_t first = 0;
 	uint64_t at = *offset;
 	struct compaction c = { .e = e };
@@ -240,11 +293,11 @@ int shard_compact_step(struct shard *e, uint32_t segment, uint64_t *offset, int6
 	return err ? err : done;
 }
 
-static bool worth(const struct segment_use *u, uint64_t size, bool all)
+static bool worth(const struct shard *e, const struct segment_use *u, uint64_t size, bool all)
 {
 	int64_t bytes = (int64_t)size - 32;
 
-	if (u->damaged)
+	if (u->damaged && e->now < u->look_ms)
 		return false;
 	if (all)
 		return u->live < bytes;
@@ -263,6 +316,12 @@ static bool too_many_states(struct shard *e)
 	return state > STATE_SLACK + 4 * messages * OBJECT_BYTES;
 }
 
+void shard_compact_look(struct shard *e)
+{
+	for (size_t i = 0; i < e->n_uses; i++)
+		e->uses[i].look_ms = 0;
+}
+
 uint32_t shard_compact_pick(struct shard *e, bool all, uint32_t below)
 {
 	size_t n = blob_segments(e->log, NULL, 0);
@@ -271,7 +330,7 @@ uint32_t shard_compact_pick(struct shard *e, bool all, uint32_t below)
 	bug_if(!ids);
 	blob_segments(e->log, ids, n);
 	for (size_t i = 0; !pick && i + 1 < n && (!below || ids[i] < below); i++)
-		if (worth(segment_use(e, ids[i]), blob_segment_size(e->log, ids[i]), all))
+		if (worth(e, segment_use(e, ids[i]), blob_segment_size(e->log, ids[i]), all))
 			pick = ids[i];
 	if (!pick && !all && n > 1 && !segment_use(e, ids[0])->damaged && too_many_states(e))
 		pick = ids[0];

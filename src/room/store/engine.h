@@ -291,7 +291,11 @@ NODISCARD int shard_prune(struct shard *e);
 void shard_idle(struct shard *e);		/* checkpoint where it is due */
 
 /* Space of dead records. shard_compact_pick: a segment that is worth it (all: any that is not wholly alive), or 0.
- * shard_compact_step does a slice in a batch of its own: 1 the segment is done and gone, 0 go on. */
+ * shard_compact_step does a slice in a batch of its own: 1 the segment is done and gone, or stays for its damage, 0 go on.
+ * A segment with damage is picked again COMPACT_LOOK_MS later (shard_compact_look: at once) and read first: what the disk did
+ * not give then it may give now. */
+enum { COMPACT_LOOK_MS = 24 * 3600 * 1000 };
+void shard_compact_look(struct shard *e);
 uint32_t shard_compact_pick(struct shard *e, bool all, uint32_t below);
 NODISCARD int shard_compact_step(struct shard *e, uint32_t segment, uint64_t *offset, int64_t now_ms);
 struct shard_space {

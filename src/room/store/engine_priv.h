@@ -18,6 +18,7 @@ struct segment_use {
 	int64_t live;		/* bytes of message records that the index names */
 	int64_t state;		/* bytes of state records */
 	bool damaged;		/* has records that cannot be read: stays */
+	int64_t look_ms;	/* where it is damaged: not looked at again before */
 };
 
 struct live_delta {
@@ -46,6 +47,7 @@ struct shard {
 	size_t n_deltas, cap_deltas, op_deltas;
 	struct segment_use *uses;	/* ascending */
 	size_t n_uses, cap_uses;
+	uint32_t verified;		/* the damaged segment that is looked at again; 0: none */
 
 	int64_t next_blob, next_mailbox;	/* as in the table, kept here between batches */
 	bool limits_moved;

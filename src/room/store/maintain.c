@@ -68,6 +68,7 @@ void maintain_compact(struct store *st, struct ipc_call *call)
 		return;
 	}
 	shard_space(st->engine, &c->before);
+	shard_compact_look(st->engine);
 	c->call = call;
 	c->below = c->before.active;
 	if (!c->segment) {
