@@ -160,14 +160,11 @@ static void h_reload_all(struct ipc_call *call, void *ctx)
 	struct child *c = ctx;
 	const Postern__ControlReloadAll *req = (const Postern__ControlReloadAll *)call->req;
 	struct buf error = BUF_INIT(4096);
-	Postern__ControlReloadReply ok = POSTERN__CONTROL_RELOAD_REPLY__INIT;
 	text_use(text_language(slice_str(req->language)));
-	int err = supervisor_reload(c->sup, call->arena, &ok, &error);
+	int err = supervisor_reload(c->sup, call, &error);
 	text_use(NULL);
 	if (err < 0)
 		ipc_fail(call, err, buf_cstr(&error));
-	else
-		ipc_reply(call, &ok.base, -1);
 	buf_fini(&error);
 }
 

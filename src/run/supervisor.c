@@ -22,7 +22,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-enum { PHASE_MS = 8000, ERROR_MAX = 4096, RELOAD_DEADLINE_MS = 10000 };
+enum { PHASE_MS = 8000, ERROR_MAX = 4096, RELOAD_DEADLINE_MS = 20000 };
 
 /* ---- stopping ---- */
 
@@ -134,14 +134,63 @@ static void tell_restart_options(const struct conf *was, const struct conf *now,
 	}
 }
 
-static void on_reloaded(void *ctx, int err, const ProtobufCMessage *reply UNUSED, int fd UNUSED, const char *text UNUSED)
+/* What was read is in force in every room once each has said so; only then is whoever asked told. */
+struct reload {
+	struct arena *arena;		/* that it lives in */
+	struct ipc_call *call;		/* NULL: a signal asked */
+	Postern__ControlReloadReply reply;
+	unsigned waiting;
+};
+
+struct reloading {
+	struct reload *all;
+	struct child *c;
+};
+
+static void reload_done(struct reload *all)
 {
-	struct child *c = ctx;
-	if (err < 0)
-		ev(EV_WARN, "room.reload.failed", KS("room", role_name(c->room->role)), KS("reason", err_text(err)));
+	if (--all->waiting)
+		return;
+	ev(EV_INFO, "supervisor.reloaded");
+	if (all->call)
+		ipc_reply(all->call, &all->reply.base, -1);
+	struct arena *a = all->arena;
+	arena_free(&a);
 }
 
-int supervisor_reload(struct supervisor *sup, struct arena *a, Postern__ControlReloadReply *ret, struct buf *error)
+static void on_reloaded(void *ctx, int err, const ProtobufCMessage *reply UNUSED, int fd UNUSED, const char *text UNUSED)
+{
+	struct reloading *one = ctx;
+	if (err < 0)
+		ev(EV_WARN, "room.reload.failed", KS("room", role_name(one->c->room->role)), KS("reason", err_text(err)));
+	reload_done(one->all);
+}
+
+/* One that is starting has it ahead of all else that it is asked, so it is not waited for. */
+static void on_reloaded_while_starting(void *ctx UNUSED, int err UNUSED, const ProtobufCMessage *reply UNUSED, int fd UNUSED,
+				       const char *text UNUSED)
+{
+}
+
+static void tell_rooms(struct supervisor *sup, struct reload *all)
+{
+	Postern__ControlNothing msg = POSTERN__CONTROL_NOTHING__INIT;
+	for (size_t i = 0; i < sup->n_children; i++) {
+		struct child *c = &sup->children[i];
+		if (!c->control)
+			continue;
+		bool ready = c->state == CHILD_READY;
+		struct reloading *one = ready ? ARENA_NEW(all->arena, struct reloading) : NULL;
+		if (one)
+			*one = (struct reloading){ all, c };
+		all->waiting += ready;
+		child_send_tls(c);	/* ahead of the call: its answer speaks for both */
+		ipc_call(c->control, POSTERN__CONTROL_OP__CONTROL_RELOAD, &msg.base, &sup->conf_fd, 1, RELOAD_DEADLINE_MS,
+			 ready ? on_reloaded : on_reloaded_while_starting, one);
+	}
+}
+
+int supervisor_reload(struct supervisor *sup, struct ipc_call *call, struct buf *error)
 {
 	struct conf *conf;
 	int conf_fd, tls_fd, err = files_conf(sup->dir, &conf, &conf_fd, error);
@@ -153,7 +202,10 @@ int supervisor_reload(struct supervisor *sup, struct arena *a, Postern__ControlR
 		close(conf_fd);
 		return err;
 	}
-	tell_restart_options(sup->started, conf, a, ret);
+	struct arena *a = arena_new();
+	struct reload *all = ARENA_NEW(a, struct reload);
+	*all = (struct reload){ a, call, POSTERN__CONTROL_RELOAD_REPLY__INIT, 1 };
+	tell_restart_options(sup->started, conf, a, &all->reply);
 	if (sup->conf != sup->started)
 		conf_free(&sup->conf);
 	close(sup->conf_fd);
@@ -161,16 +213,8 @@ int supervisor_reload(struct supervisor *sup, struct arena *a, Postern__ControlR
 	sup->conf = conf;
 	sup->conf_fd = conf_fd;
 	sup->tls_fd = tls_fd;
-	Postern__ControlNothing msg = POSTERN__CONTROL_NOTHING__INIT;
-	for (size_t i = 0; i < sup->n_children; i++) {
-		struct child *c = &sup->children[i];
-		if (!c->control)
-			continue;
-		ipc_call(c->control, POSTERN__CONTROL_OP__CONTROL_RELOAD, &msg.base, &sup->conf_fd, 1, RELOAD_DEADLINE_MS,
-			 on_reloaded, c);
-		child_send_tls(c);
-	}
-	ev(EV_INFO, "supervisor.reloaded");
+	tell_rooms(sup, all);
+	reload_done(all);
 	return ERR_OK;
 }
 
@@ -182,11 +226,8 @@ static void on_signal(uv_signal_t *handle, int sig)
 		return;
 	}
 	struct buf error = BUF_INIT(ERROR_MAX);
-	struct arena *a = arena_new();
-	Postern__ControlReloadReply reply = POSTERN__CONTROL_RELOAD_REPLY__INIT;
-	if (supervisor_reload(sup, a, &reply, &error) < 0)
+	if (supervisor_reload(sup, NULL, &error) < 0)
 		ev(EV_ERROR, "supervisor.reload.refused", KS("error", buf_cstr(&error)));
-	arena_free(&a);
 	buf_fini(&error);
 }
 

@@ -79,7 +79,7 @@ void supervisor_child_exited(struct supervisor *sup, struct child *c);
 /* status.c */
 void status_answer(struct supervisor *sup, struct ipc_call *call);
 /* supervisor.c */
-/* ret: what changed and waits for the next start; in the arena */
-NODISCARD int supervisor_reload(struct supervisor *sup, struct arena *a, Postern__ControlReloadReply *ret, struct buf *error);
+/* call: answered once every room has it, with what waits for the next start; still the caller's on an error. NULL: a signal's. */
+NODISCARD int supervisor_reload(struct supervisor *sup, struct ipc_call *call, struct buf *error);
 
 #endif
