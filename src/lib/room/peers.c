@@ -244,14 +244,14 @@ static void send_waiting(struct peers *p)
 
 void peers_add(struct peers *p, struct ipc_chan *chan)
 {
-	/* A channel to the same room that was not yet seen to be dead goes first: its calls must not wait for it. */
+	/* A channel to the same room that was not yet seen to be dead is given nothing more. It is read to its end: what
+	 * the room answered before it died must not be asked again, and what it did not comes here then. */
 	for (size_t i = 0; i < p->n; i++) {
 		struct ipc_chan *old = p->chans[i];
 		if (ipc_chan_peer(old) != ipc_chan_peer(chan) ||
 		    ipc_chan_peer_index(old) != ipc_chan_peer_index(chan))
 			continue;
 		p->chans[i] = p->chans[--p->n];
-		ipc_chan_free(&old);
 		break;
 	}
 	bug_if(p->n == PEERS_MAX);

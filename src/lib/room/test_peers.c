@@ -139,6 +139,7 @@ static void back_before_it_was_seen(void **state)
 	ask();
 	turns(2);
 	assert_int_equal(old.n_held, 2);
+	die(&old);
 	peers_add(peers, connect_to(&fresh));
 	ask();
 	turns(4);
@@ -146,7 +147,27 @@ static void back_before_it_was_seen(void **state)
 	assert_int_equal(told, 3);
 	assert_int_equal(told_err, 0);
 	assert_int_equal(served, 3);
+	finish(&fresh);
+}
+
+/* The same, but for one that was answered: that is not asked again. */
+static void answered_before_it_died(void **state)
+{
+	struct place old = { .holds = true }, fresh = { 0 };
+	Postern__HostReply reply = POSTERN__HOST_REPLY__INIT;
+	peers_add(peers, connect_to(&old));
+	ask();
+	ask();
+	turns(2);
+	assert_int_equal(old.n_held, 2);
+	reply.served = true;
+	ipc_reply(old.held[--old.n_held], &reply.base, -1);
 	die(&old);
+	peers_add(peers, connect_to(&fresh));
+	turns(4);
+	assert_int_equal(told, 2);
+	assert_int_equal(told_err, 0);
+	assert_int_equal(served, 1);
 	finish(&fresh);
 }
 
@@ -177,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(back_after_it_was_seen, setup),
 		cmocka_unit_test_setup(back_before_it_was_seen, setup),
+		cmocka_unit_test_setup(answered_before_it_died, setup),
 		cmocka_unit_test_setup(given_up, setup),
 	};
 	return cmocka_run_group_tests_name("peers", tests, NULL, NULL);
