@@ -139,6 +139,8 @@ def test_every_text_is_translated():
     (lambda po: re.sub(r'msgid "not found"\nmsgstr ".*"\n', "", po), "has no translation of \"not found\""),
     (lambda po: po + '\nmsgid "nobody says this"\nmsgstr "niemand"\n', "in no source any more"),
     (lambda po: po.replace("die Domain %.*s gibt es nicht", "die Domain gibt es nicht"), "conversions"),
+    (lambda po: po.replace("die Verbindungen (LimitNOFILE=)", "die Verbindungen (LimitNODATEI=)"), "LimitNOFILE= is typed"),
+    (lambda po: po.replace("--rebuild: legt", "--neu: legt"), "--rebuild is typed"),
 ])
 def test_the_tool_finds(tmp_path, change, complaint):
     os.symlink(os.path.join(ROOT, "src"), tmp_path / "src")
