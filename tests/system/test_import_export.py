@@ -180,7 +180,8 @@ def test_settings_of_a_domain_are_taken_back(make_postern):
     ("setting,value\ndomain,other.test\n", "line 2: there is no setting domain"),
     ("setting,value\ncustomer,other\n", "line 2: there is no setting customer"),
     ("setting,value\nretention,7\nsubaddress,?\n", "line 3: subaddress: expected"),
-    ("setting,value\ncandidate_max,77\ncatch_all,nobody@settings.test\n", "is not a mailbox here"),
+    ("setting,value\ncandidate_max,77\ncatch_all,nobody@settings.test\n", "line 3: catch_all: \"nobody@settings.test\" is not a mailbox here"),
+    ("setting,value\n\nretention,soon\n", "line 3: retention: \"soon\": expected a number of days"),
     ("setting,value\ncatch_all\n", "line 2: 1 cells, but the header has 2"),
 ])
 def test_bad_settings_change_nothing(house, text, error):
@@ -191,3 +192,12 @@ def test_bad_settings_change_nothing(house, text, error):
     for more in ([], ["--dry-run"]):
         assert error in house.refused("import", "settings", path, "--domain", "settings.test", *more)
     assert house.json("domain", "show", "settings.test") == before
+
+
+def test_all_wrong_settings_are_told_at_once(house):
+    if house.try_cli("domain", "show", "settings.test").returncode:
+        house.add_domain("settings.test")
+    text = "setting,value\nretention,7\ncolour,blue\nretention,9\nover_quota,perhaps\nx\ncandidate_max,0\n"
+    said = house.refused("import", "settings", house.write_file("settings.csv", text), "--domain", "settings.test")
+    assert [line.split(":")[0].strip() for line in said.splitlines()[1:]] == [f"line {n}" for n in (3, 4, 5, 6, 7)], said
+    assert "postern: 5 errors in the file, nothing was changed" in said

@@ -251,6 +251,10 @@ def test_refused_with_a_reason(postern, make_old_server):
         for why in at_once.map(lambda scheme: postern.refused("move", "start", DOMAIN, "--from", f"{scheme}://127.0.0.1:{port}",
                                                               "--passwords", passwords), ("imap", "imaps", "pop3", "pop3s")):
             assert f"{JOE}: the server does not answer in time; nothing was changed" in why, why
+    # All wrong lines at once, also those behind one that cannot be read.
+    wrong = postern.write_file("wrong", f"bad\nnobody@{DOMAIN}:x\n{JOE}:x\njoe@elsewhere.test:x\n{JOE}:y\n")
+    why = postern.refused("move", "start", DOMAIN, "--from", source, "--passwords", wrong)
+    assert [line.split(":")[0].strip() for line in why.splitlines()[1:]] == [f"line {n}" for n in (1, 2, 4, 5)], why
     assert postern.json("move", "status", DOMAIN)["state"] == "none"
 
 

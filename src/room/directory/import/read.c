@@ -307,9 +307,12 @@ int import_read_settings(struct arena *a, struct slice text, struct import_setti
 		struct slice cell[IMPORT_CELLS_MAX] = { 0 };
 		if (r.rows == 1 && import_header(&r, line, columns, ARRAY_SIZE(columns), &csv))
 			continue;
-		if (!csv.n || n == SETTINGS_MAX) {
-			import_fault(errors, a, r.line, csv.n ? "more than %d settings" : "the first row is not setting,value (at most %d)",
-				     SETTINGS_MAX);
+		if (!csv.n) {
+			import_fault(errors, a, r.line, "the first row is not setting,value");
+			break;
+		}
+		if (n == SETTINGS_MAX) {
+			import_fault(errors, a, r.line, "more than %d settings", SETTINGS_MAX);
 			break;
 		}
 		if (!import_row(&r, line, &csv, cell))

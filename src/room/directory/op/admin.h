@@ -30,6 +30,7 @@ struct admin {
 	struct object owner;	/* whose object it is, as far as its fields say */
 	struct api_field *fields;
 	size_t n_fields;
+	const size_t *lines;	/* of a file that the fields are from (import settings); or NULL */
 	int64_t now_ms;
 	struct problem why;
 	struct slice file;	/* mapped; freed with the answer */

@@ -128,19 +128,6 @@ static json_t *problem_json(const char *language, const char *type, unsigned sta
 	return j;
 }
 
-void admin_refuse(struct admin *ad, int err)
-{
-	int e = ad->why.err ? ad->why.err : err;
-	bool login = ad->unknown || (e == ERR_DENIED && principal_rank(&ad->who) == RANK_NOBODY);
-	unsigned status = login ? 401 : ad->stale ? 412 : problem_status(e);
-	struct slice detail = slice_str(ad->why.err ? ad->why.text : text_in(ad->why.language, err_text(e)));
-	if (status >= 500)
-		ev(EV_WARN, "directory.admin.failed", KS("operation", ad->op->name),
-		   KS("reason", err_name(e)));
-	respond(ad, status, problem_json(ad->why.language, ad->second ? API_SECOND_FACTOR : API_PROBLEM, status,
-						 ad->why.err ? ad->why.field : NULL, detail));
-}
-
 /* As they stand in the file, whichever check found them; those of the whole file first. */
 static int by_line(const void *pa, const void *pb)
 {
@@ -174,6 +161,35 @@ void admin_refuse_lines(struct admin *ad, const char *field, const struct import
 	json_object_set_new(j, "errors_total", json_number(errors->total));
 	buf_fini(&detail);
 	respond(ad, 422, j);
+}
+
+/* A refused value that stands in a file: by its line. */
+static bool refuse_line(struct admin *ad)
+{
+	for (size_t i = 0; ad->lines && ad->why.field && i < ad->n_fields; i++) {
+		struct import_errors errors = { .language = ad->why.language };
+		if (!ad->lines[i] || !slice_eq(ad->fields[i].name, slice_str(ad->why.field)))
+			continue;
+		import_fault(&errors, ad->a, ad->lines[i], "%s: %s", ad->why.field, ad->why.text);
+		admin_refuse_lines(ad, "file", &errors);
+		return true;
+	}
+	return false;
+}
+
+void admin_refuse(struct admin *ad, int err)
+{
+	int e = ad->why.err ? ad->why.err : err;
+	bool login = ad->unknown || (e == ERR_DENIED && principal_rank(&ad->who) == RANK_NOBODY);
+	unsigned status = login ? 401 : ad->stale ? 412 : problem_status(e);
+	struct slice detail = slice_str(ad->why.err ? ad->why.text : text_in(ad->why.language, err_text(e)));
+	if (status == 422 && refuse_line(ad))
+		return;
+	if (status >= 500)
+		ev(EV_WARN, "directory.admin.failed", KS("operation", ad->op->name),
+		   KS("reason", err_name(e)));
+	respond(ad, status, problem_json(ad->why.language, ad->second ? API_SECOND_FACTOR : API_PROBLEM, status,
+						 ad->why.err ? ad->why.field : NULL, detail));
 }
 
 void admin_page_ok(struct admin *ad, json_t *items, struct slice last, size_t n)

@@ -96,8 +96,9 @@ static int from_file(struct starting *s, struct import_errors *errors)
 	int r = admin_map_file(ad, "passwords");
 	if (r == 0)
 		r = import_read_logins(ad->a, ad->file, &rows, &n, errors);
-	if (r < 0)
+	if (r < 0 && !errors->total)
 		return r;
+	/* Behind lines that cannot be read, too: all wrong ones are told at once. */
 	s->boxes = ARENA_ARRAY(ad->a, struct box, n + 1);
 	for (size_t i = 0; i < n; i++)
 		take_login(s, &rows[i], errors);

@@ -68,44 +68,54 @@ void op_export_settings(struct admin *ad)
 	buf_fini(&text);
 }
 
-/* A domain.set of these rows. */
-static int become(struct admin *ad, const struct import_setting *rows, size_t n, struct import_errors *errors)
+static bool is_setting(struct slice name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+		if (slice_eq(name, slice_str(settings[i].field)))
+			return true;
+	return false;
+}
+
+/* Each row by itself, so that all wrong ones are told at once. */
+static void judge(struct admin *ad, const struct import_setting *row, struct import_errors *errors)
+{
+	struct api_field fields[] = { { row->name, row->value }, { SLICE("domain"), admin_get(ad, "domain") } };
+	struct api_error error;
+	if (!is_setting(row->name)) {
+		import_fault(errors, ad->a, row->line, "there is no setting " SLICE_FMT, SLICE_ARG(row->name));
+		return;
+	}
+	if (api_check(api_op_find(SLICE("domain.set")), fields, ARRAY_SIZE(fields), false, &error) == 0)
+		return;
+	struct buf text = BUF_INIT(1024);
+	api_error_text(&error, &text);
+	import_fault(errors, ad->a, row->line, "%s", buf_cstr(&text));
+	buf_fini(&text);
+}
+
+/* A domain.set of these rows. What it refuses is told by its line. */
+static int become(struct admin *ad, const struct import_setting *rows, size_t n)
 {
 	const struct api_op *op = api_op_find(SLICE("domain.set"));
 	struct api_field *fields = ARENA_ARRAY(ad->a, struct api_field, n + 2);
-	struct api_error error;
-	struct slice domain = admin_get(ad, "domain");
+	size_t *lines = ARENA_ARRAY(ad->a, size_t, n + 2);
 	size_t k = 0;
 	for (size_t i = 0; i < n; i++) {
-		bool known = false;
-		for (size_t s = 0; s < ARRAY_SIZE(settings); s++)
-			known |= slice_eq(rows[i].name, slice_str(settings[s].field));
-		if (!known)
-			import_fault(errors, ad->a, rows[i].line, "there is no setting " SLICE_FMT, SLICE_ARG(rows[i].name));
 		/* The file goes before the answer does, which still looks at the fields. */
+		lines[k] = rows[i].line;
 		fields[k++] = (struct api_field){ arena_dup(ad->a, rows[i].name), arena_dup(ad->a, rows[i].value) };
 	}
-	fields[k++] = (struct api_field){ SLICE("domain"), domain };
+	lines[k] = lines[k + 1] = 0;
+	fields[k++] = (struct api_field){ SLICE("domain"), admin_get(ad, "domain") };
 	if (admin_flag(ad, "dry_run", false))
 		fields[k++] = (struct api_field){ SLICE("dry_run"), SLICE("true") };
-	if (errors->total)
-		return ERR_INVALID;
-	int r = api_check(op, fields, k, false, &error);
-	for (size_t i = 0; r < 0 && i < n; i++) {
-		struct buf text = BUF_INIT(1024);
-		if (!slice_eq(rows[i].name, slice_str(error.field)) || errors->total)
-			continue;
-		api_error_text(&error, &text);
-		import_fault(errors, ad->a, rows[i].line, "%s", buf_cstr(&text));
-		buf_fini(&text);
-	}
-	if (r == 0)
-		r = rights_decide(ad->e, ad->a, &ad->who, op, fields, k, &ad->owner, &ad->why);
+	int r = rights_decide(ad->e, ad->a, &ad->who, op, fields, k, &ad->owner, &ad->why);
 	if (r < 0)
 		return r;
 	ad->op = op;
 	ad->fields = fields;
 	ad->n_fields = k;
+	ad->lines = lines;
 	return 0;
 }
 
@@ -117,8 +127,10 @@ void op_import_settings(struct admin *ad)
 	int r = admin_map_file(ad, "file");
 	if (r == 0)
 		r = import_read_settings(ad->a, ad->file, &rows, &n, &errors);
-	if (r == 0)
-		r = become(ad, rows, n, &errors);
+	for (size_t i = 0; i < n; i++)
+		judge(ad, &rows[i], &errors);
+	if (r == 0 && !errors.total)
+		r = become(ad, rows, n);
 	if (errors.total)
 		admin_refuse_lines(ad, "file", &errors);
 	else if (r < 0)
