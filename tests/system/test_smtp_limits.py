@@ -86,10 +86,33 @@ def test_size(house, over):
         assert raw.data(body + b".\r\n") == (552 if over else 250)
         raw.envelope(JOE)
         raw.send(b"BDAT %d LAST\r\n" % size + body)
-        if over:
-            assert raw.code() == 552 and raw.is_closed()
-        else:
-            assert raw.code() == 250 and raw.cmd("NOOP")[0] == 250
+        assert raw.code() == (552 if over else 250) and raw.cmd("NOOP")[0] == 250
+
+
+@pytest.mark.parametrize("size", [65537, 4 * 65536])
+def test_a_chunk_over_the_limit_is_read_off(house, size):
+    """Refused once all of it came: a client that does not read while it sends hears why, and goes on."""
+    with RawSmtp(house) as raw:
+        raw.ehlo()
+        raw.envelope(JOE)
+        raw.send(b"BDAT %d\r\n" % size + b"x" * size)
+        code, texts = raw.reply()
+        assert code == 552 and texts[0].startswith("5.3.4 ")
+        assert raw.cmd("BDAT 0 LAST")[0] == 503
+        raw.envelope(JOE)
+        raw.send(b"BDAT 18 LAST\r\nSubject: s\r\n\r\nok\r\n")
+        assert raw.code() == 250
+
+
+@pytest.mark.parametrize("size", [4 * 65536 + 1, 10**12])
+def test_a_chunk_that_nobody_would_read_off(house, size):
+    """The session ends, and who sends on for a while still hears why."""
+    with RawSmtp(house) as raw:
+        raw.ehlo()
+        raw.envelope(JOE)
+        raw.send(b"BDAT %d LAST\r\n" % size + b"x" * min(size, 800_000))
+        code, texts = raw.reply()
+        assert code == 552 and texts[0].startswith("5.3.4 ") and raw.is_closed() == b" "
 
 
 def test_command_line_length(house):

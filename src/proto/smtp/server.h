@@ -35,6 +35,7 @@ enum {
 	SMTP_OVERSHOOT = 1000,		/* RCPT past the limit before 421 */
 	SMTP_JUNK_MAX = 1000,		/* commands without a message between them, then 421 */
 	SMTP_DISCARD_MAX = 65536,	/* octets of an overlong line that are read on, then the end */
+	SMTP_CHUNK_DROP = 4,		/* times max_size: a refused chunk is read off up to there, a larger one is the end */
 	SMTP_LOGINS_MAX = 5,		/* failed logins of a session */
 	SMTP_TLS_MS = 60000,
 };

@@ -3,7 +3,8 @@
  * The message of a session: DATA and BDAT.
  *
  * Invariants: the octets of a chunk are counted off exactly, whether the chunk is wanted or not, so that none
- * of them is ever read as a command (S10); a chunk that is too large to be read off ends the session; a
+ * of them is ever read as a command (S10), and its reply comes behind the last of them, as who still sends does
+ * not listen; a chunk that is too large to be read off is refused at once and ends the session; a
  * message with a fault is read to its end and refused once. RFC 5321 4.1.1.4; 3030 2, 4.
  */
 #include "proto/smtp/server_priv.h"
@@ -118,7 +119,7 @@ static void chunk_done(struct smtp_server *s)
 void smtp_begin_chunk(struct smtp_server *s, uint64_t size, bool last)
 {
 	s->chunk_refusal = chunk_unwanted(s, size);
-	if (s->chunk_refusal && size > s->cfg->max_size) {
+	if (s->chunk_refusal && size > SMTP_CHUNK_DROP * s->cfg->max_size) {
 		s->ops->refused(s->ctx, SMTP_VERB_BDAT, s->chunk_refusal);
 		smtp_goodbye(s, s->chunk_refusal);
 		return;

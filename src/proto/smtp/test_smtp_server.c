@@ -98,7 +98,7 @@ static const struct {
 	{ MR "BDAT 2\r\nabDATA\r\n|NOOP\r\nRCPT TO:<c@d.example>\r\nMAIL FROM:<>\r\n", "220 250 250 250 250 503 250 503 503", 0, false },
 	{ "BDAT 6\r\nNOOP\r\nNOOP\r\n", "220 503 250", 0, false }, { HI "BDAT 6 LAST\r\nNOOP\r\nNOOP\r\n", "220 250 503 250", 0, false },
 	{ HI "MAIL FROM:<a@b.example>\r\nBDAT 6 LAST\r\nNOOP\r\nNOOP\r\n", "220 250 250 554 250", 0, false },
-	{ MR "BDAT 1001\r\nNOOP\r\n", "220 250 250 250 552", 0, true }, { MR "BDAT -1\r\nNOOP\r\n", "220 250 250 250 501", 0, true },
+	{ MR "BDAT 4001\r\nNOOP\r\n", "220 250 250 250 552", 0, true }, { MR "BDAT -1\r\nNOOP\r\n", "220 250 250 250 501", 0, true },
 	{ MR "BDAT 18446744073709551615 LAST\r\nNOOP\r\n", "220 250 250 250 552", 0, true },
 	{ MR "BDAT 3\r\na\nbBDAT 5 LAST\r\nNOOP\nNOOP\r\n", "220 250 250 250 554 503 250", 0, false },
 	{ MR "BDAT 3 LAST\r\na\rb", "220 250 250 250 554", 0, false },
@@ -140,6 +140,36 @@ static void transcripts(void **state)
 		run_case(i, true, false);
 		if (!about_reads(cases[i].script))
 			run_case(i, true, true);
+	}
+}
+
+/* max_size is 1000. Who sends a chunk reads the reply behind it. */
+static void chunk_limits(void **state)
+{
+	static const struct { unsigned first, size; const char *codes; unsigned messages; bool closed; } c[] = {
+		{ 0, 1000, "250 250 250", 1, false }, { 0, 1001, "250 552 250", 0, false },
+		{ 0, 4000, "250 552 250", 0, false }, { 0, 4001, "250 552", 0, true },
+		{ 600, 400, "250 250 250", 1, false }, { 600, 401, "250 552 250", 0, false },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+		struct fake f;
+		struct buf in = BUF_INIT(8192);
+		fake_start(&f, false);
+		smtp_server_start(f.s);
+		talk(&f, MR);
+		f.out.n = 0;
+		buf_printf(&in, "BDAT %u\r\n%*sBDAT %u LAST\r\n", c[i].first, (int)c[i].first, "", c[i].size);
+		feed(&f, buf_view(&in));
+		buf_clear(&in);
+		buf_printf(&in, "%*s\r", (int)c[i].size - 2, "");
+		feed(&f, buf_view(&in));
+		assert_string_equal(codes(&f), c[i].closed ? "250 552" : "250");
+		talk(&f, c[i].closed ? "\n" : "\nNOOP\r\n");
+		assert_string_equal(codes(&f), c[i].codes);
+		assert_int_equal(f.messages, c[i].messages);
+		assert_int_equal(f.closed, c[i].closed);
+		buf_fini(&in);
+		fake_fini(&f);
 	}
 }
 
@@ -346,7 +376,7 @@ static void no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(transcripts), cmocka_unit_test(line_limits), cmocka_unit_test(endless_line),
+		cmocka_unit_test(transcripts), cmocka_unit_test(chunk_limits), cmocka_unit_test(line_limits), cmocka_unit_test(endless_line),
 		cmocka_unit_test(greeting), cmocka_unit_test(time_limits), cmocka_unit_test(tarpit),
 		cmocka_unit_test(tls_forgets), cmocka_unit_test(logins), cmocka_unit_test(stops),
 		cmocka_unit_test(no_room),
