@@ -242,15 +242,16 @@ def test_select_examine_close(inbox):
 
 def test_quota(client, server, user):
     # The customer's pool, which its mailboxes share, is there as soon as directory has told its size.
-    assert wait_until(lambda: client.ok("GETQUOTAROOT INBOX")[0] == b'* QUOTAROOT "INBOX" "" "pool"')
+    assert wait_until(lambda: client.ok("GETQUOTAROOT INBOX")[0] == b'* QUOTAROOT "INBOX" "pool"')
     assert re.match(rb'\* QUOTA "pool" \(STORAGE \d+ 104857600\)$', client.ok("GETQUOTA pool")[0])
-    client.ok('GETQUOTA ""')
+    client.no('GETQUOTA ""', "NONEXISTENT")         # no limit of its own
     client.no('GETQUOTA "other"', "NONEXISTENT")
     client.no('SETQUOTA "" (STORAGE 1)', "NOPERM")
     small = f"small{next(numbers)}@imap.test"
     server.add_mailbox(small, PASSWORD, "--quota", "1M")
     c = Client(server, small, PASSWORD)
     assert b"(STORAGE 0 1024" in c.ok('GETQUOTA ""')[0]
+    assert wait_until(lambda: c.ok("GETQUOTAROOT INBOX")[0] == b'* QUOTAROOT "INBOX" "" "pool"')
     big = message("big", "x" * 78 + "\r\n") * 1
     big += (b"y" * 78 + b"\r\n") * 14000
     tag = c.begin(f"APPEND INBOX {{{len(big)}+}}")

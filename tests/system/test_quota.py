@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pools and allotments (M25), and what happens at the end of a quota (M26)."""
 import concurrent.futures
+import contextlib
 import itertools
 import smtplib
 
@@ -116,6 +117,20 @@ def test_a_full_mailbox(server):
     c.close()
 
 
+def test_what_has_no_limit_has_no_root(server):
+    """RFC 9208 has no form for a use without a limit, and a list of resources is never empty."""
+    house = House(server)
+    joe = house.mailbox("joe")
+    with contextlib.closing(Client(server, joe, PASSWORD)) as c:
+        assert c.ok("GETQUOTAROOT INBOX") == [b'* QUOTAROOT "INBOX"']
+        c.no('GETQUOTA ""', "NONEXISTENT")
+        server.cli("mailbox", "set", joe, "--quota", "100K")
+        assert c.ok("GETQUOTAROOT INBOX") == [b'* QUOTAROOT "INBOX" ""', b'* QUOTA "" (STORAGE 0 100)']
+        assert c.ok('GETQUOTA ""') == [b'* QUOTA "" (STORAGE 0 100)']
+        server.cli("mailbox", "set", joe, "--quota", "0")
+        assert c.ok("GETQUOTAROOT INBOX") == [b'* QUOTAROOT "INBOX"']
+
+
 def test_refused_at_rcpt_where_it_is_known(server):
     house = House(server)
     joe, mary = house.mailbox("joe", "--quota", "100K"), house.mailbox("mary")
@@ -141,7 +156,7 @@ def test_a_shared_pool(server):
     assert send(server, b, 1 * KB) is None or house.used() <= 200 * KB
     c = Client(server, a, PASSWORD)
     lines = c.ok("GETQUOTAROOT INBOX")
-    assert lines[0] == b'* QUOTAROOT "INBOX" "" "pool"'
+    assert lines[0] == b'* QUOTAROOT "INBOX" "pool"'
     kb = (house.used() + 1023) // 1024
     assert lines[-1] == b'* QUOTA "pool" (STORAGE %d 200)' % kb
     assert c.ok("GETQUOTA pool") == lines[-1:]

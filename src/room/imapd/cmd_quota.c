@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208, and RFC 2087 before it). The root "" is the account; where it shares its
- * customer's storage with other accounts, the root "pool" says what of that is used by all of them.
+ * customer's storage with other accounts, the root "pool" says what of that is used by all of them. What has no limit has
+ * no root: a list of resources is never empty (9208 8), and a use without a limit has no place in it.
  */
 #include "room/imapd/imapd_priv.h"
 
@@ -34,6 +35,11 @@ static void write_quota(struct conn *c, const Postern__SessionInfo *i)
 	conn_printf(c, "* QUOTA \"\" (%s%s)\r\n", storage, messages);
 }
 
+static bool has_own(const Postern__SessionInfo *i)
+{
+	return i->quota_bytes || i->quota_messages;
+}
+
 static void no_root(struct cmd *cmd)
 {
 	cmd_done(cmd, "NO [NONEXISTENT] There is no such quota root.");
@@ -52,15 +58,15 @@ static void on_info(struct cmd *cmd, int err, const ProtobufCMessage *msg, int f
 	if (q->root) {
 		buf_str(&out, "* QUOTAROOT ");
 		imap_name_write(&out, q->mailbox, cmd->conn->utf8);
-		buf_str(&out, i->pool_bytes ? " \"\" \"pool\"\r\n" : " \"\"\r\n");
+		buf_printf(&out, "%s%s\r\n", has_own(i) ? " \"\"" : "", i->pool_bytes ? " \"pool\"" : "");
 		conn_write(cmd->conn, &out);
 	}
 	buf_fini(&out);
-	if (q->pool && !i->pool_bytes) {
+	if (!q->root && !(q->pool ? i->pool_bytes : has_own(i))) {
 		no_root(cmd);
 		return;
 	}
-	if (!q->pool)
+	if (!q->pool && has_own(i))
 		write_quota(cmd->conn, i);
 	if (i->pool_bytes && (q->root || q->pool))
 		write_pool(cmd->conn, i);
