@@ -27,7 +27,9 @@ static void tell_one(struct bulk *b, size_t line, const json_t *answer)
 	if (!problem)
 		return;
 	show_safe(slice_str(detail ? detail : T_("refused")), &safe);
-	fprintf(stderr, "  line %zu: %s\n", line, buf_cstr(&safe));
+	fputs("  ", stderr);
+	fprintf(stderr, T_("line %zu: "), line);
+	fprintf(stderr, "%s\n", buf_cstr(&safe));
 	buf_fini(&safe);
 }
 
@@ -61,15 +63,23 @@ static int add_line(struct bulk *b, struct slice line, size_t number)
 	int code = b->n == API_BULK_MAX || b->text.n + line.n > ROOM ? send_items(b) : CLI_DONE;
 	if (code)
 		return code;
+	buf_str(&b->text, b->n ? "," : "{\"items\":[");
+	buf_slice(&b->text, line);
+	b->lines[b->n++] = number;
+	return CLI_DONE;
+}
+
+/* Before the first one is done: a file that cannot be read to its end changes nothing. */
+static int check_line(struct bulk *b, struct slice line, size_t number)
+{
 	json_error_t where;
 	json_t *object = json_loadb((const char *)line.p, line.n, JSON_REJECT_DUPLICATES, &where);
 	bool good = json_is_object(object);
 	json_decref(object);
-	if (!good || line.n > ROOM / 2)
-		return cli_refuse("line %zu: expected a JSON object with an operation and its fields", number);
-	buf_str(&b->text, b->n ? "," : "{\"items\":[");
-	buf_slice(&b->text, line);
-	b->lines[b->n++] = number;
+	if (good && line.n <= ROOM / 2)
+		return CLI_DONE;
+	b->failed++;
+	cli_refuse("line %zu: expected a JSON object with an operation and its fields", number);
 	return CLI_DONE;
 }
 
@@ -99,12 +109,16 @@ int cli_bulk(struct cli *c)
 	if (err < 0)
 		return cli_refuse("%s: %s", c->words[0], err_said(err));
 	b.lines = ARENA_ARRAY(c->arena, size_t, API_BULK_MAX);
-	int code = each_line(&b, buf_view(&file), add_line);
+	int code = each_line(&b, buf_view(&file), check_line);
+	if (b.failed)
+		code = cli_refuse("nothing was changed");
+	if (!code)
+		code = each_line(&b, buf_view(&file), add_line);
 	if (!code)
 		code = send_items(&b);
 	if (c->json)
 		show_json(b.all);
-	else if (!code)
+	else if (!code || b.done)
 		printf(T_("%zu done, %zu refused\n"), b.done, b.failed);
 	if (file.p)
 		explicit_bzero(file.p, file.n); /* may hold passwords */

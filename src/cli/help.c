@@ -209,14 +209,30 @@ static void param_help(const struct api_param *p)
 	buf_fini(&text);
 }
 
+static const char from_file[] = N_("the same from a file; - is standard input");
+
+/* A text of lines may come from a file: "--text-file FILE". */
+static bool spell_file(const struct api_param *p, struct buf *out)
+{
+	if (p->type != API_TEXT || p->positional)
+		return false;
+	option_name(p, out);
+	buf_printf(out, "-file %s", T_("FILE"));
+	return true;
+}
+
 void help_op(const struct cli_noun *noun, const struct api_op *op)
 {
 	struct buf line = BUF_INIT(4096);
 	usage_line(noun, op, &line);
 	put_usage(buf_cstr(&line));
 	put_sentence(op->help);
-	for (size_t i = 0; i < op->n_params; i++)
+	for (size_t i = 0; i < op->n_params; i++) {
 		param_help(&op->params[i]);
+		buf_clear(&line);
+		if (spell_file(&op->params[i], &line))
+			put_row(buf_cstr(&line), T_(from_file));
+	}
 	for (size_t i = 0; noun->extra && noun->extra[2 * i] && !strcmp(verb_of(op), "status"); i++)
 		put_row(noun->extra[2 * i], T_(noun->extra[2 * i + 1]));
 	fputs(T_(common), stdout);
@@ -255,6 +271,15 @@ static void man_entry(struct buf *out, const char *term, const char *text)
 	buf_str(out, ".\n");
 }
 
+static void man_param(struct buf *out, const char *term, const char *text)
+{
+	buf_str(out, ".RS\n.TP\n.I ");
+	roff(out, term);
+	buf_str(out, "\n");
+	roff(out, text);
+	buf_str(out, ".\n.RE\n");
+}
+
 static void man_op(struct buf *out, const struct cli_noun *noun, const struct api_op *op)
 {
 	struct buf line = BUF_INIT(4096);
@@ -264,11 +289,10 @@ static void man_op(struct buf *out, const struct cli_noun *noun, const struct ap
 		const struct api_param *p = &op->params[i];
 		buf_clear(&line);
 		spell(p, &line);
-		buf_str(out, ".RS\n.TP\n.I ");
-		roff(out, buf_cstr(&line));
-		buf_str(out, "\n");
-		roff(out, p->help);
-		buf_str(out, ".\n.RE\n");
+		man_param(out, buf_cstr(&line), p->help);
+		buf_clear(&line);
+		if (spell_file(p, &line))
+			man_param(out, buf_cstr(&line), from_file);
 	}
 	buf_fini(&line);
 }
@@ -341,6 +365,8 @@ static void word_options(const struct cli_noun *noun, const struct api_op *op)
 		buf_clear(&line);
 		option_name(&op->params[i], &line);
 		puts(buf_cstr(&line));
+		if (op->params[i].type == API_TEXT)
+			printf("%s-file\n", buf_cstr(&line));
 	}
 	for (size_t i = 0; noun->extra && noun->extra[2 * i] && !strcmp(verb_of(op), "status"); i++)
 		puts(noun->extra[2 * i]);

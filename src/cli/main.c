@@ -22,7 +22,7 @@ const struct cli_command cli_commands[] = {
 	{ "doctor", "", N_("checks the machine: ports, DNS, clock, disk, limits, sandbox, certificate"), cli_doctor },
 	{ "check", N_("[DIR] [--rebuild]"),
 	  N_("checks the mail of a stopped instance; --rebuild: makes its index anew"), cli_check },
-	{ "bulk", N_("FILE"), N_("does the operations of a file, a JSON object a line"), cli_bulk },
+	{ "bulk", N_("FILE"), N_("does the operations of a file, a JSON object a line; - is standard input"), cli_bulk },
 	{ "conf", N_("dump|check|man [FILE]"), N_("shows or checks postern.conf"), cli_conf },
 	{ "help", N_("[man | words [NOUN [VERB]]]"),
 	  N_("shows all commands; man: postern(1); words: what may come next"), cli_help },

@@ -494,6 +494,8 @@ def test_bulk(house):
     assert [(i["problem"]["field"], i["problem"]["value"]) for i in answers] == [("quota", "lots"), ("operation", "reload")]
     assert answers[1]["problem"]["rule"] == "der Name einer Operation, die etwas ändert und keine Datei nimmt"
     assert "ein JSON-Objekt mit items" in api.ask("POST", "/bulk", {"items": 1}, {"Accept-Language": "de"})[2]["detail"]
+    said = api.ask("POST", "/domains", "{bad", {"Accept-Language": "de", "Content-Type": "application/json"})[2]
+    assert said["detail"].startswith("erwartet wird ein JSON-Objekt; ")
     status, _, body = WebApi(house).ask("POST", "/bulk", {"items": items[:2]})
     assert [i["status"] for i in body["items"]] == [401, 401]
 
@@ -507,6 +509,14 @@ def test_bulk_from_the_command_line(house):
     assert "line 1102: " in done.stderr and "c0@example.test" in done.stderr
     assert house.json("mailbox", "show", "c1@example.test")["name"] == "1199"
     assert "line 1: " in house.refused("bulk", house.write_file("bad.jsonl", "nonsense\n"))
+    # A line that is no operation is found before the first one is done, wherever it stands; all of them are told.
+    said = house.refused("bulk", house.write_file("bad.jsonl", "\n".join([*lines, "[]", lines[5], "{"]) + "\n"))
+    assert "line 1202: " in said and "line 1204: " in said and "nothing was changed" in said
+    house.cli("mailbox", "set", "c1@example.test", "--name", "kept")
+    house.refused("bulk", house.write_file("bad.jsonl", "\n".join([*lines, "nonsense"]) + "\n"))
+    assert house.json("mailbox", "show", "c1@example.test")["name"] == "kept"
+    said = house.try_cli("--lang", "de", "bulk", house.write_file("one.jsonl", lines[1100] + "\n")).stderr
+    assert said.startswith("  Zeile 1: ") and "c0@example.test" in said
 
 
 def test_the_description(house):

@@ -136,6 +136,16 @@ def test_completion_knows_every_word():
         assert done.stdout.strip() == expected, done
 
 
+def test_texts_from_files_are_in_help(tmp_path):
+    """What is typed as --text-file stands in the help, in the man page and in the completion."""
+    for noun, verb, names in (("autoreply", "set", ["text"]), ("template", "set", ["text", "html"])):
+        said, known = postern(noun, verb, "--help").stdout, postern("help", "words", noun, verb).stdout.split()
+        for name in names:
+            assert f"\n  --{name}-file FILE  " in said and f"--{name}-file" in known
+    assert "\\-\\-text\\-file FILE" in postern("help", "man").stdout
+    assert "--subject-file" not in postern("autoreply", "set", "--help").stdout     # one line; no file
+
+
 @pytest.mark.parametrize("page, args", [("postern.1", ["help", "man"]), ("postern.conf.5", ["conf", "man"])])
 def test_man_pages_are_in_step(page, args):
     with open(os.path.join(ROOT, "docs", "man", page), encoding="utf-8") as f:

@@ -143,7 +143,7 @@ int api_fields_from_json(struct api_fields *f, struct slice body, struct api_err
 	json_t *object = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &where);
 	if (!json_is_object(object)) {
 		char rule[160];
-		snprintf(rule, sizeof(rule), "a JSON object%s%.90s", object ? "" : "; ",
+		snprintf(rule, sizeof(rule), "%s%s%.90s", text_in(text_current(), "a JSON object"), object ? "" : "; ",
 			 object ? "" : where.text);
 		json_decref(object);
 		return fail(ret_error, ERR_SYNTAX, SLICE(""), rule);
