@@ -51,6 +51,7 @@ struct ipc_chan {
 	int events;
 	bool dead, serves, sweeping;
 	bool freed; /* the owner let go: it hears of the end no more */
+	bool gone; /* nothing reaches the peer any more; its end is yet to be read */
 	enum role peer;
 	unsigned peer_index;
 	const struct ipc_contract *contract;
@@ -173,16 +174,20 @@ static void out_flush(struct ipc_chan *c)
 	poll_update(c);
 }
 
-static void send_packed(struct ipc_chan *c, struct frame_head head, struct slice payload, const int *fds, size_t n_fds)
+/* false: the peer is gone, and never sees it. */
+static bool send_packed(struct ipc_chan *c, struct frame_head head, struct slice payload, const int *fds, size_t n_fds)
 {
 	if (c->dead)
-		return;
+		return false;
 	bug_if(payload.n + sizeof(head) > IPC_FRAME_MAX || n_fds > IPC_FDS_MAX);
 	head.magic = FRAME_MAGIC;
 	head.n_fds = (uint8_t)n_fds;
 	struct slice h = slice_of(&head, sizeof(head));
-	if (!list_empty(&c->out) || send_packet(c->fd, h, payload, fds, n_fds) == 0)
+	int sent = list_empty(&c->out) ? send_packet(c->fd, h, payload, fds, n_fds) : 0;
+	if (sent == 0)
 		out_queue(c, h, payload, fds, n_fds);
+	c->gone |= sent == -EPIPE || sent == -ECONNRESET;
+	return !c->gone;
 }
 
 static void send_frame(struct ipc_chan *c, struct frame_head head, const ProtobufCMessage *msg, const int *fds,
@@ -514,8 +519,10 @@ uint64_t ipc_call_packed(struct ipc_chan *c, uint16_t op, struct slice req, cons
 			 unsigned deadline_ms, ipc_reply_fn *fn, void *ctx)
 {
 	uint64_t id = pending_add(c, op, deadline_ms, fn, ctx)->id;
-	send_packed(c, (struct frame_head){ .op = op, .kind = FRAME_REQUEST, .id = id }, req, fds, n_fds);
-	return id;
+	if (send_packed(c, (struct frame_head){ .op = op, .kind = FRAME_REQUEST, .id = id }, req, fds, n_fds))
+		return id;
+	ipc_cancel(c, id);
+	return 0;
 }
 
 uint64_t ipc_call(struct ipc_chan *c, uint16_t op, const ProtobufCMessage *req, const int *fds, size_t n_fds,
@@ -612,7 +619,7 @@ unsigned ipc_chan_peer_index(const struct ipc_chan *c)
 
 bool ipc_chan_dead(const struct ipc_chan *c)
 {
-	return c->dead;
+	return c->dead || c->gone;
 }
 
 size_t ipc_out_pending(const struct ipc_chan *c)

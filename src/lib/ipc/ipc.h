@@ -62,7 +62,7 @@ void *ipc_chan_ctx(const struct ipc_chan *chan);
 void ipc_chan_set_ctx(struct ipc_chan *chan, const struct ipc_handlers *handlers, void *ctx);
 enum role ipc_chan_peer(const struct ipc_chan *chan);
 unsigned ipc_chan_peer_index(const struct ipc_chan *chan);
-bool ipc_chan_dead(const struct ipc_chan *chan); /* its end was seen: what is sent goes nowhere */
+bool ipc_chan_dead(const struct ipc_chan *chan); /* its end was seen, or met by what was sent: all that is sent goes nowhere */
 
 /* err 0: reply is of the op's type, fd -1 or the callee's to close. err < 0: reply NULL, text of the
  * peer (may be empty). reply and text live until the callback returns. */
@@ -75,7 +75,8 @@ struct arena *ipc_reply_keep(void);
  * Returns an id > 0 for ipc_cancel; an error comes to fn, never from here. */
 uint64_t ipc_call(struct ipc_chan *chan, uint16_t op, const ProtobufCMessage *req, const int *fds, size_t n_fds,
 		  unsigned deadline_ms, ipc_reply_fn *fn, void *ctx);
-/* The same for a request that the caller packed itself, for one that may have to be sent again. */
+/* The same for a request that the caller packed itself, for one that may have to be sent again. 0: the peer is gone and never
+ * sees it, fn will not be called, and ipc_chan_dead is true from now on. */
 uint64_t ipc_call_packed(struct ipc_chan *chan, uint16_t op, struct slice req, const int *fds, size_t n_fds,
 			 unsigned deadline_ms, ipc_reply_fn *fn, void *ctx);
 void ipc_cancel(struct ipc_chan *chan, uint64_t id);	/* fn will not be called; a reply is dropped */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calls that survive their peer. A call is either waiting (no channel to the room it wants) or in
- * flight on one channel. When that channel dies, a call whose operation is IPC_RETRY takes the next
- * one or waits for it, at most RESENDS_MAX times (a request that kills every room that takes it must
- * not go on for ever); any other is told ERR_CLOSED. One timer sweeps the deadlines of those that wait.
+ * flight on one channel. A peer that is gone when it is asked is as good as none. When the channel of a
+ * call dies, one whose operation is IPC_RETRY takes the next channel or waits for it, at most RESENDS_MAX
+ * times (a request that kills every room that takes it must not go on for ever); any other is told
+ * ERR_CLOSED. One timer sweeps the deadlines of those that wait.
  *
  *      room_call --> WAITING --channel--> IN FLIGHT --reply--> told
  *                      ^  | deadline          | channel died
@@ -162,17 +163,19 @@ struct ipc_chan *peers_find(struct peers *p, enum role role, unsigned index)
 static void try_send(struct peer_call *call)
 {
 	struct peers *p = call->peers;
-	struct ipc_chan *chan = peers_find(p, call->role, call->index);
+	struct ipc_chan *chan;
 	int64_t left = call->deadline - clock_mono_ms();
-	if (!chan) {
-		wait_for_peer(call);
+	while ((chan = peers_find(p, call->role, call->index))) {
+		call->id = ipc_call_packed(chan, call->op, call->req, call->fds, call->n_fds, left > 0 ? (unsigned)left : 1,
+					   on_reply, call);
+		if (!call->id)
+			continue; /* the peer died, and we are yet to hear of it: nothing was asked, so this harms no call */
+		list_append(&p->flying, &call->node);
+		call->chan = chan;
+		call->sent++;
 		return;
 	}
-	list_append(&p->flying, &call->node);
-	call->chan = chan;
-	call->sent++;
-	call->id = ipc_call_packed(chan, call->op, call->req, call->fds, call->n_fds, left > 0 ? (unsigned)left : 1,
-				   on_reply, call);
+	wait_for_peer(call);
 }
 
 static struct slice pack(const ProtobufCMessage *msg)

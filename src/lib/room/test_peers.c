@@ -42,12 +42,22 @@ static void h_host(struct ipc_call *call, void *ctx)
 	ipc_reply(call, &reply.base, -1);
 }
 
+static void h_admin(struct ipc_call *call, void *ctx)
+{
+	Postern__AdminReply reply = POSTERN__ADMIN_REPLY__INIT;
+	served++;
+	ipc_reply(call, &reply.base, -1);
+}
+
 static void on_caller_closed(struct ipc_chan *chan, int err, void *ctx)
 {
 	((struct place *)ctx)->chan = NULL;
 }
 
-static ipc_handler_fn *by_op[POSTERN__DIRECTORY_OP__DIRECTORY_HOST + 1] = { [POSTERN__DIRECTORY_OP__DIRECTORY_HOST] = h_host };
+static ipc_handler_fn *by_op[POSTERN__DIRECTORY_OP__DIRECTORY_HOST + 1] = {
+	[POSTERN__DIRECTORY_OP__DIRECTORY_HOST] = h_host,
+	[POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN] = h_admin,
+};
 static ipc_handler_fn *all_ops[64];
 static const struct ipc_handlers callers = { .by_op = all_ops, .on_closed = on_caller_closed };
 
@@ -171,6 +181,34 @@ static void answered_before_it_died(void **state)
 	finish(&fresh);
 }
 
+static void on_admin_reply(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	told++;
+	told_err = err;
+}
+
+/* What must not be asked twice, asked of a room that died a moment ago: it was never asked, so it waits for the next one. */
+static void died_before_it_was_asked(void **state)
+{
+	Postern__AdminRequest m = POSTERN__ADMIN_REQUEST__INIT;
+	struct place fresh = { 0 };
+	int fds[2];
+	assert_int_equal(ipc_pair(fds), 0);
+	peers_add(peers, ipc_chan_new(&loop, fds[1], &directory_contract, false, ROLE_DIRECTORY, 0, &peer_handlers, NULL));
+	close(fds[0]);
+	peers_call(peers, ROLE_DIRECTORY, 0, &directory_contract, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, &m.base, NULL, 0,
+		   10000, on_admin_reply, NULL);
+	assert_int_equal(peers_waiting(peers), 1);
+	turns(3);
+	assert_int_equal(told, 0);
+	peers_add(peers, connect_to(&fresh));
+	turns(3);
+	assert_int_equal(told, 1);
+	assert_int_equal(told_err, 0);
+	assert_int_equal(served, 1);
+	finish(&fresh);
+}
+
 /* Whoever takes the request dies of it: not for ever. */
 static void given_up(void **state)
 {
@@ -199,6 +237,7 @@ int main(void)
 		cmocka_unit_test_setup(back_after_it_was_seen, setup),
 		cmocka_unit_test_setup(back_before_it_was_seen, setup),
 		cmocka_unit_test_setup(answered_before_it_died, setup),
+		cmocka_unit_test_setup(died_before_it_was_asked, setup),
 		cmocka_unit_test_setup(given_up, setup),
 	};
 	return cmocka_run_group_tests_name("peers", tests, NULL, NULL);
