@@ -22,6 +22,7 @@ import time
 from . import mailbox
 
 OFFSETS = {"lmtp": 24, "smtp": 25, "pop3": 110, "imap": 143, "imaps": 993, "pop3s": 995}
+PORTS_OF = {"postfix": ("smtp",), "dovecot": ("imap", "imaps", "pop3", "pop3s", "lmtp")}
 POSTFIX_LIB = "/usr/lib/postfix/sbin"
 MAIL_UID = 5000                 # owns the mail; needs no name
 ELSEWHERE = "/var/lib/postern-oldserver"    # for folders that the daemons' users cannot reach, as in a private home
@@ -193,7 +194,7 @@ def _write_old(path, text):
 
 def _run(*args):
     with tempfile.TemporaryFile() as out:       # no pipe: a daemon would keep it open
-        done = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=30, check=False)
+        done = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=60, check=False)
         out.seek(0)
         if done.returncode:
             raise OldServerError(f"{' '.join(args)}: {out.read().decode(errors='replace').strip()}")
@@ -370,25 +371,30 @@ class OldServer:
         """{"postfix": pid or None, "dovecot": pid or None}"""
         return {which: self._pid(which) for which in ("postfix", "dovecot")}
 
-    def _check_ports(self, names):
-        for name in names:
-            with socket.socket() as s:
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    s.bind(("127.0.0.1", self.ports[name]))
-                except OSError:
-                    raise OldServerError(f"port {self.ports[name]} ({name}) is in use") from None
+    def _is_free(self, name):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", self.ports[name]))
+            except OSError:
+                return False
+        return True
+
+    def _check_ports(self, which):
+        for name in PORTS_OF[which]:
+            if not self._is_free(name):
+                raise OldServerError(f"port {self.ports[name]} ({name}) is in use")
 
     def _start_dovecot(self):
-        self._check_ports(("imap", "imaps", "pop3", "pop3s", "lmtp"))
+        self._check_ports("dovecot")
         _run("dovecot", "-c", self.path("dovecot.conf"))
         # Dovecot makes its run folder private to root; Postfix needs nothing in there.
 
     def _start_postfix(self):
-        self._check_ports(("smtp",))
+        self._check_ports("postfix")
         _run(POSTFIX_LIB + "/master", "-c", self.path("postfix"), "-w")
 
-    def _wait_ports(self, names, seconds=10):
+    def _wait_ports(self, names, seconds=30):
         deadline = time.monotonic() + seconds
         for name in names:
             while True:
@@ -427,10 +433,13 @@ class OldServer:
         if not pid:
             return
         os.kill(pid, sig)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 20
         while _alive(pid):
             if time.monotonic() > deadline:
                 os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+        # Its children have the ports, too, and end behind it.
+        while time.monotonic() < deadline and not all(self._is_free(name) for name in PORTS_OF[which]):
             time.sleep(0.01)
 
     def stop(self, only=None):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures: `postern`, a running instance for one test; `shared_postern`, one for a test file; `old_server`."""
+import contextlib
 import os
 import sys
 import tempfile
@@ -61,14 +62,12 @@ def shared_postern():
 @pytest.fixture
 def make_postern():
     """A function that makes instances (not started); all are closed behind the test."""
-    made = []
-
-    def make(**options):
-        made.append(Instance(**options))
-        return made[-1]
-    yield make
-    for instance in made:
-        instance.close(check=instance.process is not None)
+    with contextlib.ExitStack() as made:        # where one is not well, the others are closed all the same
+        def make(**options):
+            instance = Instance(**options)
+            made.callback(lambda: instance.close(check=instance.process is not None))
+            return instance
+        yield make
 
 
 @pytest.fixture
@@ -76,17 +75,14 @@ def make_old_server():
     """A function that makes old servers (not started); all are removed behind the test."""
     if os.geteuid() != 0:
         pytest.skip("the old server needs root")
-    made = []
-
-    def make(users=None, aliases=None, **options):
-        base = free_base()
-        server = OldServer(tempfile.mkdtemp(prefix="old-", dir="/tmp"), base, users, aliases, **options)
-        made.append(server)
-        return server
-    yield make
-    for server in made:
-        server.remove()
-        ports.release(server.port_base)
+    with contextlib.ExitStack() as made:
+        def make(users=None, aliases=None, **options):
+            base = free_base()
+            made.callback(ports.release, base)
+            server = OldServer(tempfile.mkdtemp(prefix="old-", dir="/tmp"), base, users, aliases, **options)
+            made.callback(server.remove)
+            return server
+        yield make
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ class Closed(Exception):
 
 
 class RawSmtp:
-    def __init__(self, instance, service="smtp", greet=True, timeout=20):
+    def __init__(self, instance, service="smtp", greet=True, timeout=60):
         self.sock = socket.create_connection(("127.0.0.1", instance.port(service)), timeout)
         self.buffer = b""
         if service == "submission":

@@ -25,7 +25,9 @@ ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."
 BUILD_DIR = os.path.abspath(os.environ.get("POSTERN_BUILD", os.path.join(ROOT, "build")))
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|MemorySanitizer|runtime error:|bug at |room\.crashed")
 KILLED = "room.crashed"         # said by the supervisor for rooms that a test killed, too: see expect_crashes
-READY_SECONDS, STOP_SECONDS, CLI_SECONDS = 20, 15, 60
+# Ends of waits, for a slow machine: nothing is measured by them. Stopping has three phases of eight seconds.
+READY_SECONDS, STOP_SECONDS, CLI_SECONDS, DOOR_SECONDS = 60, 30, 60, 60
+COUNT_SECONDS = 10              # a room that does not answer the supervisor within a second has no counters in the status
 
 
 class CliError(AssertionError):
@@ -49,6 +51,15 @@ def _account():
 
 def _reaches(account, path):
     return subprocess.run(["test", "-x", path], user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/", check=False).returncode == 0
+
+
+def is_alive(pid):
+    """More than a zombie that nobody has collected yet."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @functools.cache
@@ -170,7 +181,7 @@ class Instance:
     def _is_ready(self):
         if self.process.poll() is not None:
             raise AssertionError(f"postern run ended with {self.process.returncode}\n{self.log_tail()}")
-        done = self._run(["-d", self.dir, "status", "--json"], seconds=10)
+        done = self._run(["-d", self.dir, "status", "--json"])
         if done.returncode:
             return False
         rooms = json.loads(done.stdout).get("rooms", [])
@@ -206,43 +217,52 @@ class Instance:
             self._log = None
 
     def group_pids(self):
-        """Supervisor and rooms: all processes of the session that start() opened."""
+        """Supervisor and rooms: all processes of the session that start() opened and that have not ended."""
         pids = []
         for name in os.listdir("/proc"):
             try:
-                if name.isdigit() and os.getsid(int(name)) == self.process.pid:
+                if name.isdigit() and os.getsid(int(name)) == self.process.pid and is_alive(name):
                     pids.append(int(name))
             except OSError:
                 pass
         return pids
 
     def kill_all(self):
-        """kill -9 of supervisor and all rooms at once."""
+        """kill -9 of supervisor and all rooms at once; the last of them is gone when it returns."""
         if self.process is None:
             return
         self.crashes_expected = True
-        for pid in self.group_pids():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        self.process.wait(10)
+
+        def ended():
+            pids = self.group_pids()
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            return not pids
+        wait_until(ended, 30, "all processes to end")
+        self.process.wait(30)
         self._forget_process()
 
     def kill(self, role, index=0, wait=True):
         """kill -9 of one room; waits until the supervisor has it back."""
         self.crashes_expected = True
-        pid = self.room(role, index)["pid"]
+        pid = self.wait_back(role, None, index)
         os.kill(pid, signal.SIGKILL)
         if wait:
             self.wait_back(role, pid, index)
         return pid
 
     def wait_back(self, role, old_pid, index=0, seconds=READY_SECONDS):
+        """The process that a room has now."""
         def back():
-            room = self.room(role, index)
-            return room["state"] == "ready" and room["pid"] != old_pid
-        wait_until(back, seconds, f"{role} to come back", every=0.05)
+            done = self.try_cli("status", "--json")     # not answered where it is admind that was killed in the middle
+            for room in json.loads(done.stdout)["rooms"] if done.returncode == 0 else ():
+                if (room["role"], room["index"], room["state"]) == (role, index, "ready") and room["pid"] != old_pid:
+                    return room["pid"]
+            return None
+        return wait_until(back, seconds, f"{role} to come back", every=0.05)
 
     def close(self, check=True):
         """Stops, checks the log, deletes the folder (kept with POSTERN_KEEP=1)."""
@@ -253,10 +273,12 @@ class Instance:
                 self.stop()
                 self.check_log()
         finally:
-            self.kill_all()
-            ports.release(self.port_base)
-            if self.top and not os.environ.get("POSTERN_KEEP"):
-                shutil.rmtree(self.top, ignore_errors=True)
+            try:
+                self.kill_all()
+            finally:
+                ports.release(self.port_base)
+                if self.top and not os.environ.get("POSTERN_KEEP"):
+                    shutil.rmtree(self.top, ignore_errors=True)
 
     # -- what it says ----------------------------------------------------------
 
@@ -273,7 +295,7 @@ class Instance:
     def log_size(self):
         return os.path.getsize(self.log_path)
 
-    def wait_log(self, pattern, seconds=10, since=0):
+    def wait_log(self, pattern, seconds=30, since=0):
         return wait_until(lambda: re.search(pattern, self.log()[since:]), seconds, f"{pattern!r} in the log")
 
     def check_log(self):
@@ -327,10 +349,13 @@ class Instance:
         return self.status()["rooms"]
 
     def room(self, role, index=0):
-        for room in self.rooms():
-            if room["role"] == role and room["index"] == index:
-                return room
-        raise AssertionError(f"no room {role}.{index}")
+        """Its row of the status, with its counters: one that was too busy to count is asked again."""
+        end = time.monotonic() + COUNT_SECONDS
+        while True:
+            rows = [r for r in self.rooms() if (r["role"], r["index"]) == (role, index)]
+            assert rows, f"no room {role}.{index}"
+            if rows[0]["state"] != "ready" or rows[0].get("counters") or time.monotonic() > end:
+                return rows[0]
 
     def pids(self, role=None):
         return [r["pid"] for r in self.rooms() if role in (None, r["role"])]
@@ -367,23 +392,23 @@ class Instance:
         return self.port_base + {"smtp": 25, "submission": 465, "imaps": 993, "pop3s": 995, "https": 443,
                                  "http": 80, "sieve": 4190}[service]
 
-    def smtp(self, timeout=20):
+    def smtp(self, timeout=DOOR_SECONDS):
         return smtplib.SMTP("127.0.0.1", self.port("smtp"), local_hostname="client.test", timeout=timeout)
 
-    def submission(self, user=None, password=None, timeout=20):
+    def submission(self, user=None, password=None, timeout=DOOR_SECONDS):
         smtp = smtplib.SMTP_SSL("127.0.0.1", self.port("submission"), local_hostname="client.test", timeout=timeout,
                                 context=tls_context())
         if user:
             smtp.login(user, password)
         return smtp
 
-    def imap(self, user=None, password=None, timeout=20):
+    def imap(self, user=None, password=None, timeout=DOOR_SECONDS):
         imap = imaplib.IMAP4_SSL("127.0.0.1", self.port("imaps"), ssl_context=tls_context(), timeout=timeout)
         if user:
             imap.login(user, password)
         return imap
 
-    def pop3(self, user=None, password=None, timeout=20):
+    def pop3(self, user=None, password=None, timeout=DOOR_SECONDS):
         pop3 = poplib.POP3_SSL("127.0.0.1", self.port("pop3s"), context=tls_context(), timeout=timeout)
         if user:
             pop3.user(user)
@@ -415,7 +440,7 @@ class Instance:
         finally:
             imap.logout()
 
-    def wait_mail(self, user, password, count, mailbox="INBOX", seconds=20):
+    def wait_mail(self, user, password, count, mailbox="INBOX", seconds=60):
         """The messages, once there are count of them."""
         def enough():
             found = self.mail(user, password, mailbox)

@@ -3,7 +3,7 @@
 import time
 
 
-def wait_until(question, seconds=10, what="", every=0.02):
+def wait_until(question, seconds=30, what="", every=0.02):
     """The first true answer of question(); AssertionError behind the deadline."""
     deadline = time.monotonic() + seconds
     while True:
