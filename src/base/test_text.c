@@ -60,6 +60,19 @@ static void lookup(void **state)
 			assert_true(strcmp(text_catalogs[i].entries[k - 1].text, text_catalogs[i].entries[k].text) < 0);
 }
 
+static void counts(void **state)
+{
+	struct buf out = BUF_INIT(256);
+	for (uint64_t n = 0; n < 3; n++)
+		text_count(n, N_("message"), N_("messages"), &out);
+	text_use("de");
+	text_count(1, N_("message"), N_("messages"), &out);
+	text_count(UINT64_MAX, N_("message"), N_("messages"), &out);
+	text_use(NULL);
+	assert_string_equal(buf_cstr(&out), "0 messages1 message2 messages1 Nachricht18446744073709551615 Nachrichten");
+	buf_fini(&out);
+}
+
 static void sizes(void **state)
 {
 	static const struct {
@@ -119,6 +132,7 @@ static void test_ascii_of_all_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(languages), cmocka_unit_test(accepted), cmocka_unit_test(lookup),
+		cmocka_unit_test(counts),
 		cmocka_unit_test(sizes),
 					     cmocka_unit_test(test_ascii), cmocka_unit_test(test_ascii_of_all_texts) };
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,11 @@ const char *text_in(const char *language, const char *text)
 	return text;
 }
 
+void text_count(uint64_t n, const char *one, const char *many, struct buf *out)
+{
+	buf_printf(out, "%ju %s", (uintmax_t)n, T_(n == 1 ? one : many));
+}
+
 const char *text_size(uint64_t bytes, char ret[TEXT_SIZE])
 {
 	static const char units[] = "KMGTP";

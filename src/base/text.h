@@ -24,6 +24,10 @@ const char *text_language(struct slice name);
 /* The best one of an Accept-Language field (RFC 9110 12.5.4); NULL where none fits. */
 const char *text_choose(struct slice accept);
 
+/* "1 message", "2 messages" in the language of now, of marked words: for one count after the other. A sentence around a
+ * count has two texts, "... %d message ..." and "... %d messages ...", and n == 1 chooses; so has its German. */
+void text_count(uint64_t n, const char *one, const char *many, struct buf *out);
+
 /* A size that was set, or could be, as it is typed and not rounded: "10G", "1465M", "10485761 bytes". Returns ret. */
 enum { TEXT_SIZE = 40 };
 const char *text_size(uint64_t bytes, char ret[TEXT_SIZE]);

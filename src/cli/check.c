@@ -33,10 +33,16 @@ static void print_report(const struct checking *c, unsigned shard, const struct 
 {
 	if (c->json)
 		return;
-	printf(T_("store.%u: %llu accounts, %llu folders, %llu messages, %llu faults"), shard,
-	       (unsigned long long)r->accounts, (unsigned long long)r->mailboxes, (unsigned long long)r->messages,
-	       (unsigned long long)r->faults);
-	puts(r->rebuilt ? T_("; the index was made anew") : "");
+	struct buf line = BUF_INIT(512);
+	text_count(r->accounts, N_("account"), N_("accounts"), &line);
+	buf_str(&line, ", ");
+	text_count(r->mailboxes, N_("folder"), N_("folders"), &line);
+	buf_str(&line, ", ");
+	text_count(r->messages, N_("message"), N_("messages"), &line);
+	buf_str(&line, ", ");
+	text_count(r->faults, N_("fault"), N_("faults"), &line);
+	printf("store.%u: %s%s\n", shard, buf_cstr(&line), r->rebuilt ? T_("; the index was made anew") : "");
+	buf_fini(&line);
 }
 
 static int check_shard(struct checking *c, const char *path, unsigned shard, bool rebuild, uint64_t segment_bytes,

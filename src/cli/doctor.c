@@ -188,7 +188,8 @@ static void check_dns(struct doctor *d)
 				   where, err_said(err));
 	}
 	if (good)
-		doctor_say(d, "dns", FINDING_OK, "%u of %u resolvers answer", good, all);
+		doctor_say(d, "dns", FINDING_OK,
+			   all == 1 ? "%u of %u resolver answers" : "%u of %u resolvers answer", good, all);
 	else
 		doctor_say(d, "dns", FINDING_WRONG,
 			   all ? "no resolver answers: mail to other servers will wait"
@@ -247,14 +248,15 @@ static void check_expiry(struct doctor *d, struct slice pem)
 	if (!x || !ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x))) {
 		doctor_say(d, "certificate", FINDING_WRONG, "the certificate cannot be read");
 	} else if (days < 0 || seconds < 0) {
-		doctor_say(d, "certificate", FINDING_WRONG, "the certificate ran out %d days ago",
-			   -days);
+		doctor_say(d, "certificate", FINDING_WRONG,
+			   days == -1 ? "the certificate ran out %d day ago" : "the certificate ran out %d days ago", -days);
 	} else if (X509_cmp_current_time(X509_get0_notBefore(x)) > 0) {
 		doctor_say(d, "certificate", FINDING_WRONG,
 			   "the certificate is not valid yet: look at the clock");
 	} else {
 		doctor_say(d, "certificate", days < EXPIRY_NOTE_DAYS ? FINDING_NOTE : FINDING_OK,
-			   "the certificate is valid for %d more days", days);
+			   days == 1 ? "the certificate is valid for %d more day" :
+				       "the certificate is valid for %d more days", days);
 		check_names(d, x);
 		if (X509_check_issued(x, x) == X509_V_OK)
 			doctor_say(d, "certificate", FINDING_NOTE,

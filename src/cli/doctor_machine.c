@@ -131,7 +131,8 @@ void doctor_disk(struct doctor *d)
 					   : FINDING_OK,
 		   "%sB are free", buf_cstr(&text));
 	if (s.f_files && s.f_favail < 10000)
-		doctor_say(d, "disk", FINDING_NOTE, "only %ju more files fit",
+		doctor_say(d, "disk", FINDING_NOTE,
+			   s.f_favail == 1 ? "only %ju more file fits" : "only %ju more files fit",
 			   (uintmax_t)s.f_favail);
 	buf_fini(&text);
 }

@@ -15,10 +15,11 @@ static bool show(struct cli *c, const struct api_op *op, const json_t *result)
 	size_t i;
 	json_t *warning;
 	bool dry = json_is_true(json_object_get(result, "dry_run"));
-	printf(dry ? T_("%lld lines read: %lld would be added, %lld would be changed, %lld unchanged\n")
-		   : T_("%lld lines read: %lld added, %lld changed, %lld unchanged\n"),
-	       (long long)number(result, "lines"), (long long)number(result, "added"),
-	       (long long)number(result, "changed"), (long long)number(result, "unchanged"));
+	text_count((uint64_t)number(result, "lines"), N_("line read"), N_("lines read"), &line);
+	printf(dry ? T_("%s: %lld would be added, %lld would be changed, %lld unchanged\n")
+		   : T_("%s: %lld added, %lld changed, %lld unchanged\n"),
+	       buf_cstr(&line), (long long)number(result, "added"), (long long)number(result, "changed"),
+	       (long long)number(result, "unchanged"));
 	json_array_foreach(json_object_get(result, "warnings"), i, warning) {
 		buf_clear(&line);
 		show_value(API_STR, warning, &line);

@@ -61,15 +61,15 @@ static void rate(const json_t *move, const struct sample *first, struct buf *out
 
 static void headline(const json_t *move, const struct sample *first, struct buf *out)
 {
-	uint64_t failed = number(move, "messages_failed");
+	uint64_t failed = number(move, "messages_failed"), messages = number(move, "messages_total"),
+		 mailboxes = number(move, "mailboxes_total");
 	show_safe(slice_str(text(move, "domain")), out);
 	buf_printf(out, ": %s  ", word_said(text(move, "state")));
-	bar(number(move, "messages_done"), number(move, "messages_total"), out);
-	buf_printf(out, T_("  %ju of %ju messages, %ju of %ju mailboxes"),
-		   (uintmax_t)number(move, "messages_done"),
-		   (uintmax_t)number(move, "messages_total"),
-		   (uintmax_t)number(move, "mailboxes_done"),
-		   (uintmax_t)number(move, "mailboxes_total"));
+	bar(number(move, "messages_done"), messages, out);
+	buf_printf(out, messages == 1 ? T_("  %ju of %ju message") : T_("  %ju of %ju messages"),
+		   (uintmax_t)number(move, "messages_done"), (uintmax_t)messages);
+	buf_printf(out, mailboxes == 1 ? T_(", %ju of %ju mailbox") : T_(", %ju of %ju mailboxes"),
+		   (uintmax_t)number(move, "mailboxes_done"), (uintmax_t)mailboxes);
 	if (failed)
 		buf_printf(out, T_(", %ju failed"), (uintmax_t)failed);
 	if (first)
@@ -154,10 +154,11 @@ static bool is_over(const json_t *move)
 static int outcome(const json_t *move)
 {
 	const char *state = text(move, "state");
+	uintmax_t all = number(move, "mailboxes_total");
 	if (!strcmp(state, "failed"))
-		return cli_refuse("%ju of %ju mailboxes could not be copied",
-				  (uintmax_t)number(move, "mailboxes_failed"),
-				  (uintmax_t)number(move, "mailboxes_total"));
+		return cli_refuse(all == 1 ? "%ju of %ju mailbox could not be copied" :
+					     "%ju of %ju mailboxes could not be copied",
+				  (uintmax_t)number(move, "mailboxes_failed"), all);
 	return CLI_DONE;
 }
 
@@ -210,9 +211,10 @@ static void show_proof(const json_t *proof)
 {
 	size_t i, k;
 	json_t *m, *f;
-	printf(T_("%s: %s, %ju messages there, %ju of them here, %ju missing\n"), text(proof, "domain"),
-	       word_said(text(proof, "state")), (uintmax_t)number(proof, "messages_there"),
-	       (uintmax_t)number(proof, "messages_here"),
+	uintmax_t there = number(proof, "messages_there");
+	printf(there == 1 ? T_("%s: %s, %ju message there, %ju of them here, %ju missing\n") :
+			    T_("%s: %s, %ju messages there, %ju of them here, %ju missing\n"),
+	       text(proof, "domain"), word_said(text(proof, "state")), there, (uintmax_t)number(proof, "messages_here"),
 	       (uintmax_t)number(proof, "messages_missing"));
 	json_array_foreach(json_object_get(proof, "mailboxes"), i, m) {
 		struct buf line = BUF_INIT(4096);

@@ -95,7 +95,7 @@ static int run(struct cli *c, const struct api_op *op, struct cli_args *args)
 		show_object(op, result);
 	json_int_t faults = json_integer_value(json_object_get(result, "faults"));
 	json_decref(result);
-	return faults ? cli_refuse("%lld faults", (long long)faults) : CLI_DONE;
+	return faults ? cli_refuse(faults == 1 ? "%lld fault" : "%lld faults", (long long)faults) : CLI_DONE;
 }
 
 const struct cli_noun noun_store = { .name = "store",

@@ -252,7 +252,7 @@ def test_move(house, domain, make_old_server):
     picture = on_terminal(house, "move", "status", domain, "--watch")
     assert f"{domain}: done" in picture and f"{joe}  [####" in picture
     lines = house.cli("move", "status", domain, "--watch").splitlines()
-    assert re.search(r"done +\[#+\] 100% +400 of 400 messages, 1 of 1 mailboxes", lines[-1])
+    assert re.search(r"done +\[#+\] 100% +400 of 400 messages, 1 of 1 mailbox", lines[-1])
     status = house.json("move", "status", domain)
     assert status["state"] == "done" and status["mailboxes"][0]["address"] == joe
     assert f"{joe}  [########################] 100%  done" in house.cli("move", "status", domain)

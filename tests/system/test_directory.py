@@ -78,7 +78,8 @@ def test_a_removed_mailbox_is_gone_at_once(house):
     house.add_mailbox(user, PASSWORD)
     send(house, user, "one")
     assert subjects(house, user) == ["one"]
-    assert "holds 1 messages" in house.refused("mailbox", "remove", user)
+    assert "holds 1 message, which would be lost" in house.refused("mailbox", "remove", user)
+    assert "enthält 1 Nachricht, die verloren ginge" in house.refused("--lang", "de", "mailbox", "remove", user)
     assert logs_in(house, user, PASSWORD) == EVERY
     assert house.json("mailbox", "remove", user, "--discard-mail")["messages"] == 1
     assert logs_in(house, user, PASSWORD) == NONE
@@ -208,7 +209,7 @@ def counter(postern, role, name):
     ("a x\nb {NOPE}z\n", 2, "scheme"),
     ("a x\njoe y\n", 2, "exists already"),
     ("a x\nb \xff\n".encode("latin-1"), 2, "UTF-8"),
-    ("address,password\na,x\nb\n", 3, "cells"),
+    ("address,password\na,x\nb\n", 3, "1 cell, but the header has 2"),
 ])
 def test_a_broken_line_refuses_the_file_and_changes_nothing(house, text, line, reason):
     path = house.write_file("broken.txt", text)

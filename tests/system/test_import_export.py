@@ -182,7 +182,7 @@ def test_settings_of_a_domain_are_taken_back(make_postern):
     ("setting,value\nretention,7\nsubaddress,?\n", "line 3: subaddress: expected"),
     ("setting,value\ncandidate_max,77\ncatch_all,nobody@settings.test\n", "line 3: catch_all: \"nobody@settings.test\" is not a mailbox here"),
     ("setting,value\n\nretention,soon\n", "line 3: retention: \"soon\": expected a number of days"),
-    ("setting,value\ncatch_all\n", "line 2: 1 cells, but the header has 2"),
+    ("setting,value\ncatch_all\n", "line 2: 1 cell, but the header has 2"),
 ])
 def test_bad_settings_change_nothing(house, text, error):
     if house.try_cli("domain", "show", "settings.test").returncode:

@@ -79,7 +79,7 @@ def test_fixed_parts_of_a_pool(server):
     shown = server.json("customer", "set", house.customer, "--allotment", "shared", "--pool", "9M")
     assert (shown["allotment"], shown["pool_bytes"]) == ("shared", 9 << 20)
     house.mailbox("c")
-    assert "1 mailboxes have no quota" in server.refused("customer", "set", house.customer, "--allotment", "fixed")
+    assert "1 mailbox has no quota of its own:" in server.refused("customer", "set", house.customer, "--allotment", "fixed")
 
 
 def test_a_full_mailbox(server):

@@ -64,7 +64,7 @@ static void unreadable(void **state)
 		{ "joe {NOPE}abc\n", false, 1, "scheme" },
 		{ "joe {SSHA}!!!\n", false, 1, "scheme" },
 		{ "\xff\xfej\n", false, 1, "UTF-16" },
-		{ "address,password\njoe\n", false, 2, "cells" },
+		{ "address,password\njoe\n", false, 2, "1 cell, but the header has 2" },
 		{ "address,password\njoe,\"x\n", false, 2, "quotation" },
 		{ "address,quota\njoe,lots\n", false, 2, "quota" },
 		{ "sales mary\n", true, 1, "colon" },

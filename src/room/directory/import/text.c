@@ -197,8 +197,8 @@ bool import_row(struct import_reader *r, struct slice line, const struct import_
 		return false;
 	}
 	if ((size_t)n != csv->n) {
-		import_fault(r->errors, r->a, r->line, "%d cells, but the header has %zu", n,
-			     csv->n);
+		import_fault(r->errors, r->a, r->line,
+			     n == 1 ? "%d cell, but the header has %zu" : "%d cells, but the header has %zu", n, csv->n);
 		return false;
 	}
 	for (int i = 0; i < n; i++)

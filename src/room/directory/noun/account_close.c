@@ -78,6 +78,8 @@ void account_close_empty(struct directory *d, const struct account *x, account_c
 int account_holds_mail(struct problem *why, const char *field, struct slice address, uint64_t messages)
 {
 	return problem_set(why, ERR_CONFLICT, field,
-			   SLICE_FMT " holds %llu messages, which would be lost: discard_mail says that they may go",
+			   messages == 1 ?
+				   SLICE_FMT " holds %llu message, which would be lost: discard_mail says that it may go" :
+				   SLICE_FMT " holds %llu messages, which would be lost: discard_mail says that they may go",
 			   SLICE_ARG(address), (unsigned long long)messages);
 }

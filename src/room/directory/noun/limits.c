@@ -161,7 +161,8 @@ int limits_check_customer(struct engine *e, struct arena *a, uint64_t customer, 
 	if (r < 0)
 		return r;
 	if (without)
-		return problem_set(why, ERR_CONFLICT, "allotment",
+		return problem_set(why, ERR_CONFLICT, "allotment", without == 1 ?
+				   "%llu mailbox has no quota of its own: with \"fixed\" each needs its part of the pool" :
 				   "%llu mailboxes have no quota of their own: with \"fixed\" each needs its part of the pool",
 				   (unsigned long long)without);
 	if (sum > pool)
@@ -193,7 +194,8 @@ int limits_check_move(struct engine *e, struct arena *a, uint64_t domain, uint64
 	if (r < 0)
 		return r;
 	if (without)
-		return problem_set(why, ERR_CONFLICT, "customer",
+		return problem_set(why, ERR_CONFLICT, "customer", without == 1 ?
+				   "%lld mailbox of the domain has no quota of its own, which this customer's pool wants" :
 				   "%lld mailboxes of the domain have no quota of their own, which this customer's pool wants",
 				   (long long)without);
 	if (allotted + (uint64_t)sum > c.pool)

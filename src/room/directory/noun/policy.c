@@ -107,7 +107,8 @@ int password_check(struct engine *e, uint64_t customer, const char *field, struc
 	if (password.n > PASSWORD_MAX)
 		return problem_set(why, ERR_TOO_BIG, field, "a password has at most %d bytes", PASSWORD_MAX);
 	if (characters(password) < p.length)
-		return problem_set(why, ERR_INVALID, field,
+		return problem_set(why, ERR_INVALID, field, characters(password) == 1 ?
+				   "the password has %zu character, the policy asks for at least %u" :
 				   "the password has %zu characters, the policy asks for at least %u",
 				   characters(password), p.length);
 	return check_classes(p.classes & ~classes_of(password), field, why);

@@ -70,6 +70,8 @@ static void on_closed(void *ctx, int err, uint64_t messages)
 	struct admin *ad = x->ad;
 	if (err == ERR_CONFLICT)
 		problem_set(&ad->why, err, "discard_mail",
+			    messages == 1 ? "the candidates of " SLICE_FMT
+			    " hold %llu message, which would be lost: discard_mail says that it may go" :
 			    "the candidates of " SLICE_FMT
 			    " hold %llu messages, which would be lost: discard_mail says that they may go",
 			    SLICE_ARG(x->d.name), (unsigned long long)messages);
