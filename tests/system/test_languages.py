@@ -58,6 +58,13 @@ def test_a_rule_names_field_value_and_rule(api):
         assert problem["detail"].startswith(text) and "lots" in problem["detail"]
 
 
+def test_what_cannot_be_made_is_no_choice(api):
+    """Nothing is made a candidate, so nothing offers it."""
+    _, problem = api.ask("POST", "/addresses/convert", "de", {"address": ["a@none.test"], "type": "candidate"})
+    assert (problem["status"], problem["field"], problem["value"]) == (422, "type", "candidate")
+    assert problem["rule"] == "mailbox, alias, list, redirect oder banished"
+
+
 def test_other_refusals_of_the_api(api):
     for path, detail in (("/nowhere", "diesen Pfad gibt es nicht"), ("/queue/99", "eine wartende Nachricht dieser Nummer gibt es nicht")):
         _, problem = api.ask("GET", path, "de")

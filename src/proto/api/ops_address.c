@@ -4,7 +4,7 @@
 
 static const char *const address_types[] = { "alias", "list", "redirect", "banished", NULL };
 static const char *const list_types[] = { "alias", "list", "redirect", "banished", "candidate", NULL };
-static const char *const convert_types[] = { "mailbox", "alias", "list", "redirect", "banished", "candidate", NULL };
+static const char *const convert_types[] = { "mailbox", "alias", "list", "redirect", "banished", NULL };
 
 static const char *const senders[] = { "anyone", "members", "domain", "named", NULL };
 
@@ -42,7 +42,7 @@ static const struct api_result address_item[] = { ADDRESS_IS, REVISION_IS };
 
 static const struct api_param address_convert[] = {
 	P_ADDRESS(.required = true, .positional = true, .many = true),
-	{ "type", API_CHOICE, .required = true, .choices = convert_types, .help = "what it becomes" },
+	{ "type", API_CHOICE, .required = true, .choices = convert_types, .help = "what it becomes; one that is removed is a candidate with its next mail" },
 	P_TO,
 	P_DISCARD_MAIL,
 	P_PASSWORD(.help = "of a new mailbox; without one nobody can log in"),

@@ -79,10 +79,6 @@ int convert_unreferenced(struct engine *e, struct arena *a, struct slice text, s
 
 static int check_same(const struct convert *c, struct problem *why)
 {
-	if (c->want == ADDRESS_CANDIDATE)
-		return problem_set(why, ERR_INVALID, "type",
-				   "nothing is made a candidate: remove the address, and its next "
-				   "mail makes it one");
 	if (c->want == c->was && (c->was == ADDRESS_MAILBOX || c->was == ADDRESS_BANISHED))
 		return problem_set(why, ERR_CONFLICT, "type", SLICE_FMT " is %s already",
 				   SLICE_ARG(c->text), address_type_text(c->was, problem_language(why)));
