@@ -82,6 +82,30 @@ def test_fixed_parts_of_a_pool(server):
     assert "1 mailbox has no quota of its own:" in server.refused("customer", "set", house.customer, "--allotment", "fixed")
 
 
+def test_a_shared_pool_below_a_quota(server):
+    """A quota is never more than the pool, whichever of the two is changed; mail that is there is no reason."""
+    house = House(server, "--pool", "200K")
+    a, b = house.mailbox("a"), house.mailbox("b", "--quota", "100K")
+    n = 100 * KB
+    pool = ("customer", "set", house.customer, "--pool")
+    assert f"the quota of {b} is 100K, more than a pool of {n - 1} bytes" in server.refused(*pool, str(n - 1))
+    assert f"der Speicherplatz von {b} ist 100K, mehr als ein Speicher von 99K" in server.refused("--lang", "de", *pool, "99K")
+    assert server.json(*pool, str(n))["pool_bytes"] == n
+    assert f"{n + 1} bytes asked for" in server.refused("mailbox", "set", b, "--quota", str(n + 1))
+    server.cli("mailbox", "set", b, "--quota", "0")
+    fill(server, a)
+    assert 90 * KB < house.used() <= n
+    assert server.json(*pool, "50K")["pool_bytes"] == 50 * KB
+    assert send(server, b)[1:] == (452, "4.2.2") and house.used() > 50 * KB
+    # A domain does not come into a customer's pool that is smaller than a quota of its mailboxes.
+    other = House(server)
+    big = other.mailbox("big", "--quota", "51K")
+    move = ("domain", "set", other.domain, "--customer", house.customer)
+    assert f"the quota of {big} is 51K, more than a pool of 50K" in server.refused(*move)
+    server.cli("mailbox", "set", big, "--quota", "50K")
+    server.cli(*move)
+
+
 def test_a_full_mailbox(server):
     house = House(server)
     joe, mary = house.mailbox("joe", "--quota", "100K"), house.mailbox("mary")

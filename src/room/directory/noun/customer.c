@@ -197,7 +197,7 @@ int customer_check_pool(struct engine *e, struct arena *a, uint64_t id, uint64_t
 		return problem_set(why, ERR_INVALID, "quota",
 				   "no quota is asked for: each mailbox needs its part of the customer's pool of %s",
 				   text_size(c.pool, pool));
-	if (!l.fixed && quota > c.pool)
+	if (!l.fixed && quota > c.pool && quota > before)
 		return problem_set(why, ERR_QUOTA, "quota",
 				   "%s asked for, more than the customer's whole pool of %s", text_size(quota, asked),
 				   text_size(c.pool, pool));

@@ -151,12 +151,37 @@ static int count_of(struct engine *e, uint64_t customer, uint64_t *ret_without, 
 	return r == 1 ? 0 : r < 0 ? r : ERR_INTERNAL;
 }
 
+/* A mailbox that may use more than the whole pool: the first one of that customer, or of that domain. What mailboxes use
+ * already is no reason: their mail is there, and they take no more until some is gone. */
+static int check_largest(struct engine *e, struct arena *a, const char *sql, uint64_t id, uint64_t pool, const char *field,
+			 struct problem *why)
+{
+	struct sql_stmt *s = sql_prepare(e->db, sql);
+	sql_bind_int(s, 1, (int64_t)id);
+	sql_bind_int(s, 2, (int64_t)pool);
+	int r = sql_step(s);
+	struct slice address = r == 1 ? column_dup(a, s, 0) : SLICE("");
+	uint64_t quota = r == 1 ? (uint64_t)sql_int(s, 1) : 0;
+	char may[TEXT_SIZE], whole[TEXT_SIZE];
+	sql_done(s);
+	if (r != 1)
+		return r;
+	return problem_set(why, ERR_QUOTA, field, "the quota of " SLICE_FMT " is %s, more than a pool of %s", SLICE_ARG(address),
+			   text_size(quota, may), text_size(pool, whole));
+}
+
+#define LARGEST(of) \
+	"SELECT a.address, a.quota FROM account a JOIN domain d ON d.id = a.domain WHERE " of " = ?1" \
+	" AND a.state NOT IN (2, 4) AND a.quota > ?2 ORDER BY a.quota DESC, a.address LIMIT 1"
+
 int limits_check_customer(struct engine *e, struct arena *a, uint64_t customer, uint64_t pool, bool fixed, struct problem *why)
 {
 	uint64_t without = 0, sum = 0;
 	char allotted[TEXT_SIZE], whole[TEXT_SIZE];
-	if (!pool || !fixed)
+	if (!pool)
 		return 0;
+	if (!fixed)
+		return check_largest(e, a, LARGEST("d.customer"), customer, pool, "pool", why);
 	int r = count_of(e, customer, &without, &sum);
 	if (r < 0)
 		return r;
@@ -182,8 +207,10 @@ int limits_check_move(struct engine *e, struct arena *a, uint64_t domain, uint64
 	int r = customer_by_id(e, a, customer, &c);
 	if (r == 0)
 		r = limits_of_customer(e, customer, &l);
-	if (r < 0 || !c.pool || !l.fixed)
+	if (r < 0 || !c.pool)
 		return r;
+	if (!l.fixed)
+		return check_largest(e, a, LARGEST("d.id"), domain, c.pool, "customer", why);
 	r = sql_get(e->db, &without, "SELECT count(*) FROM account WHERE domain = ?1 AND state <> 2 AND quota = 0", "i",
 		    (int64_t)domain);
 	if (r == 0)

@@ -51,6 +51,8 @@ static void allotments(void **state)
 	account(f, &d, "c", 0, 0);
 	account(f, &d, "d", 1000, 0);			/* shared: a mailbox may be let use all of it */
 	account(f, &d, "e", 1001, ERR_QUOTA);
+	set_pool(f, 999, false, ERR_QUOTA);		/* less than d may use */
+	set_pool(f, 1000, false, 0);
 	set_pool(f, 10000, true, ERR_CONFLICT);		/* c has no part */
 	set_pool(f, 0, true, 0);			/* no pool: nothing to allot */
 	account(f, &d, "f", 0, 0);
@@ -218,16 +220,23 @@ static void moves_between_customers(void **state)
 	struct domain d = make_domain(f, "a.test", true);
 	struct customer other = { .name = T("other"), .language = T("en"), .pool = 100, .created_ms = 1 };
 	struct customer_limits l = { .fixed = true };
+	struct problem why = { 0 };
 
 	account(f, &d, "a", 101, 0);
 	assert_int_equal(engine_begin(f->e), 0);
 	assert_int_equal(customer_add(f->e, f->a, &other, NULL), 0);
 	assert_int_equal(engine_commit(f->e), 0);
-	assert_int_equal(limits_check_move(f->e, f->a, d.id, other.id, NULL), 0);
 	assert_int_equal(limits_set_customer(f->e, other.id, &l), 0);
 	assert_int_equal(limits_check_move(f->e, f->a, d.id, other.id, NULL), ERR_QUOTA);
 	account(f, &d, "b", 0, 0);
 	assert_int_equal(limits_check_move(f->e, f->a, d.id, other.id, NULL), ERR_CONFLICT);
+	l.fixed = false;
+	assert_int_equal(limits_set_customer(f->e, other.id, &l), 0);
+	assert_int_equal(limits_check_move(f->e, f->a, d.id, other.id, &why), ERR_QUOTA);
+	assert_string_equal(why.text, "the quota of a@a.test is 101 bytes, more than a pool of 100 bytes");
+	other.pool = 101;
+	assert_int_equal(customer_update(f->e, f->a, &other, NULL), 0);
+	assert_int_equal(limits_check_move(f->e, f->a, d.id, other.id, NULL), 0);
 }
 
 #define LIMITS_TEST(f) cmocka_unit_test_setup_teardown(f, fixture_up, fixture_down)

@@ -40,16 +40,18 @@ static void on_applied(void *ctx, int err)
 		admin_refuse(ad, err < 0 ? limits_late(ad) : ERR_INTERNAL);
 }
 
-static int change(struct admin *ad, struct customer *c)
+/* before: its pool until now. Rules that a change keeps or comes nearer to do not stand in its way. */
+static int change(struct admin *ad, struct customer *c, uint64_t before)
 {
 	static const char *const allotments[] = { "shared", "fixed", NULL };
 	struct customer_limits l;
 	int r = limits_of_customer(ad->e, c->id, &l);
 	if (r < 0)
 		return r;
+	bool was_fixed = l.fixed, less = c->pool && (!before || c->pool < before);
 	l.fixed = admin_choice(ad, "allotment", allotments, l.fixed);
 	r = admin_retention(ad, false, &l.retention);
-	if (r == 0)
+	if (r == 0 && (less || l.fixed != was_fixed))
 		r = limits_check_customer(ad->e, ad->a, c->id, c->pool, l.fixed, &ad->why);
 	if (r == 0)
 		r = customer_update(ad->e, ad->a, c, &ad->why);
@@ -65,6 +67,7 @@ void op_customer_set(struct admin *ad)
 	int r = customer_get(ad->e, ad->a, name, c);
 	if (r == ERR_NOT_FOUND)
 		problem_set(&ad->why, r, "customer", "there is no customer " SLICE_FMT, SLICE_ARG(name));
+	uint64_t before = c->pool;
 	c->pool = admin_size(ad, "pool", c->pool);
 	if (admin_has(ad, "language"))
 		c->language = admin_get(ad, "language");
@@ -76,7 +79,7 @@ void op_customer_set(struct admin *ad)
 		admin_refuse(ad, r);
 		return;
 	}
-	r = change(ad, c);
+	r = change(ad, c, before);
 	if (r < 0)
 		admin_rollback(ad);
 	else
