@@ -267,6 +267,23 @@ def test_i14_search_programs(client):
     client.ok("SEARCH " + "NOT " * 40 + "ALL")
 
 
+def test_i14_many_keys_over_a_large_message(server, user, client):
+    """Several look through it slice by slice; one leaves in the middle, and the others' answers are right."""
+    client.append(message("big", ("x" * 76 + "\r\n") * 20000 + "at the end\r\n"))
+    keys = " ".join(f"NOT BODY nowhere{i}" for i in range(9)) + " BODY {}"
+    others = [Client(server, user, PASSWORD, timeout=120) for _ in range(3)]
+    tags = []
+    for c, word in zip(others, ["end", "nothing", "end"]):
+        c.ok("SELECT INBOX")
+        tags.append(c.begin("SEARCH " + keys.format(word)))
+    client.ok("NOOP")
+    others[2].close()
+    # A slow machine says that it is still at it.
+    assert [c.finish(tag).lines[-1:] for c, tag in zip(others[:2], tags)] == [[b"* SEARCH 1"], [b"* SEARCH"]]
+    for c in others[:2]:
+        c.close()
+
+
 # -- I15: a reader that stops -------------------------------------------------------------------
 
 

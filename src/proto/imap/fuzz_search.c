@@ -10,12 +10,12 @@ static bool keyword(void *ctx, struct slice name)
 	return name.n % 2;
 }
 
-static bool header(void *ctx, struct slice field, struct slice folded)
+static enum imap_search_answer header(void *ctx, unsigned key, struct slice field, struct slice folded)
 {
 	return (field.n + folded.n) % 2;
 }
 
-static bool text(void *ctx, bool with_header, struct slice folded)
+static enum imap_search_answer text(void *ctx, unsigned key, bool with_header, struct slice folded)
 {
 	return (folded.n + with_header) % 2;
 }

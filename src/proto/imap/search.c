@@ -13,7 +13,8 @@
 struct parse {
 	struct imap_scan *s;
 	struct imap_search *out;
-	size_t keys, texts, ranges;
+	unsigned keys;
+	size_t texts, ranges;
 };
 
 enum argument {
@@ -107,6 +108,7 @@ static int new_key(struct parse *p, enum search_kind kind, struct imap_search_ke
 		return ERR_TOO_BIG;
 	struct imap_search_key *k = ARENA_NEW(p->s->arena, struct imap_search_key);
 	k->kind = kind;
+	k->number_of = p->keys - 1;
 	*ret = k;
 	return 0;
 }
@@ -337,6 +339,7 @@ int imap_search_scan(struct imap_scan *s, struct imap_search *ret)
 		if (!imap_scan_end(s))
 			return ERR_SYNTAX;
 	}
+	out.n_keys = p.keys;
 	*ret = out;
 	return 0;
 }

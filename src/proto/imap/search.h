@@ -2,7 +2,8 @@
 /*
  * SEARCH programs (RFC 3501 6.4.4, RFC 4731 ESEARCH, RFC 7162 3.1.5 MODSEQ, RFC 5032 WITHIN): parsed into a
  * tree, asked about one message at a time. What a message has only at a price (its header, its text) is asked
- * for only where the cheap criteria leave the answer open: imap_search_match then says IMAP_SEARCH_OPEN.
+ * for only where the cheap criteria leave the answer open: imap_search_match then says IMAP_SEARCH_OPEN. Who answers for the
+ * content may say OPEN too, when it has worked enough for now: the program is asked again later, and asks the same again.
  */
 #ifndef PROTO_IMAP_SEARCH_H
 #define PROTO_IMAP_SEARCH_H
@@ -40,6 +41,7 @@ struct imap_search {
 	bool extended;			/* RETURN (...) was there: answer with ESEARCH */
 	unsigned returns;		/* enum imap_search_return; never 0 where extended */
 	unsigned needs;			/* enum imap_search_need */
+	unsigned n_keys;
 	bool has_modseq;
 	bool bad_charset;		/* BADCHARSET is the answer; the rest is not filled in */
 };
@@ -52,7 +54,8 @@ void imap_search_resolve(struct imap_search *search, uint32_t n_messages, uint32
 
 enum imap_search_answer { IMAP_SEARCH_NO, IMAP_SEARCH_YES, IMAP_SEARCH_OPEN };
 
-/* A message as the program sees it. The functions are NULL until its content is there. */
+/* A message as the program sees it. The functions are NULL until its content is there. key: a number below n_keys, always the
+ * same for the same question. */
 struct imap_search_msg {
 	uint32_t seq, uid;
 	unsigned flags;
@@ -60,9 +63,9 @@ struct imap_search_msg {
 	uint64_t size, modseq;
 	int64_t now_ms;
 	bool (*keyword)(void *ctx, struct slice name);
-	bool (*header)(void *ctx, struct slice field, struct slice folded);	/* folded "": is it there */
+	enum imap_search_answer (*header)(void *ctx, unsigned key, struct slice field, struct slice folded);	/* folded "": is it there */
 	bool (*sent_ms)(void *ctx, int64_t *ret);	/* as written there, without its zone */
-	bool (*text)(void *ctx, bool with_header, struct slice folded);
+	enum imap_search_answer (*text)(void *ctx, unsigned key, bool with_header, struct slice folded);
 	void *ctx;
 };
 enum imap_search_answer imap_search_match(const struct imap_search *search, const struct imap_search_msg *m);

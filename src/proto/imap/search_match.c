@@ -57,14 +57,14 @@ static enum imap_search_answer by_content(const struct imap_search_key *k, const
 	case SEARCH_HEADER:
 		if (!m->header)
 			return IMAP_SEARCH_OPEN;
-		return answer(m->header(m->ctx, k->field, k->text));
+		return m->header(m->ctx, k->number_of, k->field, k->text);
 	case SEARCH_BODY:
 	case SEARCH_TEXT:
 		if (!k->text.n)
 			return IMAP_SEARCH_YES;
 		if (!m->text)
 			return IMAP_SEARCH_OPEN;
-		return answer(m->text(m->ctx, k->kind == SEARCH_TEXT, k->text));
+		return m->text(m->ctx, k->number_of, k->kind == SEARCH_TEXT, k->text);
 	default:
 		if (!m->sent_ms)
 			return IMAP_SEARCH_OPEN;

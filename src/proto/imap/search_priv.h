@@ -34,6 +34,7 @@ enum search_kind {
 
 struct imap_search_key {
 	enum search_kind kind;
+	unsigned number_of;	/* in the program, from 0 */
 	struct imap_search_key *next, *child;
 	int64_t number;
 	struct slice field, text;

@@ -14,12 +14,12 @@ static bool keyword(void *ctx, struct slice name)
 	return slice_eq_ci(name, SLICE("$Junk"));
 }
 
-static bool header(void *ctx, struct slice field, struct slice folded)
+static enum imap_search_answer header(void *ctx, unsigned key, struct slice field, struct slice folded)
 {
 	return slice_eq_ci(field, SLICE("Subject")) && slice_find(SLICE("stra" "sse nach rom"), folded, 0) >= 0;
 }
 
-static bool text(void *ctx, bool with_header, struct slice folded)
+static enum imap_search_answer text(void *ctx, unsigned key, bool with_header, struct slice folded)
 {
 	return slice_find(SLICE("hello body"), folded, 0) >= 0 ||
 	       (with_header && slice_find(SLICE("subject: rom"), folded, 0) >= 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SEARCH (RFC 3501 6.4.4, RFC 4731, RFC 7162 3.1.5). First pass: every message the client knows is asked by what the
- * view has. What stays open is fetched in batches, with no more than the program needs (header, digest, body),
- * one batch a turn of the loop, so that others are served meanwhile. A client that waits long hears "* OK".
+ * view has. What stays open is fetched in batches, with no more than the program needs (header, digest, body). A batch is
+ * looked at in slices of SEARCH_TURN octets, one a turn of the loop, so that others are served meanwhile. A client that waits long
+ * hears "* OK".
  */
 #include "room/imapd/imapd_priv.h"
 
@@ -22,13 +23,22 @@ struct search {
 	uint32_t from;
 	size_t range;			/* the first one behind the question that is under way */
 	int64_t now_ms, told_ms;
+	struct batch {
+		struct arena *arena;	/* holds reply; NULL: there is none */
+		const Postern__FetchReply *reply;
+		struct slice bytes;
+		size_t item;		/* that is looked at */
+		Postern__Digest *digest;	/* of it */
+		bool begun;		/* it is */
+	} batch;
+	struct search_content content;
 };
 
 /* A message and what of it is at hand: what the program's questions are answered from. */
 struct subject {
 	const struct view *view;
 	const struct view_msg *msg;
-	struct search_content content;
+	struct search_content *content;
 };
 
 static bool ask_keyword(void *ctx, struct slice name)
@@ -37,19 +47,19 @@ static bool ask_keyword(void *ctx, struct slice name)
 	return view_has_keyword(s->view, s->msg, name);
 }
 
-static bool ask_header(void *ctx, struct slice field, struct slice folded)
+static enum imap_search_answer ask_header(void *ctx, unsigned key, struct slice field, struct slice folded)
 {
-	return search_content_header(&((struct subject *)ctx)->content, field, folded);
+	return search_content_header(((struct subject *)ctx)->content, key, field, folded);
 }
 
 static bool ask_sent(void *ctx, int64_t *ret)
 {
-	return search_content_sent(&((struct subject *)ctx)->content, ret);
+	return search_content_sent(((struct subject *)ctx)->content, ret);
 }
 
-static bool ask_text(void *ctx, bool with_header, struct slice folded)
+static enum imap_search_answer ask_text(void *ctx, unsigned key, bool with_header, struct slice folded)
 {
-	return search_content_text(&((struct subject *)ctx)->content, with_header, folded);
+	return search_content_text(((struct subject *)ctx)->content, key, with_header, folded);
 }
 
 static unsigned message_flags(const struct view_msg *m)
@@ -156,36 +166,115 @@ static void finish(struct cmd *cmd)
 
 static void next_batch(struct cmd *cmd);
 
-static void judge_item(struct cmd *cmd, const Postern__FetchItem *item, struct slice bytes)
+/* Where it stands in the view; < 0: not any more, or it is damaged. */
+static ptrdiff_t place_of(struct cmd *cmd, const Postern__FetchItem *item, struct slice bytes)
 {
-	struct search *s = cmd->state;
-	struct subject subject = { .view = cmd->conn->view };
-	Postern__Digest *digest = NULL;
-	ptrdiff_t at = item->meta ? view_find(subject.view, item->meta->uid) : -1;
+	const struct view *v = cmd->conn->view;
+	ptrdiff_t at = item->meta ? view_find(v, item->meta->uid) : -1;
 
-	if (item->err < 0 || at < 0 || (size_t)at >= subject.view->told || item->offset > bytes.n ||
+	if (item->err < 0 || at < 0 || (size_t)at >= v->told || item->offset > bytes.n ||
 	    item->header_length > bytes.n - item->offset ||
 	    item->body_length > bytes.n - item->offset - item->header_length)
-		return;
+		return -1;
+	return at;
+}
+
+static void begin_item(struct search *s, const Postern__FetchItem *item)
+{
+	struct batch *b = &s->batch;
 	size_t body = (size_t)(item->offset + item->header_length);
-	subject.content.header = slice_sub(bytes, (size_t)item->offset, body);
-	subject.content.body = slice_sub(bytes, body, body + (size_t)item->body_length);
-	if (item->digest.len && digest_unpack(slice_of(item->digest.data, item->digest.len), &digest) < 0)
-		digest = NULL;
-	subject.content.digest = digest;
-	struct imap_search_msg m = message_of(s, &subject, (size_t)at);
-	m.header = ask_header;
-	m.sent_ms = ask_sent;
-	m.text = ask_text;
-	if (imap_search_match(&s->program, &m) == IMAP_SEARCH_YES)
-		found(cmd, (size_t)at);
-	if (digest)
-		postern__digest__free_unpacked(digest, NULL);
+
+	b->begun = true;
+	if (item->digest.len && digest_unpack(slice_of(item->digest.data, item->digest.len), &b->digest) < 0)
+		b->digest = NULL;
+	memset(s->content.known, 0, s->program.n_keys);
+	s->content.header = slice_sub(b->bytes, (size_t)item->offset, body);
+	s->content.body = slice_sub(b->bytes, body, body + (size_t)item->body_length);
+	s->content.digest = b->digest;
+}
+
+static void end_item(struct search *s)
+{
+	search_content_fini(&s->content);
+	if (s->batch.digest)
+		postern__digest__free_unpacked(s->batch.digest, NULL);
+	s->batch.digest = NULL;
+	s->batch.begun = false;
+}
+
+/* false: it was looked at as far as this slice goes. */
+static bool judge_item(struct cmd *cmd, const Postern__FetchItem *item)
+{
+	struct search *s = cmd->state;
+	struct subject subject = { .view = cmd->conn->view, .content = &s->content };
+	ptrdiff_t at = place_of(cmd, item, s->batch.bytes);
+
+	if (at >= 0) {
+		if (!s->batch.begun)
+			begin_item(s, item);
+		struct imap_search_msg m = message_of(s, &subject, (size_t)at);
+		m.header = ask_header;
+		m.sent_ms = ask_sent;
+		m.text = ask_text;
+		enum imap_search_answer a = imap_search_match(&s->program, &m);
+		if (a == IMAP_SEARCH_OPEN)
+			return false;
+		if (a == IMAP_SEARCH_YES)
+			found(cmd, (size_t)at);
+	}
+	end_item(s);
+	return true;
+}
+
+static void batch_free(struct search *s)
+{
+	end_item(s);
+	if (s->batch.bytes.p)
+		memfd_unmap(&s->batch.bytes);
+	arena_free(&s->batch.arena);
+	s->batch = (struct batch){ 0 };
+}
+
+/* Also how a client that is gone is noticed. */
+static void still(struct cmd *cmd)
+{
+	struct search *s = cmd->state;
+
+	if (clock_mono_ms() - s->told_ms <= STILL_MS)
+		return;
+	conn_printf(cmd->conn, "* OK Still searching.\r\n");
+	s->told_ms = clock_mono_ms();
+	conn_deadline(cmd->conn);
+}
+
+static bool judge_on(struct cmd *cmd)
+{
+	struct search *s = cmd->state;
+	const Postern__FetchReply *r = s->batch.reply;
+
+	s->content.left = SEARCH_TURN;
+	for (; s->batch.item < r->n_items; s->batch.item++) {
+		if (!judge_item(cmd, r->items[s->batch.item])) {
+			still(cmd);
+			return true;
+		}
+	}
+	uint32_t next = r->next_uid;
+	batch_free(s);
+	if (next > s->from)
+		s->from = next;
+	else if (!next && s->range < s->open.n)
+		s->from = s->open.ranges[s->range].first;
+	else {
+		finish(cmd);
+		return false;
+	}
+	next_batch(cmd);
+	return false;
 }
 
 static void on_batch(struct cmd *cmd, int err, const ProtobufCMessage *msg, int fd, const char *text)
 {
-	const Postern__FetchReply *r = (const Postern__FetchReply *)msg;
 	struct search *s = cmd->state;
 	struct slice bytes = { 0 };
 
@@ -197,19 +286,8 @@ static void on_batch(struct cmd *cmd, int err, const ProtobufCMessage *msg, int 
 		cmd_fail(cmd, err, text, N_("Message"), false);
 		return;
 	}
-	for (size_t i = 0; i < r->n_items; i++)
-		judge_item(cmd, r->items[i], bytes);
-	if (bytes.p)
-		memfd_unmap(&bytes);
-	if (r->next_uid > s->from)
-		s->from = r->next_uid;
-	else if (!r->next_uid && s->range < s->open.n)
-		s->from = s->open.ranges[s->range].first;
-	else {
-		finish(cmd);
-		return;
-	}
-	next_batch(cmd);
+	s->batch = (struct batch){ .reply = (const Postern__FetchReply *)msg, .arena = ipc_reply_keep(), .bytes = bytes };
+	cmd_slices(cmd, judge_on);
 }
 
 static void next_batch(struct cmd *cmd)
@@ -225,12 +303,7 @@ static void next_batch(struct cmd *cmd)
 		finish(cmd);
 		return;
 	}
-	if (clock_mono_ms() - s->told_ms > STILL_MS) {
-		/* Also how a client that is gone is noticed. */
-		conn_printf(cmd->conn, "* OK Still searching.\r\n");
-		s->told_ms = clock_mono_ms();
-		conn_deadline(cmd->conn);
-	}
+	still(cmd);
 	req.meta = true;
 	req.digest = s->program.needs & (IMAP_NEED_BODY | IMAP_NEED_SENT);
 	req.header = s->program.needs & (IMAP_NEED_HEADER | IMAP_NEED_BODY);
@@ -262,6 +335,7 @@ static void free_search(void *ctx)
 {
 	struct search *s = ctx;
 
+	batch_free(s);
 	imap_seqset_fini(&s->open);
 	imap_seqset_fini(&s->found);
 }
@@ -287,6 +361,7 @@ void cmd_search(struct cmd *cmd)
 	}
 	if (s->program.has_modseq)
 		conn_condstore(cmd->conn);
+	s->content.known = ARENA_ARRAY(cmd->arena, uint8_t, s->program.n_keys + 1);
 	imap_search_resolve(&s->program, (uint32_t)v->told, view_highest_uid(v));
 	s->now_ms = clock_wall_ms();
 	s->told_ms = clock_mono_ms();

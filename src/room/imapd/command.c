@@ -212,6 +212,7 @@ void cmd_over(struct cmd *cmd)
 {
 	struct conn *c = cmd->conn;
 
+	list_remove(&c->slicing);
 	c->cmd = NULL;
 	cmd->done = true;
 	if (!cmd->running) {
@@ -227,6 +228,7 @@ void cmd_free(struct conn *c)
 
 	if (!cmd)
 		return;
+	list_remove(&c->slicing);
 	c->cmd = NULL;
 	room_call_cancel(&c->room_call);
 	if (c->call_id && c->session)

@@ -33,6 +33,30 @@ static void on_tick(uv_timer_t *timer)
 	}
 }
 
+static void on_slice(uv_idle_t *idle)
+{
+	struct imapd *imapd = idle->data;
+	struct conn *c = list_first(&imapd->slicing, struct conn, slicing);
+
+	if (!c) {
+		uv_idle_stop(idle);
+		return;
+	}
+	/* Out of the list first: the command may be over then, and the next one in it. */
+	list_remove(&c->slicing);
+	if (c->slice(c->cmd))
+		list_append(&imapd->slicing, &c->slicing);
+}
+
+void cmd_slices(struct cmd *cmd, bool (*slice)(struct cmd *cmd))
+{
+	struct conn *c = cmd->conn;
+
+	c->slice = slice;
+	list_append(&c->imapd->slicing, &c->slicing);
+	bug_if(uv_idle_start(&c->imapd->slices, on_slice) < 0);
+}
+
 static int init(struct room *room)
 {
 	struct imapd *imapd = calloc(1, sizeof(*imapd));
@@ -40,6 +64,9 @@ static int init(struct room *room)
 	bug_if(!imapd);
 	imapd->room = room;
 	list_init(&imapd->conns);
+	list_init(&imapd->slicing);
+	bug_if(uv_idle_init(room->loop, &imapd->slices) < 0);
+	imapd->slices.data = imapd;
 	front_init(&imapd->front, room);
 	charset_preload();
 	bug_if(uv_timer_init(room->loop, &imapd->tick) < 0);

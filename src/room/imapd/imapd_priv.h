@@ -42,6 +42,8 @@ struct imapd {
 	uint64_t n_logins, n_commands;
 	uint64_t appending;		/* bytes */
 	uv_timer_t tick;
+	struct list slicing;		/* conns whose command works in slices */
+	uv_idle_t slices;
 };
 
 enum conn_state {
@@ -70,6 +72,8 @@ struct conn {
 	int64_t told_ms;	/* when something was last written while it idles */
 
 	struct cmd *cmd;
+	struct list slicing;
+	bool (*slice)(struct cmd *cmd);
 	struct append *append;	/* APPEND whose literal is on its way */
 
 	const char *language;	/* of who is logged in; NULL: English */
@@ -137,6 +141,9 @@ void cmd_free(struct conn *conn);			/* of a connection that ends */
 
 /* The command's answer: what is new in the mailbox, then "tag status". Frees the command. */
 void cmd_done(struct cmd *cmd, const char *fmt, ...) PRINTF_FMT(2, 3);	/* "OK FETCH completed" */
+/* Work that is long: slice is called again and again, one command's in a turn of the loop, until it returns false. It may end the
+ * command then. */
+void cmd_slices(struct cmd *cmd, bool (*slice)(struct cmd *cmd));
 void cmd_over(struct cmd *cmd);				/* frees it: the answer was written already */
 void cmd_ok(struct cmd *cmd);				/* "OK VERB completed" */
 void cmd_syntax(struct cmd *cmd);			/* BAD, and counts as one */

@@ -18,28 +18,33 @@
 
 enum { PIECE = 65536, VALUE_MAX = 1 << 20 };
 
-/* Does utf8 hold the needle, folded? */
-static bool holds(struct slice utf8, struct slice folded)
+/* Does the piece of utf8 from *at on hold the needle, folded? Then *at is where the next one begins, or the end. */
+static bool piece_holds(struct slice utf8, size_t *at, struct slice folded)
 {
 	/* Folding can make text shorter: four bytes of text for one of the needle are enough. */
-	size_t overlap = folded.n * 4 + 64, at = 0;
-	bool found = false;
+	size_t overlap = folded.n * 4 + 64, piece = overlap > PIECE ? overlap : PIECE;
+	size_t end = *at + piece + overlap < utf8.n ? *at + piece + overlap : utf8.n;
 
-	while (!found) {
-		size_t end = at + PIECE + overlap < utf8.n ? at + PIECE + overlap : utf8.n;
-		while (end < utf8.n && (utf8.p[end] & 0xc0) == 0x80)
-			end++;
-		struct arena *a = arena_new();
-		struct slice piece = imap_search_fold(a, slice_sub(utf8, at, end));
-		found = slice_find(piece, folded, 0) >= 0;
-		arena_free(&a);
-		if (end >= utf8.n)
-			break;
-		at += PIECE;
-		while (at < utf8.n && (utf8.p[at] & 0xc0) == 0x80)
-			at++;
-	}
+	while (end < utf8.n && (utf8.p[end] & 0xc0) == 0x80)
+		end++;
+	struct arena *a = arena_new();
+	bool found = slice_find(imap_search_fold(a, slice_sub(utf8, *at, end)), folded, 0) >= 0;
+	arena_free(&a);
+	*at = end < utf8.n ? *at + piece : utf8.n;
+	while (*at < utf8.n && (utf8.p[*at] & 0xc0) == 0x80)
+		++*at;
 	return found;
+}
+
+static bool holds(struct slice utf8, struct slice folded)
+{
+	size_t at = 0;
+
+	do {
+		if (piece_holds(utf8, &at, folded))
+			return true;
+	} while (at < utf8.n);
+	return false;
 }
 
 static bool value_holds(struct slice value, struct slice folded)
@@ -85,9 +90,9 @@ static bool is_address_field(struct slice name)
 	return false;
 }
 
-bool search_content_header(const struct search_content *c, struct slice field, struct slice folded)
+static bool field_holds(struct slice header, struct slice field, struct slice folded)
 {
-	struct header_scan scan = header_scan_of(c->header);
+	struct header_scan scan = header_scan_of(header);
 	struct header_field f;
 
 	while (header_next(&scan, &f) == 1) {
@@ -124,20 +129,6 @@ static struct slice charset_of(const Postern__DigestPart *part)
 			return slice_of_data(part->params[i]->value);
 	}
 	return (struct slice){ 0 };
-}
-
-static bool part_holds(const Postern__DigestPart *part, struct slice raw, struct slice folded)
-{
-	struct buf decoded = BUF_INIT(SEARCH_TEXT_MAX), text = BUF_INIT(SEARCH_TEXT_MAX);
-	struct decoder d = decoder_of(transfer_by_name(slice_of_data(part->encoding)));
-
-	decoder_feed(&d, raw, &decoded);
-	decoder_end(&d, &decoded);
-	IGNORE(charset_to_utf8(charset_of(part), buf_view(&decoded), &text), "an unknown charset is taken for UTF-8");
-	bool found = holds(buf_view(&text), folded);
-	buf_fini(&decoded);
-	buf_fini(&text);
-	return found;
 }
 
 /* Bytes of the body; the digest counts from the header's first byte. */
@@ -179,21 +170,138 @@ static bool part_header_holds(const struct search_content *c, size_t i, bool wit
 	return any_header_holds(body_bytes(c, part->header_start, part->body_start), folded);
 }
 
-bool search_content_text(const struct search_content *c, bool with_header, struct slice folded)
+/* ---- slices ---- */
+
+static size_t held;	/* by all passes */
+
+static void spend(struct search_content *c, size_t n)
 {
-	if (with_header && any_header_holds(c->header, folded))
-		return true;
-	if (!c->digest)
-		return holds(c->body, folded);
-	for (size_t i = 0; i < c->digest->n_parts; i++) {
-		const Postern__DigestPart *part = c->digest->parts[i];
-		if (slice_eq_ci(slice_of_data(part->type), SLICE("text")) &&
-		    part_holds(part, body_bytes(c, part->body_start, part->body_end), folded))
-			return true;
-		if (part_header_holds(c, i, with_header, folded))
-			return true;
+	c->left -= n < c->left ? n : c->left;
+}
+
+static void unload(struct search_pass *p)
+{
+	if (p->loaded)
+		buf_fini(&p->text);
+	held -= p->held;
+	p->held = 0;
+	p->loaded = false;
+}
+
+void search_content_fini(struct search_content *c)
+{
+	unload(&c->pass);
+	c->pass.under_way = false;
+}
+
+/* false: others keep so much that this one has to wait. */
+static bool load(struct search_content *c, const Postern__DigestPart *part, struct slice raw)
+{
+	struct search_pass *p = &c->pass;
+	struct buf decoded = BUF_INIT(SEARCH_TEXT_MAX);
+	struct decoder d = decoder_of(transfer_by_name(slice_of_data(part->encoding)));
+
+	if (raw.n > SEARCH_SMALL && held && held + raw.n > SEARCH_HELD_MAX)
+		return false;
+	decoder_feed(&d, raw, &decoded);
+	decoder_end(&d, &decoded);
+	buf_init(&p->text, SEARCH_TEXT_MAX);
+	IGNORE(charset_to_utf8(charset_of(part), buf_view(&decoded), &p->text), "an unknown charset is taken for UTF-8");
+	buf_fini(&decoded);
+	p->loaded = true;
+	p->at = 0;
+	p->held = p->text.n;
+	held += p->held;
+	spend(c, raw.n);
+	return true;
+}
+
+static enum imap_search_answer look_on(struct search_content *c, struct slice utf8, struct slice folded)
+{
+	do {
+		size_t before = c->pass.at;
+		if (!c->left)
+			return IMAP_SEARCH_OPEN;
+		if (piece_holds(utf8, &c->pass.at, folded))
+			return IMAP_SEARCH_YES;
+		spend(c, c->pass.at - before);
+	} while (c->pass.at < utf8.n);
+	return IMAP_SEARCH_NO;
+}
+
+static enum imap_search_answer part_on(struct search_content *c, bool with_header, struct slice folded)
+{
+	const Postern__DigestPart *part = c->digest->parts[c->pass.part];
+
+	if (!c->left)
+		return IMAP_SEARCH_OPEN;
+	if (slice_eq_ci(slice_of_data(part->type), SLICE("text"))) {
+		if (!c->pass.loaded && !load(c, part, body_bytes(c, part->body_start, part->body_end)))
+			return IMAP_SEARCH_OPEN;
+		enum imap_search_answer a = look_on(c, buf_view(&c->pass.text), folded);
+		if (a != IMAP_SEARCH_NO)
+			return a;
+		unload(&c->pass);
 	}
-	return false;
+	spend(c, body_bytes(c, part->header_start, part->body_start).n);
+	return part_header_holds(c, c->pass.part, with_header, folded) ? IMAP_SEARCH_YES : IMAP_SEARCH_NO;
+}
+
+static enum imap_search_answer text_on(struct search_content *c, bool with_header, struct slice folded)
+{
+	struct search_pass *p = &c->pass;
+
+	if (!p->begun && with_header) {
+		spend(c, c->header.n);
+		if (any_header_holds(c->header, folded))
+			return IMAP_SEARCH_YES;
+	}
+	p->begun = true;
+	if (!c->digest)
+		return look_on(c, c->body, folded);
+	for (; p->part < c->digest->n_parts; p->part++) {
+		enum imap_search_answer a = part_on(c, with_header, folded);
+		if (a != IMAP_SEARCH_NO)
+			return a;
+	}
+	return IMAP_SEARCH_NO;
+}
+
+/* One key after the other. */
+static bool may_look(const struct search_content *c, unsigned key)
+{
+	return c->left && (!c->pass.under_way || c->pass.key == key);
+}
+
+static enum imap_search_answer settle(struct search_content *c, unsigned key, bool yes)
+{
+	c->known[key] = yes ? 2 : 1;
+	return yes ? IMAP_SEARCH_YES : IMAP_SEARCH_NO;
+}
+
+enum imap_search_answer search_content_header(struct search_content *c, unsigned key, struct slice field, struct slice folded)
+{
+	if (c->known[key])
+		return c->known[key] == 2 ? IMAP_SEARCH_YES : IMAP_SEARCH_NO;
+	if (!may_look(c, key))
+		return IMAP_SEARCH_OPEN;
+	spend(c, c->header.n);
+	return settle(c, key, field_holds(c->header, field, folded));
+}
+
+enum imap_search_answer search_content_text(struct search_content *c, unsigned key, bool with_header, struct slice folded)
+{
+	if (c->known[key])
+		return c->known[key] == 2 ? IMAP_SEARCH_YES : IMAP_SEARCH_NO;
+	if (!may_look(c, key))
+		return IMAP_SEARCH_OPEN;
+	if (!c->pass.under_way)
+		c->pass = (struct search_pass){ .under_way = true, .key = key };
+	enum imap_search_answer a = text_on(c, with_header, folded);
+	if (a == IMAP_SEARCH_OPEN)
+		return a;
+	search_content_fini(c);
+	return settle(c, key, a == IMAP_SEARCH_YES);
 }
 
 bool search_content_sent(const struct search_content *c, int64_t *ret_ms)
