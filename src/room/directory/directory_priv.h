@@ -41,11 +41,11 @@ struct directory {
 	struct map *silent;		/* "host:port" -> struct silent */
 	struct list movers;		/* struct waiter: MOVE_NEXT that wait for work */
 	struct list proofs;		/* struct admin: move.proof that waits for its tasks */
-	struct map *areas;		/* account ids of areas that mail was routed to */
+	struct map *areas;		/* account ids of areas that mail was routed to -> struct look */
 	uv_timer_t look;		/* then they are looked at */
 	struct list transfers;		/* struct run */
 	int64_t damaged_until_ms;	/* those with a message that cannot be read rest */
-	bool finishing, applying;
+	bool finishing, finish_again, applying;
 	int64_t routes, refused, grants;
 };
 

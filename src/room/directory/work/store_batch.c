@@ -18,7 +18,7 @@ struct store_batch {
 	uint16_t op;
 	struct arena *a;
 	struct account *accounts;
-	size_t n, next, ended;
+	size_t n, next;
 	unsigned flying;
 	int err;
 	store_each_fn *each;
@@ -31,7 +31,7 @@ struct flight {
 	size_t i;
 };
 
-static void fill_window(struct store_batch *b);
+static void go_on(struct store_batch *b);
 
 static void on_reply(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
@@ -44,14 +44,23 @@ static void on_reply(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 	if (err < 0 && !b->err)
 		b->err = err;
 	b->flying--;
-	b->ended++;
 	free(f);
-	fill_window(b);
+	go_on(b);
 }
 
-static void send_one(struct store_batch *b, size_t i)
+/* A batch may wait behind its window for a while: a shard is told what holds by then, for whoever changed it meanwhile has told
+ * the shard already. False where there is nothing to tell any more. */
+static bool renew(struct store_batch *b, struct arena *a, struct account *x)
 {
-	const struct account *x = &b->accounts[i];
+	struct account now;
+	int r = b->op == POSTERN__STORE_OP__STORE_ACCOUNT_PUT ? account_by_id(b->d->e, a, x->id, &now) : 1;
+	if (r == 0)
+		*x = now;
+	return r != ERR_NOT_FOUND && (r != 0 || now.state != ACCOUNT_REMOVING);
+}
+
+static void send_one(struct store_batch *b, size_t i, const struct account *x)
+{
 	Postern__AccountPut put = POSTERN__ACCOUNT_PUT__INIT;
 	Postern__AccountId id = POSTERN__ACCOUNT_ID__INIT;
 	struct limits limits;
@@ -75,8 +84,19 @@ static void send_one(struct store_batch *b, size_t i)
 static void fill_window(struct store_batch *b)
 {
 	/* Behind the first error nothing new is begun, but what flies is waited for. */
-	while (b->next < b->n && b->flying < WINDOW && !b->err)
-		send_one(b, b->next++);
+	while (b->next < b->n && b->flying < WINDOW && !b->err) {
+		struct arena *a = arena_new();
+		struct account x = b->accounts[b->next];
+		if (renew(b, a, &x))
+			send_one(b, b->next, &x);
+		b->next++;
+		arena_free(&a);
+	}
+}
+
+static void go_on(struct store_batch *b)
+{
+	fill_window(b);
 	if (b->flying)
 		return;
 	store_done_fn *done = b->done;
@@ -87,12 +107,12 @@ static void fill_window(struct store_batch *b)
 	done(ctx, err);
 }
 
-/* Batches without an account end from the loop, too: nothing is called back from inside store_batch. */
+/* Batches with nothing to tell end from the loop, too: nothing is called back from inside store_batch. */
 static void on_empty(uv_handle_t *h)
 {
 	struct store_batch *b = h->data;
 	free(h);
-	fill_window(b);
+	go_on(b);
 }
 
 static void end_later(struct store_batch *b)
@@ -118,9 +138,8 @@ void store_batch(struct directory *d, uint16_t op, const struct account *account
 		b->accounts[i].quota = accounts[i].quota;
 		b->accounts[i].address = arena_dup(b->a, accounts[i].address);
 	}
-	if (n)
-		fill_window(b);
-	else
+	fill_window(b);
+	if (!b->flying)
 		end_later(b);
 }
 
@@ -136,10 +155,14 @@ struct finishing {
 
 static void finishing_end(struct finishing *f)
 {
-	f->d->finishing = false;
-	directory_check_disk(f->d);
+	struct directory *d = f->d;
+	bool again = d->finish_again;
+	d->finishing = d->finish_again = false;
+	directory_check_disk(d);
 	arena_free(&f->a);
 	free(f);
+	if (again)
+		finish_accounts(d);
 }
 
 static void on_removed_each(void *ctx, size_t i, int err, const ProtobufCMessage *reply)
@@ -174,8 +197,10 @@ static void on_made(void *ctx, int err)
  * operation's own answer still waits for its own confirmation. */
 void finish_accounts(struct directory *d)
 {
-	if (d->finishing)
+	if (d->finishing) {
+		d->finish_again = true;	/* they were read before */
 		return;
+	}
 	struct finishing *f = calloc(1, sizeof(*f));
 	bug_if(!f);
 	f->d = d;
