@@ -10,7 +10,9 @@
 #include "room/directory/directory_priv.h"
 #include "room/directory/work/transfer.h"
 
-enum { AREA_LOOK_MS = 1000 };	/* behind a route into an area its folders are looked at again */
+/* Behind a route into an area its folders are looked at, and again behind pauses that double: the mail may come at once, or
+ * at the end of a long message. */
+enum { AREA_LOOK_MS = 1000, AREA_LOOK_LAST_MS = 512 * 1000 };
 
 typedef void area_done_fn(void *ctx, int err);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The picture of an area: all its folders are listed page by page, then the rows follow in one transaction (none where
- * nothing differs). Whoever shows or changes candidates waits for it; a route into an area has it done a moment later.
+ * nothing differs). Whoever shows or changes candidates waits for it; a route into an area has it done a moment later, and
+ * again for as long as its mail may take.
  */
 #include "room/directory/work/area.h"
 
@@ -130,30 +131,77 @@ void area_sync(struct directory *d, uint64_t domain, area_done_fn *fn, void *ctx
 
 /* --- when --------------------------------------------------------------------------------------------- */
 
-static void on_touched(uv_timer_t *t)
+struct look {
+	int64_t at_ms;		/* by the steady clock */
+	int64_t pause_ms;	/* from the one before; twice as long the next time */
+};
+
+static void look_at(struct directory *d, uint64_t area)
+{
+	struct arena *a = arena_new();
+	struct addressing x;
+	if (addressing_of_area(d->e, a, area, &x) == 0)
+		area_sync(d, x.domain, NULL, NULL);
+	arena_free(&a);
+}
+
+static void on_due(uv_timer_t *t)
 {
 	struct directory *d = t->data;
-	struct arena *a = arena_new();
+	int64_t now = clock_mono_ms(), next = INT64_MAX;
 	size_t at = 0;
 	void *value;
 	struct slice key;
 	while (map_next(d->areas, &at, &key, &value)) {
-		struct addressing x;
+		struct look *l = value;
 		uint64_t id;
 		memcpy(&id, key.p, sizeof(id));
-		if (addressing_of_area(d->e, a, id, &x) == 0)
-			area_sync(d, x.domain, NULL, NULL);
+		if (l->at_ms <= now) {
+			look_at(d, id);
+			l->pause_ms *= 2;
+			l->at_ms = now + l->pause_ms;
+		}
+		if (l->pause_ms > AREA_LOOK_LAST_MS)
+			free(map_remove(d->areas, key));
+		else
+			next = l->at_ms < next ? l->at_ms : next;
 	}
-	map_free(&d->areas);
-	d->areas = map_new();
-	arena_free(&a);
+	if (next != INT64_MAX)
+		bug_if(uv_timer_start(t, on_due, (uint64_t)(next - now), 0) < 0);
+}
+
+/* Once in AREA_LOOK_MS, and then behind longer and longer pauses, of which the first is twice this one. */
+static void touch(struct directory *d, uint64_t account, int64_t pause_ms)
+{
+	int64_t at_ms = clock_mono_ms() + AREA_LOOK_MS;
+	struct look *l = map_get(d->areas, map_key_u64(&account));
+	if (!l) {
+		l = calloc(1, sizeof(*l));
+		bug_if(!l);
+		*l = (struct look){ at_ms, pause_ms };
+		map_put(d->areas, map_key_u64(&account), l);
+	}
+	l->at_ms = l->at_ms < at_ms ? l->at_ms : at_ms;
+	l->pause_ms = l->pause_ms < pause_ms ? l->pause_ms : pause_ms;
+	if (!uv_is_active((uv_handle_t *)&d->look) || uv_timer_get_due_in(&d->look) > AREA_LOOK_MS)
+		bug_if(uv_timer_start(&d->look, on_due, AREA_LOOK_MS, 0) < 0);
 }
 
 void area_touch(struct directory *d, uint64_t account)
 {
-	map_put(d->areas, map_key_u64(&account), d);
-	if (!uv_is_active((uv_handle_t *)&d->look))
-		uv_timer_start(&d->look, on_touched, AREA_LOOK_MS, 0);
+	touch(d, account, AREA_LOOK_MS);
+}
+
+static void touch_all(struct directory *d, int64_t pause_ms)
+{
+	struct arena *a = arena_new();
+	struct addressing *rows;
+	size_t n = 0;
+	if (addressing_areas(d->e, a, &rows, &n) < 0)
+		n = 0;
+	for (size_t i = 0; i < n; i++)
+		touch(d, rows[i].area, pause_ms);
+	arena_free(&a);
 }
 
 void area_init(struct directory *d)
@@ -162,20 +210,13 @@ void area_init(struct directory *d)
 	list_init(&d->transfers);
 	bug_if(uv_timer_init(d->room->loop, &d->look) < 0);
 	d->look.data = d;
-	/* What was routed there before a crash. */
-	area_look_all(d);
+	/* What was routed there before a crash; those with such a route may have it for a while yet. */
+	touch_all(d, AREA_LOOK_LAST_MS / 2);
 }
 
 void area_look_all(struct directory *d)
 {
-	struct arena *a = arena_new();
-	struct addressing *rows;
-	size_t n = 0;
-	if (addressing_areas(d->e, a, &rows, &n) < 0)
-		n = 0;
-	for (size_t i = 0; i < n; i++)
-		area_touch(d, rows[i].area);
-	arena_free(&a);
+	touch_all(d, AREA_LOOK_LAST_MS);
 }
 
 /* --- age ---------------------------------------------------------------------------------------------- */
