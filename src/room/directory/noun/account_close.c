@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An account goes only if it is empty, whatever arrives meanwhile: its shard looks and forgets it in one step. Until
- * the answer is there mail for it is told to come later. A crash in between: the account is made again at its shard, empty
+ * the answer is there mail for it is told to come later; whoever asked looks again then, since others may have changed what
+ * he has seen. A crash in between: the account is made again at its shard, empty
  * where it was forgotten, and nothing was removed.
  */
 #include "room/directory/noun/account_close.h"
@@ -38,6 +39,17 @@ static void back(struct closing *c, enum account_state state)
 	IGNORE(account_set_state(c->d->e, c->id, state), "the next start sets it");
 	if (state == ACCOUNT_MADE)
 		finish_accounts(c->d);
+}
+
+void account_reopen(struct directory *d, uint64_t id)
+{
+	struct arena *a = arena_new();
+	struct account x;
+	if (account_by_id(d->e, a, id, &x) == 0 && x.state == ACCOUNT_CLOSING) {
+		IGNORE(account_set_state(d->e, id, ACCOUNT_MADE), "the next start sets it");
+		finish_accounts(d);
+	}
+	arena_free(&a);
 }
 
 static void on_removed(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)

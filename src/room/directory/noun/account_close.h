@@ -5,10 +5,12 @@
 
 #include "room/directory/directory_priv.h"
 
-/* 0: it was empty, and its shard has forgotten it: the rows are the caller's to take away. ERR_CONFLICT: it goes on as it
- * was, with so many messages. ERR_UNAVAILABLE. */
+/* 0: it was empty, and its shard has forgotten it: the rows are the caller's to take away, if it still finds that they may go;
+ * else account_reopen. ERR_CONFLICT: it goes on as it was, with so many messages. ERR_UNAVAILABLE. */
 typedef void account_closed_fn(void *ctx, int err, uint64_t messages);
 void account_close_empty(struct directory *d, const struct account *x, account_closed_fn *fn, void *ctx);
+/* It stays after all, empty; nothing where it is not closing any more. */
+void account_reopen(struct directory *d, uint64_t id);
 
 /* The refusal of whoever would lose mail: ERR_CONFLICT. */
 int account_holds_mail(struct problem *why, const char *field, struct slice address, uint64_t messages);

@@ -222,7 +222,7 @@ int candidate_route(struct engine *e, struct arena *a, const struct addressing *
 		return ERR_NOT_FOUND;
 	int r = account_by_id(e, a, x->area, ret_area);
 	if (r == 0 && ret_area->state != ACCOUNT_LIVE)
-		r = ret_area->state == ACCOUNT_MADE ? ERR_UNAVAILABLE : ERR_NOT_FOUND;
+		r = ret_area->state == ACCOUNT_MADE || ret_area->state == ACCOUNT_CLOSING ? ERR_UNAVAILABLE : ERR_NOT_FOUND;
 	if (r == 0)
 		r = candidate_get(e, a, x->domain, local, &c);
 	if (r == 0)

@@ -203,7 +203,10 @@ static void apply(struct converting *x)
 {
 	struct admin *ad = x->ad;
 	struct convert *c = &x->c;
-	int r = x->claimed ? engine_begin(ad->e) : admin_begin_of(ad, c->text);
+	/* Others may have changed what was looked at before the shard was asked. */
+	int r = x->claimed ? convert_check(ad->e, ad->a, c, &ad->why) : 0;
+	if (r == 0)
+		r = x->claimed ? engine_begin(ad->e) : admin_begin_of(ad, c->text);
 	if (r < 0) {
 		refuse(x, r);
 		return;
@@ -232,11 +235,12 @@ static void on_closed(void *ctx, int err, uint64_t messages)
 		return;
 	}
 	/* The answer may free everything but the engine. */
-	struct engine *e = x->ad->e;
+	struct directory *d = x->ad->d;
 	uint64_t id = c->account.id;
 	apply(x);
-	/* REMOVING by now; there is nothing left to ask the shard for. */
-	IGNORE(account_forget(e, id), "tried again at the next tick");
+	/* REMOVING by now, with nothing left to ask the shard for; or it was refused. */
+	IGNORE(account_forget(d->e, id), "tried again at the next tick");
+	account_reopen(d, id);
 }
 
 static void on_hashed(struct admin *ad, struct slice hash)

@@ -76,6 +76,8 @@ static void on_closed(void *ctx, int err, uint64_t messages)
 			    " hold %llu messages, which would be lost: discard_mail says that they may go",
 			    SLICE_ARG(x->d.name), (unsigned long long)messages);
 	int r = err < 0 ? err : remove_rows(x);
+	if (err == 0 && r < 0)
+		account_reopen(ad->d, x->area.id);
 	if (r < 0) {
 		admin_refuse(ad, r);
 		return;

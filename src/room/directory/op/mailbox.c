@@ -537,20 +537,6 @@ static int retire(struct admin *ad, const struct mailbox *m)
 	return admin_commit(ad, m->x.address);
 }
 
-/* It was empty, and the shard has forgotten it. */
-static void on_closed(void *ctx, int err, uint64_t messages)
-{
-	struct admin *ad = ctx;
-	struct mailbox *m = ad->ctx;
-	if (err == ERR_CONFLICT)
-		account_holds_mail(&ad->why, "discard_mail", m->x.address, messages);
-	int r = err < 0 ? err : retire(ad, m);
-	if (r < 0)
-		admin_refuse(ad, r);
-	else
-		on_forgotten(ad, 0, ERR_NOT_FOUND, NULL);
-}
-
 static int check_removal(struct admin *ad, struct mailbox *m)
 {
 	bool busy = false;
@@ -561,6 +547,24 @@ static int check_removal(struct admin *ad, struct mailbox *m)
 		return problem_set(&ad->why, ERR_CONFLICT, "address",
 				   "mail is being moved into " SLICE_FMT " just now", SLICE_ARG(m->x.address));
 	return r;
+}
+
+/* It was empty, and the shard has forgotten it. */
+static void on_closed(void *ctx, int err, uint64_t messages)
+{
+	struct admin *ad = ctx;
+	struct mailbox *m = ad->ctx;
+	if (err == ERR_CONFLICT)
+		account_holds_mail(&ad->why, "discard_mail", m->x.address, messages);
+	int r = err < 0 ? err : check_removal(ad, m);	/* again: what leads there may have come meanwhile */
+	if (r == 0)
+		r = retire(ad, m);
+	if (err == 0 && r < 0)
+		account_reopen(ad->d, m->x.id);
+	if (r < 0)
+		admin_refuse(ad, r);
+	else
+		on_forgotten(ad, 0, ERR_NOT_FOUND, NULL);
 }
 
 void op_mailbox_remove(struct admin *ad)
