@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from harness import Instance
-from harness.instance import ROOT, binary, tls_context
+from harness.instance import ROOT, STOP_SECONDS, binary, tls_context
 from harness.wait import wait_until
 
 
@@ -281,7 +281,7 @@ def test_events_are_json_lines_where_asked_for(make_postern):
 
 def test_stop_waits_for_the_end(postern):
     assert postern.cli("stop").strip() == "stopped"
-    assert postern.process.wait(5) == 0
+    assert postern.process.wait(STOP_SECONDS) == 0
     postern._forget_process()
     assert "no instance runs" in postern.refused("status")
 

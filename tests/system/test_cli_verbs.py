@@ -210,7 +210,14 @@ def test_queue(make_postern):
     assert {r["address"] for r in shown["recipients"]} <= {"x@nowhere.invalid", "y@nowhere.invalid"}
     assert "sender:" in house.cli("queue", "show", number)
     assert house.status()["queued"] >= 1
+
+    def tried(times):
+        """No more than waiting: what is being tried is neither flushed nor removed."""
+        found = items(house, "queue", "list")
+        return [i["id"] for i in found] == [number] and found[0]["tries"] >= times and found[0]["state"] == "deferred"
+    wait_until(lambda: tried(1), 30, "the first attempt")
     assert house.json("queue", "flush", number)["count"] == 1
+    wait_until(lambda: tried(2), 30, "the second attempt")
     assert house.cli("queue", "remove", number) == "1 removed\n"
     assert "no queued message" in house.refused("queue", "show", number)
 

@@ -3,7 +3,6 @@
 on every protocol, and bad input is refused with field and reason and changes nothing."""
 import imaplib
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -67,10 +66,13 @@ def test_a_changed_password_is_in_force_at_once_and_ends_sessions(house):
     house.cli("mailbox", "password", user, "--password-stdin", stdin=NEW + "\n")
     assert logs_in(house, user, PASSWORD) == NONE
     assert logs_in(house, user, NEW) == EVERY
-    with pytest.raises((imaplib.IMAP4.abort, OSError, ssl.SSLError)):
-        for _ in range(20):
+
+    def ended():
+        try:
             idle.noop()
-            time.sleep(0.1)
+        except (imaplib.IMAP4.abort, OSError):
+            return True
+    wait_until(ended, 20, "the session to end")
 
 
 def test_a_removed_mailbox_is_gone_at_once(house):
@@ -329,8 +331,8 @@ def test_a_wrong_password_takes_as_long_as_an_unknown_name(house):
             texts.add(str(refused.value))
             session.shutdown()
     assert len(texts) == 1, texts
-    medians = {name: sorted(taken)[len(taken) // 2] for name, taken in times.items()}
-    assert max(medians.values()) < 2.5 * min(medians.values()), medians
+    least = {name: min(taken) for name, taken in times.items()}     # whatever else the machine does only adds
+    assert max(least.values()) < 2.5 * min(least.values()), times
 
 
 def test_guessing_is_stopped_and_locks_nobody_else_out(make_postern):

@@ -28,14 +28,14 @@ def house(shared_postern):
 
 def newest(p, to):
     rows = log(p, "--to", to)
-    return rows[0] if rows and rows[0]["state"] == "sent" else {"id": 0}
+    return rows[0] if rows else {"id": 0}
 
 
 def told(p, to, act):
     """The notice that goes out to this address because of act()."""
     before = newest(p, to)["id"]
     act()
-    return wait_until(lambda: (row := newest(p, to))["id"] > before and row, 20, "the notice")
+    return wait_until(lambda: (row := newest(p, to))["id"] > before and row["state"] == "sent" and row, 20, "the notice")
 
 
 def invited(p, address):

@@ -178,7 +178,8 @@ def test_the_log_says_what_was_sent_and_no_secret(house, box):
     assert "First password:  ***" in shown["text"] and "Abcd-2345" not in str(shown)
     assert one in log(house, "--customer", "acme") and one in log(house, "--kind", "first_password")
     assert one not in log(house, "--customer", "gmbh") and one not in log(house, "--kind", "reset")
-    assert [n["id"] for n in log(house)] == sorted((n["id"] for n in log(house)), reverse=True)
+    ids = [n["id"] for n in log(house)]
+    assert ids == sorted(ids, reverse=True)
 
 
 def test_old_notices_are_forgotten(postern):

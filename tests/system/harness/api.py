@@ -3,12 +3,18 @@
 import http.client
 import json
 import socket
+import time
 
 from .instance import tls_context
 
 
+IDLE_SECONDS = 10       # the server hangs up 30 s behind an answer (WEB_HEAD_MS)
+
+
 class Answers:
     """What both kinds of connection share."""
+
+    answered = None
 
     def ask(self, method, path, body=None, headers=None):
         """Status, headers, JSON."""
@@ -18,9 +24,12 @@ class Answers:
             headers.setdefault("Content-Type", "application/json")
         if self.token:
             headers.setdefault("Authorization", "Bearer " + self.token)
+        if self.answered and time.monotonic() - self.answered > IDLE_SECONDS:
+            self.close()        # the request opens it again
         self.request(method, "/api/v1" + path, body, headers)
         response = self.getresponse()
         data = response.read()
+        self.answered = time.monotonic()
         return response.status, response.headers, json.loads(data) if data else None
 
 

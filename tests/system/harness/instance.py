@@ -293,7 +293,7 @@ class Instance:
         return "--- log ---\n" + "\n".join(self.log().splitlines()[-lines:])
 
     def log_size(self):
-        return os.path.getsize(self.log_path)
+        return len(self.log())
 
     def wait_log(self, pattern, seconds=30, since=0):
         return wait_until(lambda: re.search(pattern, self.log()[since:]), seconds, f"{pattern!r} in the log")
