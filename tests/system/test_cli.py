@@ -136,6 +136,13 @@ def test_completion_knows_every_word():
         assert done.stdout.strip() == expected, done
 
 
+def test_init_with_a_wrong_name_makes_nothing(tmp_path):
+    for wrong in ("two names", "a..b", "", "x" * 254):
+        done = postern("init", tmp_path / "one", "--host", wrong)
+        assert done.returncode == 2 and "host.name: expected a name of a host such as mail.example.org" in done.stderr, done
+        assert not (tmp_path / "one").exists()
+
+
 def test_texts_from_files_are_in_help(tmp_path):
     """What is typed as --text-file stands in the help, in the man page and in the completion."""
     for noun, verb, names in (("autoreply", "set", ["text"]), ("template", "set", ["text", "html"])):

@@ -128,7 +128,8 @@ def test_a_wrong_line_is_told_by_whoever_reads_the_file(made, line, error):
 @pytest.mark.parametrize("option, value, error", [
     ("log.json", "perhaps", 'true oder false, angegeben ist "perhaps"'), ("log.level", "loud", "debug, info, warn oder error"),
     ("smtp.max_size", "1", "eine Größe von 64K bis 1G"), ("smtp.timeout", "1", "eine Dauer (ms, s, m, h, d) von 1s bis 1h"),
-    ("host.name", "", "ein Text von 1 bis 253 Bytes"), ("smtp.listen", "25", "Adressen mit Ports wie 127.0.0.1:2025"),
+    ("host.name", "two names", "ein Rechnername wie mail.example.org, ang"), ("web.url", "ftp://x", "eine Adresse wie https://mail.example.org"),
+    ("domain.alternate_base", "a b", "mail.example.org, oder nichts"), ("smtp.listen", "25", "Adressen mit Ports wie 127.0.0.1:2025"),
     ("dns.servers", "one", "Adressen wie 192.0.2.53"), ("tls.key", "", "ein Text von 1")])
 def test_what_each_kind_of_option_takes(made, option, value, error):
     made.set_option(option, value)

@@ -49,6 +49,8 @@ enum conf_type {
 	CONF_NETWORKS,	/* "127.0.0.0/8 ::1/128", or empty */
 	CONF_SERVERS,	/* "127.0.0.1:5353 192.0.2.53", or empty */
 	CONF_HOSTS,	/* "panel.example.test old.example.test", or empty */
+	CONF_HOST,	/* "mail.example.test"; or empty, where min is 0 */
+	CONF_URL,	/* "https://mail.example.test:2443", or empty */
 };
 enum conf_reload { CONF_RELOAD, CONF_RESTART };
 struct conf_option {

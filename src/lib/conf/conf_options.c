@@ -18,14 +18,14 @@ static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 
 /* clang-format off */
 const struct conf_option conf_options[] = {
-	{ "host.name", CONF_STR, "localhost", 1, 253, CONF_RELOAD,
+	{ "host.name", CONF_HOST, "localhost", 1, 253, CONF_RELOAD,
 	  "name of this machine in greetings, Received lines and EHLO" },
 
 	{ "host.language", CONF_CHOICE, "en", 0, 0, CONF_RELOAD,
 	  "language in which people are written to where neither they nor their customer have one, and of pages where a browser "
 	  "asks for none that is here", languages },
 
-	{ "domain.alternate_base", CONF_STR, "", 0, 200, CONF_RELOAD,
+	{ "domain.alternate_base", CONF_HOST, "", 0, 200, CONF_RELOAD,
 	  "domain of the provider below which every domain has an alternate name: mydomain.zz is mydomainzz.provider.example too; empty: none" },
 
 	{ "smtp.listen", CONF_ADDRESS, "127.0.0.1:25", 0, 0, CONF_RESTART,
@@ -86,7 +86,7 @@ const struct conf_option conf_options[] = {
 	{ "http.listen", CONF_ADDRESS, "127.0.0.1:80", 0, 0, CONF_RESTART,
 	  "where requests in clear are sent on to web.url, and nothing else" },
 
-	{ "web.url", CONF_STR, "", 0, 1024, CONF_RELOAD,
+	{ "web.url", CONF_URL, "", 0, 1024, CONF_RELOAD,
 	  "where users' browsers reach this instance, https://NAME or https://NAME:PORT; links in mail begin with it, and "
 	  "nothing else says what they begin with; empty: https:// and host.name" },
 	{ "web.old_names", CONF_HOSTS, "", 0, 1024, CONF_RELOAD,

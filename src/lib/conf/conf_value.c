@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "proto/api/web.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -94,6 +95,13 @@ void conf_option_rule(const struct conf_option *o, struct buf *out)
 	case CONF_HOSTS:
 		buf_printf(out, T_("at most %d names of hosts such as panel.example.org, without ports, or nothing"),
 			   CONF_ADDRESSES_MAX);
+		break;
+	case CONF_HOST:
+		buf_str(out, T_("a name of a host such as mail.example.org"));
+		buf_str(out, o->min ? "" : T_(", or nothing"));
+		break;
+	case CONF_URL:
+		buf_str(out, T_("an address such as https://mail.example.org or https://mail.example.org:8443, or nothing"));
 		break;
 	case CONF_SERVERS:
 		buf_str(out,
@@ -186,6 +194,17 @@ static int parse_host(struct slice word, uint16_t unused, struct sockaddr_storag
 	return word.n <= CONF_HOST_MAX && before != '.' && before != '-' ? 0 : ERR_SYNTAX;
 }
 
+/* The root of a web site: what a link begins with, to which a path is added. */
+static int parse_url(struct slice text)
+{
+	struct slice name;
+	int err = web_authority(text, &name);
+	if (err < 0)
+		return err;
+	struct slice rest = slice_sub(text, (size_t)(name.p - text.p) + name.n, text.n);
+	return !rest.n || slice_eq(rest, SLICE("/")) ? 0 : ERR_SYNTAX;
+}
+
 static int every_word(struct slice text, uint16_t fallback,
 		      int (*parse)(struct slice, uint16_t, struct sockaddr_storage *))
 {
@@ -255,6 +274,12 @@ int conf_value(const struct conf_option *o, struct slice text, uint64_t *ret)
 		return every_word(text, 0, parse_network) < 0 ? ERR_INVALID : 0;
 	case CONF_HOSTS:
 		return text.n > o->max || every_word(text, 0, parse_host) < 0 ? ERR_INVALID : 0;
+	case CONF_HOST:
+		if (!text.n && !o->min)
+			return 0;
+		return text.n > o->max || parse_host(text, 0, NULL) < 0 ? ERR_INVALID : 0;
+	case CONF_URL:
+		return text.n > o->max || (text.n && parse_url(text) < 0) ? ERR_INVALID : 0;
 	case CONF_CHOICE:
 		for (size_t i = 0; o->choices[i]; i++) {
 			if (slice_eq(text, slice_str(o->choices[i])))

@@ -30,12 +30,12 @@ static void good(void **state)
 	struct conf *c = NULL;
 	struct buf error = BUF_INIT(4096);
 	const char *text =
-		"# hello\n\n  smtp.max_recipients=200\r\nhost.name =  mail # one.example.test \n"
+		"# hello\n\n  smtp.max_recipients=200\r\ntls.key =  mail # one.example.test \n"
 		"smtp.max_size = 1M\nqueue.lifetime = 2d\nlog.json = true\nlog.level = "
 		"warn\ndns.servers =";
 	assert_int_equal(conf_parse(slice_str(text), "f", &c, &error), 0);
 	assert_int_equal(conf_u64(c, "smtp.max_recipients"), 200);
-	assert_string_equal(conf_str(c, "host.name"), "mail # one.example.test");
+	assert_string_equal(conf_str(c, "tls.key"), "mail # one.example.test");
 	assert_int_equal(conf_u64(c, "smtp.max_size"), 1 << 20);
 	assert_int_equal(conf_u64(c, "queue.lifetime"), 2 * 86400000);
 	assert_true(conf_bool(c, "log.json"));
@@ -76,9 +76,10 @@ static void bad(void **state)
 					     "h, d) from 1s to 30d, got \"5 days\"" },
 		{ "queue.lifetime = 60", "f:1: queue.lifetime: expected a duration (ms, s, m, h, "
 					 "d) from 1s to 30d, got \"60\"" },
-		{ "host.name =", "f:1: host.name: expected a text of 1 to 253 bytes, got \"\"" },
-		{ "host.name = a\001b",
-		  "f:1: host.name: expected a text of 1 to 253 bytes, got \"a?b\"" },
+		{ "tls.key =", "f:1: tls.key: expected a text of 1 to 1024 bytes, got \"\"" },
+		{ "host.name =", "f:1: host.name: expected a name of a host such as mail.example.org, got \"\"" },
+		{ "tls.key = a\001b",
+		  "f:1: tls.key: expected a text of 1 to 1024 bytes, got \"a?b\"" },
 		{ "smtp.listen = localhost:25",
 		  "f:1: smtp.listen: expected addresses with ports such as 127.0.0.1:2025 or "
 		  "[::1]:25, or nothing, got "
@@ -205,6 +206,37 @@ static void hosts(void **state)
 	assert_int_equal(set("web.old_names", name), 0);
 }
 
+/* What greetings and links in mail are made of: one name, one address. */
+static void host_and_url(void **state)
+{
+	static const char *const good[] = { "a", "localhost", "mail.example.test", "Mail-1.example.test" };
+	static const char *const wrong[] = { "two names", "a:443", "a_b", "a..b", ".a", "a.", "-a", "a@b", "[::1]", "https://a", "m\xc3\xbcl.test" };
+	static const char *const urls[] = { "", "https://a", "https://mail.example.test", "https://mail.example.test/",
+					    "https://mail.example.test:8443", "HTTPS://a:1/", "https://[::1]:443" };
+	static const char *const no_urls[] = { "ftp://a", "http://a", "a", "https://", "https:///", "https://a b", "https://a:0",
+					       "https://a:65536", "https://u@a", "https://a/x", "https://a//", "https://a?x", "https://a#x" };
+	char name[255];
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_int_equal(set("host.name", good[i]), 0);
+		assert_int_equal(set("domain.alternate_base", good[i]), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		assert_int_equal(set("host.name", wrong[i]), ERR_INVALID);
+		assert_int_equal(set("domain.alternate_base", wrong[i]), ERR_INVALID);
+	}
+	assert_int_equal(set("host.name", ""), ERR_INVALID);
+	assert_int_equal(set("domain.alternate_base", ""), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(urls); i++)
+		assert_int_equal(set("web.url", urls[i]), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(no_urls); i++)
+		assert_int_equal(set("web.url", no_urls[i]), ERR_INVALID);
+	memset(name, 'a', sizeof(name));
+	name[254] = 0;
+	assert_int_equal(set("host.name", name), ERR_INVALID);
+	name[253] = 0;
+	assert_int_equal(set("host.name", name), 0);
+}
+
 static void missing_file(void **state)
 {
 	struct conf *c = NULL;
@@ -223,6 +255,7 @@ int main(void)
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(hosts),
+		cmocka_unit_test(host_and_url),
 		cmocka_unit_test(dump_parses_back),
 		cmocka_unit_test(missing_file),
 	};
