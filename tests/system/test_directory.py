@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Customers, domains, addresses, imports and rights on a running instance: what a call has acknowledged is in force
 on every protocol, and bad input is refused with field and reason and changes nothing."""
+import concurrent.futures
 import imaplib
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from harness import wait_until
 from harness.doors import EVERY, NONE, logs_in
+from peers.pop3 import Pop3Server
 
 PASSWORD, NEW = "Correct-horse-1", "Battery-staple-2"
 MESSAGE = "From: a@elsewhere.test\r\nTo: x@example.test\r\nSubject: {}\r\n\r\nhello\r\n"
@@ -440,6 +442,36 @@ def test_a_copy_is_made_proved_and_not_made_twice(postern, old_server):
     assert not any("not copied" in w for w in warnings)
     postern.cli("move", "stop", "example.test")
     assert "passwords" in postern.refused("move", "proof", "example.test")
+
+
+class SlowPop3(Pop3Server):
+    """Greets when it is told to."""
+
+    def __init__(self, *args, **more):
+        self.greets = threading.Event()
+        super().__init__(*args, **more)
+
+    def _session(self, f):
+        self.greets.wait(60)
+        super()._session(f)
+
+
+def test_what_is_set_while_the_old_server_is_asked_stays(postern):
+    postern.add_domain("example.test", "gateway", "127.0.0.1:9")
+    postern.add_mailbox("joe@example.test", PASSWORD)
+    passwords = postern.write_file("passwords.txt", "joe@example.test:old-secret\n")
+    with SlowPop3([], password="old-secret") as server, concurrent.futures.ThreadPoolExecutor() as pool:
+        start = pool.submit(postern.try_cli, "move", "start", "example.test", "--from", f"pop3://127.0.0.1:{server.port}", "--tls",
+                            "none", "--passwords", passwords)
+        try:
+            wait_until(lambda: server.sessions, 20, "the question")
+            postern.cli("domain", "set", "example.test", "--server", "127.0.0.1:7", "--when-down", "later")
+        finally:
+            server.greets.set()
+        done = start.result()
+        assert done.returncode == 0, done
+    shown = postern.json("domain", "show", "example.test")
+    assert (shown["server"], shown["when_down"], shown["phase"]) == ("127.0.0.1:7", "later", "copying")
 
 
 def test_the_switch_says_what_is_missing(postern, old_server):

@@ -228,7 +228,10 @@ static int write_all(struct starting *s)
 static void write_plan(struct starting *s)
 {
 	struct admin *ad = s->ad;
-	int r = nothing_runs(s); /* somebody may have been quicker */
+	/* While the old server was asked others may have changed the domain, or been quicker. */
+	int r = domain_by_id(ad->e, ad->a, s->d.id, &s->d);
+	if (r == 0)
+		r = nothing_runs(s);
 	if (r == 0)
 		r = admin_begin(ad);
 	if (r < 0) {
