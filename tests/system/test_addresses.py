@@ -2,11 +2,8 @@
 """What an address is, made into something else (M16 to M21): every type into every other, with what becomes of the mail that
 is there; references; several in one call; and all of it while mail flows in."""
 import concurrent.futures
-import contextlib
 import imaplib
 import itertools
-import os
-import signal
 
 import pytest
 
@@ -526,17 +523,6 @@ def test_a_mailbox_is_never_removed_with_mail_that_just_came(postern):
     exactly_once(load, postern.mail("joe@race.test", PASSWORD))
 
 
-@contextlib.contextmanager
-def slow_store(p):
-    """What asks the store in here has its answer behind it, or at least late."""
-    pid = p.room("store")["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def works(p, address):
     wait_until(lambda: rcpt(p, address) == 250, 30, f"{address} to be open again")
     p.imap(address, PASSWORD).logout()
@@ -547,7 +533,7 @@ def test_what_comes_to_lead_to_a_mailbox_keeps_it(postern):
     postern.add_domain("lead.test")
     postern.add_mailbox("joe@lead.test", PASSWORD)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        with slow_store(postern):
+        with postern.stopped("store"):
             removal = pool.submit(postern.try_cli, "mailbox", "remove", "joe@lead.test")
             wait_until(lambda: removal.done() or rcpt(postern, "joe@lead.test") != 250, 20, "the removal to begin")
             added = postern.try_cli("address", "add", "info@lead.test", "--type", "alias", "--to", "joe@lead.test")
@@ -564,7 +550,7 @@ def test_a_conversion_whose_target_goes_meanwhile(postern):
     for name in ("joe", "a", "b"):
         postern.add_mailbox(f"{name}@turn.test", PASSWORD)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        with slow_store(postern):
+        with postern.stopped("store"):
             turn = pool.submit(postern.try_cli, "address", "convert", "joe@turn.test", "--type", "list", "--to", "a@turn.test",
                                "--to", "b@turn.test")
             wait_until(lambda: turn.done() or rcpt(postern, "joe@turn.test") != 250, 20, "the conversion to begin")
@@ -582,7 +568,7 @@ def test_candidates_wait_while_their_domain_may_go(postern):
     postern.add_domain("stay.test")
     postern.cli("domain", "set", "stay.test", "--candidates", "on")
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        with slow_store(postern):
+        with postern.stopped("store"):
             removal = pool.submit(postern.try_cli, "domain", "remove", "stay.test")
             wait_until(lambda: removal.done() or (code := rcpt(postern, "new@stay.test")) != 250 and code, 20, "the removal to begin")
             assert removal.done() or rcpt(postern, "new@stay.test") == 451

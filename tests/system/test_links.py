@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Links and mailed passwords that lead to a password of one's own (FEATURES M7 to M10; THREATS H13, H14)."""
+import concurrent.futures
 import email
 import email.policy
 import glob
@@ -318,6 +319,25 @@ def test_a_first_password_is_mailed_and_only_leads_to_ones_own(house):  # M7
     assert change(house, "joe@example.test", first, NEW).returncode == 0
     assert logs_in(house, "joe@example.test", NEW)
     assert first not in house.log() and first not in house.cli("notice", "log", "--json")
+
+
+def test_first_passwords_are_not_for_who_was_quicker(make_postern):
+    """They are given in batches; whoever is in a later one may have set a password of his own by then."""
+    p = make_postern().init().start()
+    p.add_domain("example.test")
+    p.add_domain("other.test", customer="elsewhere")
+    p.add_mailbox(SAFE, PASSWORD)
+    rows = "".join(f"u{i:02}@example.test,{SAFE}\n" for i in range(65))
+    p.cli("import", "accounts", p.write_file("a.csv", "address,recovery\n" + rows), "--domain", "example.test")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        with p.stopped("store"):            # which is told of each batch before the next
+            giving = pool.submit(p.try_cli, "mailbox", "first-password", "--domain", "example.test")
+            wait_until(lambda: giving.done() or p.json("notice", "log", "--kind", "first_password")["items"], 20, "the first batch")
+            setting = pool.submit(p.try_cli, "mailbox", "password", "u64@example.test", "--password-stdin", stdin=NEW + "\n")
+            seen = "audit", "list", "--operation", "mailbox.password", "--object", "u64@example.test"
+            wait_until(lambda: setting.done() or p.json(*seen)["items"], 20, "a password of his own")
+        assert setting.result().returncode == 0 and giving.result().returncode == 0, (setting.result(), giving.result())
+    assert logs_in(p, "u64@example.test", NEW)
 
 
 def test_a_first_password_ends_by_itself(house):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One instance of Postern: its folder, its processes, its command line and its doors."""
 import atexit
+import contextlib
 import datetime
 import functools
 import imaplib
@@ -253,6 +254,16 @@ class Instance:
         if wait:
             self.wait_back(role, pid, index)
         return pid
+
+    @contextlib.contextmanager
+    def stopped(self, role, index=0):
+        """One room stands still in here: what it is asked has its answer behind it, or, where something else sends it on, late."""
+        pid = self.room(role, index)["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def wait_back(self, role, old_pid, index=0, seconds=READY_SECONDS):
         """The process that a room has now."""

@@ -88,6 +88,7 @@ struct firsts {
 	struct domain d;
 	struct account *rows;	/* those that get one */
 	size_t n, at, batch;
+	size_t written, count;	/* of the batch, which begins with them then; of all */
 	char (*passwords)[PASS_RANDOM_TEXT];
 	struct slice *nowhere;	/* addresses that cannot be written to */
 	size_t n_nowhere;
@@ -111,21 +112,37 @@ static int write_one(struct firsts *f, const struct account *x, struct slice has
 			  { .name = "expires", .number = ad->now_ms + (int64_t)p.invitation_hours * HOUR_MS } } });
 }
 
+static bool wants_first(const struct account *x)
+{
+	return x->state == ACCOUNT_LIVE && (!x->hash.n || x->must_change);
+}
+
+/* Meanwhile it may be gone, its user may have set a password of his own, or nobody knows any more where to write. */
+static bool still_wanted(struct firsts *f, const struct account *now)
+{
+	bool wanted = admin_has(f->ad, "domain") ? wants_first(now) : now->state == ACCOUNT_LIVE;
+	return wanted && recovery_reach(&f->d, now).n;
+}
+
 static int write_batch(struct firsts *f, const Postern__HashReply *hashes)
 {
 	struct admin *ad = f->ad;
 	int r = admin_begin(ad);
+	f->written = 0;
 	for (size_t i = 0; r == 0 && i < f->batch; i++) {
 		struct account now;
 		r = account_by_id(ad->e, ad->a, f->rows[f->at + i].id, &now);
-		if (r == 0 && now.state == ACCOUNT_LIVE)
+		if (r == 0 && still_wanted(f, &now)) {
 			r = write_one(f, &now, bytes_of(&hashes->hashes[i]), f->passwords[i]);
-		r = r == ERR_NOT_FOUND ? 0 : r;	/* it is gone meanwhile */
+			f->rows[f->at + f->written++] = now;
+		}
+		r = r == ERR_NOT_FOUND ? 0 : r;
 	}
 	if (r < 0) {
 		admin_rollback(ad);
 		return r;
 	}
+	f->count += f->written;
 	return admin_commit(ad, f->n == 1 ? f->rows[0].address : f->d.name);
 }
 
@@ -138,7 +155,7 @@ static void finish(struct firsts *f, int err)
 	if (err < 0)
 		admin_refuse(f->ad, err);
 	else
-		admin_ok(f->ad, 202, json_pack("{s:I, s:o}", "count", (json_int_t)f->n, "nowhere",
+		admin_ok(f->ad, 202, json_pack("{s:I, s:o}", "count", (json_int_t)f->count, "nowhere",
 					       json_texts(f->nowhere, f->n_nowhere)));
 }
 
@@ -164,7 +181,7 @@ static void on_hashes(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 	if (err < 0)
 		finish(f, err);
 	else
-		store_batch(f->ad->d, POSTERN__STORE_OP__STORE_REVOKE, f->rows + f->at, f->batch, NULL, on_revoked, f);
+		store_batch(f->ad->d, POSTERN__STORE_OP__STORE_REVOKE, f->rows + f->at, f->written, NULL, on_revoked, f);
 }
 
 static void next_batch(struct firsts *f)
@@ -202,7 +219,7 @@ static int of_domain(struct admin *ad, struct firsts *f)
 	f->rows = ARENA_ARRAY(ad->a, struct account, n + 1);
 	f->nowhere = ARENA_ARRAY(ad->a, struct slice, n + 1);
 	for (size_t i = 0; i < n; i++) {
-		if (rows[i].state != ACCOUNT_LIVE || (rows[i].hash.n && !rows[i].must_change))
+		if (!wants_first(&rows[i]))
 			continue;
 		if (recovery_reach(&f->d, &rows[i]).n)
 			f->rows[f->n++] = rows[i];
