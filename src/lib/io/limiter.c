@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections per address: IPv4 by host, IPv6 by /64 (whoever has one host has the /64; L05). */
+/* Connections per address: IPv4 by host, IPv6 by /64 (whoever has one host has the /64; L05). Exempt ones are counted, too: they may
+ * not be exempt any more when they end. */
 #include "base/err.h"
 #include "base/map.h"
 #include "lib/io/listener.h"
@@ -129,11 +130,11 @@ static struct slice count_key(const struct sockaddr_storage *addr, uint8_t v6[16
 bool conn_limiter_enter(struct conn_limiter *l, const struct sockaddr_storage *addr)
 {
 	uint8_t v6[16];
-	if (conn_limiter_exempt(l, addr))
+	if (!to_v6(addr, v6))
 		return true;
 	struct slice key = count_key(addr, v6);
 	uintptr_t n = (uintptr_t)map_get(l->counts, key);
-	if (n >= l->per_address)
+	if (n >= l->per_address && !conn_limiter_exempt(l, addr))
 		return false;
 	map_put(l->counts, key, (void *)(n + 1));
 	return true;
@@ -142,7 +143,7 @@ bool conn_limiter_enter(struct conn_limiter *l, const struct sockaddr_storage *a
 void conn_limiter_leave(struct conn_limiter *l, const struct sockaddr_storage *addr)
 {
 	uint8_t v6[16];
-	if (conn_limiter_exempt(l, addr))
+	if (!to_v6(addr, v6))
 		return;
 	struct slice key = count_key(addr, v6);
 	uintptr_t n = (uintptr_t)map_get(l->counts, key);
