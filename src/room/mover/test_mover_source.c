@@ -156,7 +156,7 @@ static void play(struct server *v, const char *const *replies, Postern__SourceTl
 	uv_loop_init(&v->loop);
 	listen_on(v, &addr);
 	uv_timer_init(&v->loop, &v->guard);
-	uv_timer_start(&v->guard, on_guard, 5000, 0);
+	uv_timer_start(&v->guard, on_guard, 60000, 0);
 	assert_int_equal(resolver_new(&v->loop, "127.0.0.1:9", &resolver), 0);
 	assert_int_equal(tls_client_new(TLS_VERIFY_NONE, slice_of(NULL, 0), &any), 0);
 	v->config = (struct source_config){
