@@ -202,7 +202,7 @@ def test_guesses_at_a_password_change_are_slowed_like_any_other(house):
     for user in ("joe@example.test", "nobody@example.test"):
         answers = [change(f"Bad-password-{i}", user, "127.9.9.8") for i in range(4)]
         for (status, text, took), least in zip(answers, (0, 0.5, 1.0, 1.5)):
-            assert status == answers[0][0] and text == answers[0][1] and least <= took < least + 5, (user, answers)
+            assert status == answers[0][0] and text == answers[0][1] and took >= least, (user, answers)
     with concurrent.futures.ThreadPoolExecutor(PAIR_MAX) as pool:
         list(pool.map(change, [f"Worse-password-{i}" for i in range(PAIR_MAX)]))
     status, text, took = change(PASSWORD)                   # right, but nobody looks any more

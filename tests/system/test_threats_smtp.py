@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows S01, S05, S08, S10, S11, S14, S15, S25, S28 and S30 of docs/THREATS.md, against a running instance."""
-import time
-
 import pytest
 
 from rawsmtp import Closed, RawSmtp
@@ -276,6 +274,5 @@ def test_s27_vrfy_expn_uniform(house):
 
 def test_http_is_sent_away(house):
     with RawSmtp(house) as raw:
-        start = time.monotonic()
         raw.send(b"POST / HTTP/1.1\r\nHost: x\r\n\r\nMAIL FROM:<a@elsewhere.test>\r\n")
-        assert raw.code() == 421 and raw.is_closed() == b" " and time.monotonic() - start < 5
+        assert raw.code() == 421 and raw.is_closed() == b" "

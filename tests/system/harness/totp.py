@@ -16,6 +16,18 @@ def code(secret, at, steps=0):
     return f"{(struct.unpack('>I', digest[at:at + 4])[0] & 0x7fffffff) % 10**6:06d}"
 
 
+def stay(postern, at):
+    """It is that time, in seconds, once more: so no step ends between two questions, however long they take."""
+    postern.travel(seconds=at - postern.now())
+
+
+def begin_step(postern):
+    """A second into the next step, whence it is; that time."""
+    at = (int(postern.now()) // STEP + 1) * STEP + 1
+    stay(postern, at)
+    return at
+
+
 def wrong_code(secret, at):
     """None of those around that time."""
     near = {code(secret, at, i) for i in range(-3, 4)}
