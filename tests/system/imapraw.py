@@ -18,9 +18,9 @@ LITERAL = re.compile(rb"\{(\d+)\}$")
 
 
 class Client:
-    def __init__(self, postern, user=None, password=None, timeout=20):
+    def __init__(self, postern, user=None, password=None, timeout=60):
         plain = socket.create_connection(("127.0.0.1", postern.port("imaps")), timeout=timeout)
-        self.sock = tls_context().wrap_socket(plain)
+        self.sock, self.timeout = tls_context().wrap_socket(plain), timeout
         self.data = b""
         self.count = 0
         self.greeting = self.line()
@@ -67,7 +67,7 @@ class Client:
                 return whole
             whole += b"\r\n" + self.read(int(literal.group(1)))
 
-    def closed(self, seconds=5):
+    def closed(self, seconds=30):
         """Everything until the server closes."""
         self.sock.settimeout(seconds)
         data, self.data = self.data, b""
@@ -87,7 +87,7 @@ class Client:
         except TimeoutError:
             data = None
         finally:
-            self.sock.settimeout(20)
+            self.sock.settimeout(self.timeout)
         assert data is None, data + self.data
 
     # -- commands ----------------------------------------------------------------
@@ -154,7 +154,7 @@ class Client:
         assert answer.status == "OK", answer
         return answer.lines
 
-    def wait_line(self, pattern, seconds=10):
+    def wait_line(self, pattern, seconds=30):
         """Untagged lines until one that matches; that one."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import Instance
+from harness import Instance, wait_until
 from imapraw import Client, message
 
 PASSWORD = "Correct-horse-1"
@@ -56,6 +56,16 @@ def client(server, user):
 def rss(server, role="imapd"):
     with open(f"/proc/{server.pids(role)[0]}/status", encoding="ascii") as f:
         return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) * 1024
+
+
+def cpu_seconds(server, *roles):
+    """What rooms have computed so far: other than a clock it knows nothing of what else the machine does."""
+    total = 0
+    for role in roles:
+        with open(f"/proc/{server.pids(role)[0]}/stat", encoding="ascii") as f:
+            fields = f.read().rsplit(") ", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 class Peak:
@@ -249,13 +259,13 @@ def test_i11_names(client):
 # -- I13, I14: LIST and SEARCH that cost --------------------------------------------------------
 
 
-def test_i13_list_patterns(client):
+def test_i13_list_patterns(server, client):
     client.send(b"".join(b"c%d CREATE deep/%s\r\n" % (i, b"a" * 100 + b"%d" % i) for i in range(300)))
     for _ in range(300):
         assert b" OK " in client.line()
-    start = time.monotonic()
+    before = cpu_seconds(server, "imapd", "store")
     assert client.ok('LIST "" "' + "*%" * 400 + 'xyz"') == []
-    assert time.monotonic() - start < 5
+    assert cpu_seconds(server, "imapd", "store") - before < 5
 
 
 def test_i14_search_programs(client):
@@ -334,17 +344,39 @@ def test_i30_content_in_responses(client):
 # -- limits of connections ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("postern", [{"conf": {"imap.login_timeout": "2s", "imap.timeout": "3s"}}], indirect=True)
-def test_timeouts(postern):
+def both(postern):
+    """A client that has not logged in, and one that has."""
     postern.add_domain("example.test")
     postern.add_mailbox("joe@example.test", PASSWORD)
-    before = Client(postern)
-    after = Client(postern, "joe@example.test", PASSWORD)
-    start = time.monotonic()
-    before.closed(10)
-    assert 1 < time.monotonic() - start < 4
-    after.closed(10)
-    assert time.monotonic() - start < 6
+    return Client(postern), Client(postern, "joe@example.test", PASSWORD)
+
+
+@pytest.mark.parametrize("postern", [{"conf": {"imap.login_timeout": "5s", "imap.timeout": "1h"}}], indirect=True)
+def test_timeout_before_login(postern):
+    begun = time.monotonic()
+    before, after = both(postern)
+    assert before.closed(60) == b""
+    assert time.monotonic() - begun >= 5
+    after.ok("NOOP")
+
+
+@pytest.mark.parametrize("postern", [{"conf": {"imap.login_timeout": "1h", "imap.timeout": "5s"}}], indirect=True)
+def test_timeout_after_login(postern):
+    begun = time.monotonic()
+    before, after = both(postern)
+    assert after.closed(60) == b""
+    assert time.monotonic() - begun >= 5
+    before.ok("NOOP")
+
+
+def gets_in(postern):
+    """A client, once what was closed before is seen to be."""
+    def connect():
+        try:
+            return Client(postern)
+        except (OSError, EOFError):
+            return None
+    return wait_until(connect, 30, "a connection's place")
 
 
 @pytest.mark.parametrize("postern", [{"conf": {"limits.per_address": "5", "limits.exempt_networks": "10.0.0.0/8"}}],
@@ -354,8 +386,9 @@ def test_connections_per_address(postern):
     with pytest.raises((OSError, EOFError)):
         Client(postern)
     clients.pop().close()
-    time.sleep(0.3)
-    clients.append(Client(postern))
+    clients.append(gets_in(postern))
+    with pytest.raises((OSError, EOFError)):
+        Client(postern)
     postern.set_option("limits.per_address", 6)     # in force with a reload, for who comes next
     postern.cli("reload")
     clients.append(Client(postern))
@@ -374,8 +407,13 @@ def test_i31_sessions_of_one_account(postern):
     c.no(f"LOGIN joe@example.test {PASSWORD}", "LIMIT")
     Client(postern, "mary@example.test", PASSWORD).ok("SELECT INBOX")
     many.pop().close()
-    time.sleep(0.3)
-    c.ok(f"LOGIN joe@example.test {PASSWORD}")
+
+    def logs_in():
+        answer = c.cmd(f"LOGIN joe@example.test {PASSWORD}")
+        assert answer.status == "OK" or answer.text.startswith("[LIMIT"), answer
+        return answer.status == "OK"
+    wait_until(logs_in, 30, "the place of the session that is over")
+    Client(postern).no(f"LOGIN joe@example.test {PASSWORD}", "LIMIT")
 
 
 # -- large literals in constant memory -----------------------------------------------------------------
