@@ -6,10 +6,12 @@ import hashlib
 import imaplib
 
 import pytest
+from harness import wait_until
 from oldserver import Folder
 from peers.pop3 import Pop3Server
+from peers.valve import Valve
 
-from test_move import DOMAIN, JOE, NEW, OLD, old_imap, read_all, wait_copied, wait_done
+from test_move import DOMAIN, JOE, NEW, OLD, kill_in_the_middle, old_imap, read_all, tree, wait_done
 
 PASSWORDS = f"{JOE}:secret\n"
 
@@ -92,11 +94,11 @@ def test_with_a_master_user(house, make_old_server):
 def test_killed_in_the_middle(house, make_old_server, victim):
     server = make_old_server({JOE: OLD}).start()
     server.fill(JOE, 1500, (Folder("INBOX"),))
-    start(house, f"pop3s://127.0.0.1:{server.ports['pop3s']}", f"{JOE}:{OLD}\n")
-    seen = wait_copied(house, 150)
-    assert seen["messages_done"] < 1500, "too fast to be killed in the middle"
-    house.kill(victim)
-    wait_done(house)
+    size = sum(size for _, size, _ in tree(server))
+    with Valve(server.ports["pop3s"], size // 2) as valve:
+        start(house, f"pop3s://127.0.0.1:{valve.port}", f"{JOE}:{OLD}\n")
+        kill_in_the_middle(house, valve, size, victim)
+        wait_done(house)
     imap = old_imap(server)
     assert here(house) == collections.Counter(m[0] for m in read_all(imap, "INBOX"))
 
@@ -146,7 +148,6 @@ def test_a_message_that_is_not_given(house):
         def over():
             status = house.json("move", "status", DOMAIN)
             return status if status["state"] != "running" else None
-        from harness import wait_until
         status = wait_until(over, 60, "the copy to end")
         assert (status["messages_new"], status["messages_failed"]) == (4, 1), status
         assert here(house) == sums(m for i, (_, m) in enumerate(messages, 1) if i != 3)
