@@ -459,6 +459,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	chan_unref(c);
 }
 
+void ipc_chan_finish(struct ipc_chan *c)
+{
+	c->refs++;
+	while (!c->dead && read_packet(c) == 1)
+		;
+	chan_closed_by_peer(c, ERR_CLOSED);
+	chan_unref(c);
+}
+
 /* ---- calls ---- */
 
 static void on_sweep(uv_timer_t *timer)

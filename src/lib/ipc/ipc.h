@@ -62,6 +62,9 @@ void *ipc_chan_ctx(const struct ipc_chan *chan);
 void ipc_chan_set_ctx(struct ipc_chan *chan, const struct ipc_handlers *handlers, void *ctx);
 enum role ipc_chan_peer(const struct ipc_chan *chan);
 unsigned ipc_chan_peer_index(const struct ipc_chan *chan);
+/* The peer is known to be dead, though its end was not seen: what it said is read, calls without an answer are told
+ * ERR_CLOSED, and on_closed is called, all before this returns. */
+void ipc_chan_finish(struct ipc_chan *chan);
 bool ipc_chan_dead(const struct ipc_chan *chan); /* its end was seen, or met by what was sent: all that is sent goes nowhere */
 
 /* err 0: reply is of the op's type, fd -1 or the callee's to close. err < 0: reply NULL, text of the

@@ -4,7 +4,8 @@
  * flight on one channel. A peer that is gone when it is asked is as good as none. When the channel of a
  * call dies, one whose operation is IPC_RETRY takes the next channel or waits for it, at most RESENDS_MAX
  * times (a request that kills every room that takes it must not go on for ever); any other is told
- * ERR_CLOSED. One timer sweeps the deadlines of those that wait.
+ * ERR_CLOSED. One timer sweeps the deadlines of those that wait. A room hears calls in the order in which
+ * they were made, those too that it hears a second time.
  *
  *      room_call --> WAITING --channel--> IN FLIGHT --reply--> told
  *                      ^  | deadline          | channel died
@@ -28,6 +29,7 @@ struct peer_call {
 	uint16_t op;
 	bool retry;
 	unsigned sent;
+	uint64_t number;	/* they rise as calls are made */
 	int64_t deadline;
 	struct slice req;	/* packed, ours */
 	int fds[IPC_FDS_MAX];
@@ -42,7 +44,8 @@ struct peers {
 	uv_loop_t *loop;
 	struct ipc_chan *chans[PEERS_MAX];
 	size_t n, next;
-	struct list waiting, flying;
+	struct list waiting, flying; /* waiting: in order */
+	uint64_t calls;
 	uv_timer_t sweep;
 	bool sweeping;
 };
@@ -115,7 +118,10 @@ static void on_sweep(uv_timer_t *timer)
 static void wait_for_peer(struct peer_call *call)
 {
 	struct peers *p = call->peers;
-	list_append(&p->waiting, &call->node);
+	struct list *behind = &p->waiting;
+	while (behind->prev != &p->waiting && list_entry(behind->prev, struct peer_call, node)->number > call->number)
+		behind = behind->prev;
+	list_append(behind, &call->node);
 	if (!p->sweeping) {
 		p->sweeping = true;
 		uv_timer_start(&p->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
@@ -139,8 +145,7 @@ static void on_reply(void *ctx, int err, const ProtobufCMessage *reply, int fd, 
 		tell(call, ERR_UNAVAILABLE, NULL, -1, "");
 		return;
 	}
-	/* Most often there is no channel yet. But the next one may have come before the end of this one was seen, and then
-	 * nothing else would ever wake the call. */
+	/* There is no channel yet, but where several rooms of a kind take such a call. */
 	list_remove(&call->node);
 	try_send(call);
 }
@@ -192,6 +197,7 @@ struct peer_call *peers_call(struct peers *p, enum role role, unsigned index, co
 	struct peer_call *call = calloc(1, sizeof(*call));
 	bug_if(!call || deadline_ms == 0 || n_fds > IPC_FDS_MAX);
 	call->peers = p;
+	call->number = ++p->calls;
 	call->role = role;
 	call->index = index;
 	call->op = op;
@@ -247,14 +253,15 @@ static void send_waiting(struct peers *p)
 
 void peers_add(struct peers *p, struct ipc_chan *chan)
 {
-	/* A channel to the same room that was not yet seen to be dead is given nothing more. It is read to its end: what
-	 * the room answered before it died must not be asked again, and what it did not comes here then. */
+	/* A channel to the same room that was not yet seen to be dead is read to its end: what the room answered before it
+	 * died must not be asked again, and what it did not is asked ahead of all that comes now. */
 	for (size_t i = 0; i < p->n; i++) {
 		struct ipc_chan *old = p->chans[i];
 		if (ipc_chan_peer(old) != ipc_chan_peer(chan) ||
 		    ipc_chan_peer_index(old) != ipc_chan_peer_index(chan))
 			continue;
 		p->chans[i] = p->chans[--p->n];
+		ipc_chan_finish(old);
 		break;
 	}
 	bug_if(p->n == PEERS_MAX);

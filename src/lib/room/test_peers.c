@@ -13,6 +13,7 @@
 static uv_loop_t loop;
 static struct peers *peers;
 static int served, told, told_err;
+static char order[16];	/* the names that were asked for */
 
 /* A directory: one that answers, and one that dies with what it was asked. */
 struct place {
@@ -31,6 +32,7 @@ static void turns(int n)
 static void h_host(struct ipc_call *call, void *ctx)
 {
 	struct place *place = ctx;
+	const Postern__HostRequest *req = (const Postern__HostRequest *)call->req;
 	Postern__HostReply reply = POSTERN__HOST_REPLY__INIT;
 	if (place->holds) {
 		assert_true(place->n_held < ARRAY_SIZE(place->held));
@@ -38,6 +40,8 @@ static void h_host(struct ipc_call *call, void *ctx)
 		return;
 	}
 	served++;
+	if (req->name.len)
+		order[strlen(order)] = (char)req->name.data[0];
 	reply.served = true;
 	ipc_reply(call, &reply.base, -1);
 }
@@ -82,6 +86,7 @@ static int setup(void **state)
 	memcpy(all_ops, by_op, sizeof(by_op));
 	peers = peers_new(&loop);
 	served = told = told_err = 0;
+	memset(order, 0, sizeof(order));
 	return 0;
 }
 
@@ -101,11 +106,22 @@ static void die(struct place *place)
 		ipc_fail(place->held[--place->n_held], ERR_CLOSED, NULL);
 }
 
-static void ask(void)
+static void ask_for(const char *name, ipc_reply_fn *fn)
 {
 	Postern__HostRequest m = POSTERN__HOST_REQUEST__INIT;
+	m.name = (ProtobufCBinaryData){ strlen(name), (uint8_t *)name };
 	peers_call(peers, ROLE_DIRECTORY, 0, &directory_contract, POSTERN__DIRECTORY_OP__DIRECTORY_HOST, &m.base, NULL, 0,
-		   10000, on_reply, NULL);
+		   10000, fn, NULL);
+}
+
+static void ask(void)
+{
+	ask_for("", on_reply);
+}
+
+static void on_reply_ask(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	ask_for("c", on_reply);
 }
 
 /* The channels' own and the sweeper; then the loop can close. */
@@ -209,6 +225,28 @@ static void died_before_it_was_asked(void **state)
 	finish(&fresh);
 }
 
+/* A grant must not slip past a revocation that was sent behind it: what is asked a second time comes first. */
+static void in_the_order_of_asking(void **state)
+{
+	struct place old = { .holds = true }, fresh = { 0 };
+	Postern__HostReply reply = POSTERN__HOST_REPLY__INIT;
+	peers_add(peers, connect_to(&old));
+	ask_for("", on_reply_ask);
+	ask_for("a", on_reply);
+	ask_for("b", on_reply);
+	turns(2);
+	assert_int_equal(old.n_held, 3);
+	ipc_reply(old.held[0], &reply.base, -1); /* and whoever reads that asks for "c" */
+	memmove(old.held, old.held + 1, --old.n_held * sizeof(old.held[0]));
+	die(&old);
+	peers_add(peers, connect_to(&fresh));
+	ask_for("d", on_reply);
+	turns(4);
+	assert_int_equal(told, 4);
+	assert_string_equal(order, "abcd");
+	finish(&fresh);
+}
+
 /* Whoever takes the request dies of it: not for ever. */
 static void given_up(void **state)
 {
@@ -238,6 +276,7 @@ int main(void)
 		cmocka_unit_test_setup(back_before_it_was_seen, setup),
 		cmocka_unit_test_setup(answered_before_it_died, setup),
 		cmocka_unit_test_setup(died_before_it_was_asked, setup),
+		cmocka_unit_test_setup(in_the_order_of_asking, setup),
 		cmocka_unit_test_setup(given_up, setup),
 	};
 	return cmocka_run_group_tests_name("peers", tests, NULL, NULL);
