@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The move of a domain, played on this machine.
 
-python3 tools/tour DIR --binary build-release/src/postern [--user NAME] [--messages N]
+python3 tools/tour DIR --binary build-release/src/postern [--user NAME] [--messages N] [--old-port-base N]
 """
 import argparse
 import collections
@@ -78,7 +78,8 @@ class Tour:
         if self.old.is_made():
             self.old.again()
         else:
-            self.old.start(free_base(self.new.ports()["smtp"] - 25 + 1000), USERS, ALIASES)
+            base = self.args.old_port_base or free_base(self.new.ports()["smtp"] - 25 + 1000)
+            self.old.start(base, USERS, ALIASES)
             bar, there = Progress("filling the mailboxes "), 0
             for user, share in SHARES.items():
                 there += sum(self.old.fill(user, int(self.args.messages * share), 1).values())
@@ -317,6 +318,7 @@ def arguments():
     parser.add_argument("--binary", required=True)
     parser.add_argument("--user", help="whom the instance runs as, where the caller is root")
     parser.add_argument("--messages", type=int, default=4000, help="how much old mail there is")
+    parser.add_argument("--old-port-base", type=int, metavar="N", help="where the old server listens, 25 at N + 25 and so on")
     args = parser.parse_args()
     args.shown_dir = os.path.relpath(args.dir) if not os.path.relpath(args.dir).startswith("..") else args.dir
     return args
