@@ -85,7 +85,7 @@ def account(interop_server, home):
         path.chmod(mode)
         return str(path)
 
-    def run(*args, stdin="", codes=(0,), seconds=60, **env):
+    def run(*args, stdin="", codes=(0,), seconds=120, **env):
         done = subprocess.run(args, input=stdin.encode() if isinstance(stdin, str) else stdin, capture_output=True,
                               timeout=seconds, cwd=home, env=dict(os.environ, **{
                                   "HOME": str(home), "TERM": "dumb", "LC_ALL": "C.UTF-8", **env}), **(

@@ -47,7 +47,7 @@ class NamedApi(WebApi):
 
 def raw(p, target=API, hosts=(NAME,), headers=(), method="GET"):
     lines = [f"{method} {target} HTTP/1.1", *(f"Host: {h}" for h in hosts), *headers, "Connection: close", "", ""]
-    with tls_context().wrap_socket(socket.create_connection(("127.0.0.1", p.port("https")), 20)) as s:
+    with tls_context().wrap_socket(socket.create_connection(("127.0.0.1", p.port("https")), 60)) as s:
         s.sendall("\r\n".join(lines).encode())
         got = b""
         while chunk := s.recv(65536):
@@ -88,7 +88,7 @@ def test_all_other_names_are_refused(house):
         assert code(raw(house, headers=[header])) == 400
     assert code(raw(house, f"https://{NAME}{API}")) == 400
     body = b'{"login": "paul@mydomain.zz", "password": "' + PASSWORD.encode() + b'"}'
-    with tls_context().wrap_socket(socket.create_connection(("127.0.0.1", house.port("https")), 20)) as s:
+    with tls_context().wrap_socket(socket.create_connection(("127.0.0.1", house.port("https")), 60)) as s:
         s.sendall(b"POST /api/v1/session HTTP/1.1\r\nHost: evil\r\nContent-Type: application/json\r\nContent-Length: "
                   + str(len(body)).encode() + b"\r\n\r\n" + body)
         assert s.recv(65536).startswith(b"HTTP/1.1 421 ")

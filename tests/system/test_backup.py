@@ -5,6 +5,8 @@ import shutil
 import signal
 import threading
 
+from harness import wait_until
+
 PASSWORD = "Correct-Horse-7-Battery"
 JOE = "joe@example.test"
 
@@ -13,12 +15,18 @@ def message(number):
     return f"From: a@b.test\r\nSubject: number {number}\r\n\r\nBody of message {number}.\r\n".encode()
 
 
+def stands_still(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return f.read().rpartition(")")[2].split()[0] in "TZ"
+
+
 def snapshot(source, target):
     """What a snapshot of the file system shows: nobody writes while it is taken."""
     pids = source.group_pids()
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
+        wait_until(lambda: all(stands_still(pid) for pid in pids), 20, "all processes to stand still")
         shutil.rmtree(target.dir + "/data")
         shutil.copytree(source.dir + "/data", target.dir + "/data")
     finally:

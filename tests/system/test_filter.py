@@ -50,7 +50,7 @@ def test_mail_waits_for_a_filter_that_died(house):
     for _ in range(3):
         house.kill("filter")
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
     assert replies == [250] * 40
     imap = house.imap("joe@filter.test", PASSWORD)
     imap.select("INBOX")

@@ -63,6 +63,7 @@ def test_mail_waits_for_the_old_server(domain, old_server):             # M36
     time.sleep(1)
     assert domain.json("status")["queued"] == 5
     old_server.start("postfix")
+    wait_until(lambda: len(at_old_server(old_server)) == 10, 60, "the mail at the old server", every=0.3)
     wait_until(lambda: queues_empty(domain, old_server), 60, "both queues to be empty", every=0.3)
     there = at_old_server(old_server)
     assert len(there) == 10 and set(there.values()) == {1}

@@ -136,7 +136,7 @@ def test_mail_that_waited_for_the_old_server_is_split_too(house):
     send(house, "alias@moved.test", "m@moved.test", subject=b"late")
     house.cli("domain", "switch", "moved.test", "hosted")
     got = []
-    wait_until(lambda: got.extend(taken(house, "m@moved.test")) or len(got) >= 2, 30, "queued mail in the mailbox")
+    wait_until(lambda: got.extend(taken(house, "m@moved.test")) or len(got) >= 2, 60, "queued mail in the mailbox")
     assert sorted(whose(m)[0] for m in got) == ["alias@moved.test", "m@moved.test"]
     for m in got:
         assert m.startswith(b"Return-Path: <a@elsewhere.test>\r\nDelivered-To: ") and m.count(b"Return-Path:") == 1

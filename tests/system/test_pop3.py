@@ -121,7 +121,7 @@ def test_capabilities(house):
 
 
 def raw(house):
-    sock = tls_context().wrap_socket(socket.create_connection(("127.0.0.1", house.port("pop3s")), 20))
+    sock = tls_context().wrap_socket(socket.create_connection(("127.0.0.1", house.port("pop3s")), 60))
     return sock, sock.makefile("rb")
 
 

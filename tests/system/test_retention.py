@@ -31,7 +31,7 @@ def sweep(server):
 
 
 def count(client, folder):
-    line = client.ok(f"STATUS {folder} (MESSAGES)")[0]
+    (line,) = [x for x in client.ok(f"STATUS {folder} (MESSAGES)") if x.startswith(b"* STATUS ")]
     return int(line.split()[-1].rstrip(b")"))
 
 

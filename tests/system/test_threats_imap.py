@@ -454,7 +454,7 @@ def test_idle_sessions_are_small(server, user):
 
 
 def test_plain_text_at_the_port(server):
-    s = socket.create_connection(("127.0.0.1", server.port("imaps")), timeout=10)
+    s = socket.create_connection(("127.0.0.1", server.port("imaps")), timeout=60)
     s.sendall(b"a LOGIN joe@threats.test x\r\n")
     data = b""
     try:

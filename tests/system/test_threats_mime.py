@@ -5,7 +5,6 @@ import os
 import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -81,7 +80,7 @@ def cpu_seconds(pid):
 
 def send(house, message):
     """Code and text of the reply to DATA's end."""
-    with house.smtp(timeout=60) as smtp:
+    with house.smtp(timeout=120) as smtp:
         smtp.ehlo()
         smtp.mail("<a@elsewhere.test>")
         smtp.rcpt("<joe@bombs.test>")
@@ -119,9 +118,9 @@ def test_bomb(house, name):
         assert len(answer["ENVELOPE"]) == 10
         assert size < STRUCTURE_MAX
     # Whoever comes next does not notice.
-    start = time.monotonic()
+    used = cpu_seconds(after["pid"])
     assert send(house, HEAD + b"\r\nhello\r\n")[0] == 250
-    assert time.monotonic() - start < 5
+    assert cpu_seconds(after["pid"]) - used < 5
     assert newest(house)[0]["ENVELOPE"][1] == b"bomb"
 
 
