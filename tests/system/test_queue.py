@@ -71,11 +71,16 @@ def items(it, address=None):
     return it.json("queue", "list", *more)["items"]
 
 
-def empty(it, address=None, seconds=20):
+def remove(it, number, *more):
+    """Its next attempt may be under way: then the queue says so, and gives it away a moment later."""
+    wait_until(lambda: it.try_cli("queue", "remove", number, *more).returncode == 0, 30, "the message to be removed")
+
+
+def empty(it, address=None, seconds=60):
     wait_until(lambda: not items(it, address), seconds, f"an empty queue, but: {items(it, address)}", every=0.1)
 
 
-def report(it, about, seconds=20, user="joe@sender.test"):
+def report(it, about, seconds=60, user="joe@sender.test"):
     """The parsed notification that names an address."""
     def find():
         for raw in it.mail(user, PASSWORD):
@@ -158,7 +163,7 @@ def test_success_is_told_where_the_next_server_cannot(instance, capable):
             smtp.mail("joe@sender.test")
             smtp.rcpt(to, ["NOTIFY=SUCCESS,FAILURE"])
             smtp.data(b"From: joe@sender.test\r\n" + text(1))
-        wait_until(lambda: sink.messages, 15, "the message")
+        wait_until(lambda: sink.messages, 60, "the message")
         if capable:
             assert any(b"NOTIFY=SUCCESS,FAILURE" in c for c in sink.commands)
             empty(instance, to)
@@ -184,10 +189,10 @@ def test_lifetime_and_delay(make_postern, sink):
         for raw in it.mail("joe@sender.test", PASSWORD):
             found += re.findall(rb"Action: (\w+)", raw)
         return found
-    wait_until(lambda: actions() == [b"delayed"], 10, "the delay notice", every=0.2)
-    wait_until(lambda: actions() == [b"delayed", b"failed"], 20, "the bounce", every=0.2)
+    wait_until(lambda: actions()[:1] == [b"delayed"], 60, "the delay notice", every=0.2)
+    wait_until(lambda: actions() == [b"delayed", b"failed"], 60, "the bounce", every=0.2)
     assert b"4.4.7" in it.mail("joe@sender.test", PASSWORD)[1]
-    assert not items(it)
+    empty(it)           # the report is in the mailbox a moment before the queue has noted so
 
 
 # -- a disk that gives other bytes ------------------------------------------------
@@ -208,11 +213,11 @@ def test_a_damaged_message_waits_for_its_disk(instance, sink):
     send(instance, to, count=2)
     flip_last_byte(instance)
     sink.start()
-    wait_until(lambda: "could not be read" in str(items(instance, to)), 20, "the attempt to read it", every=0.1)
-    wait_until(lambda: sink_numbers(sink) == [0], 20, "the other message")
-    assert len(items(instance, to)) == 1
+    wait_until(lambda: "could not be read" in str(items(instance, to)), 60, "the attempt to read it", every=0.1)
+    wait_until(lambda: sink_numbers(sink) == [0], 60, "the other message")
+    wait_until(lambda: len(items(instance, to)) == 1, 60, "the note that it was sent")
     flip_last_byte(instance)
-    wait_until(lambda: sink_numbers(sink) == [0, 1], 20, "the mended message")
+    wait_until(lambda: sink_numbers(sink) == [0, 1], 60, "the mended message")
     empty(instance, to)
 
 
@@ -226,7 +231,7 @@ def test_a_message_that_stays_damaged_goes_back_as_its_header(make_postern, sink
         smtp.sendmail("joe@sender.test", [to], b"From: joe@sender.test\r\n" + text(7))
     flip_last_byte(it)
     sink.start()
-    wait_until(lambda: it.mail("joe@sender.test", PASSWORD), 30, "the report", every=0.2)
+    wait_until(lambda: it.mail("joe@sender.test", PASSWORD), 60, "the report", every=0.2)
     report = it.mail("joe@sender.test", PASSWORD)[0]
     assert b"could not be read" in report and b"Content-Type: text/rfc822-headers" in report and b"Subject: number 7" in report
     assert not sink.messages
@@ -234,22 +239,22 @@ def test_a_message_that_stays_damaged_goes_back_as_its_header(make_postern, sink
 
 # -- outages ---------------------------------------------------------------------
 
-def test_an_outage_of_the_customers_server(instance, sink):
-    to = gateway(instance, sink)
-    other = gateway(instance, other_sink := FakeSmtp())
+def test_an_outage_of_the_customers_server(make_postern, sink):
+    """All goes once a probe has found the server back: each message's own next attempt is an hour away."""
+    it = make_postern(conf=CONF | {"queue.retry_first": "1h", "queue.retry_max": "1h"}).init().start()
+    to = gateway(it, sink)
+    other = gateway(it, other_sink := FakeSmtp())
     sink.stop()
-    send(instance, to, count=30)
-    waiting = items(instance, to)
+    send(it, to, count=30)
+    waiting = items(it, to)
     assert len(waiting) == 30
-    send(instance, other)               # nobody else waits for it
-    wait_until(lambda: other_sink.messages, 5, "mail for another server")
-    time.sleep(2)
-    started = time.monotonic()
+    send(it, other)               # nobody else waits for it
+    wait_until(lambda: other_sink.messages, 60, "mail for another server")
+    wait_until(lambda: any("refused" in m["error"] for m in items(it, to)), 60, "an attempt")
     sink.start()
-    wait_until(lambda: len(sink.messages) == 30, 10, "30 messages", every=0.05)
-    assert time.monotonic() - started < 5
+    wait_until(lambda: len(sink.messages) == 30, 60, "30 messages", every=0.05)
     assert sink_numbers(sink) == list(range(30))
-    empty(instance, to)
+    empty(it, to)
     other_sink.close()
 
 
@@ -258,7 +263,7 @@ def test_greylisting_is_tried_again(instance):
     with FakeSmtp(answers={"RCPT": lambda line: b"450 4.2.0 later\r\n" if not seen and not seen.append(1) else None}) as sink:
         to = gateway(instance, sink)
         send(instance, to)
-        wait_until(lambda: sink.messages, 10, "the second attempt")
+        wait_until(lambda: sink.messages, 60, "the second attempt")
 
 
 @pytest.mark.parametrize("room", ["queue", "relay", "directory", "smtpd"])
@@ -277,7 +282,7 @@ def test_kill_a_room_under_load(instance, sink, room):
         except OSError:
             refused += 1
             time.sleep(0.1)
-    wait_until(lambda: set(sent) <= set(sink_numbers(sink)), 30, "all that was acknowledged")
+    wait_until(lambda: set(sent) <= set(sink_numbers(sink)), 60, "all that was acknowledged")
     empty(instance, to)
     got = sink_numbers(sink)
     if room in ("directory", "smtpd"):
@@ -295,7 +300,7 @@ def test_kill_everything_during_an_outage(make_postern, sink):
     it.start()
     assert len(items(it)) == 20
     sink.start()
-    wait_until(lambda: len(sink.messages) >= 20, 15, "20 messages")
+    wait_until(lambda: len(sink.messages) >= 20, 60, "20 messages")
     empty(it)
     assert sink_numbers(sink) == list(range(20))
 
@@ -305,7 +310,7 @@ def test_stop_waits_for_what_has_begun(make_postern, sink):
     to = gateway(it, sink)
     sink.answers["END"] = lambda data: time.sleep(0.7) or b"250 kept\r\n"
     send(it, to, count=5)
-    wait_until(lambda: b"DATA\r\n" in sink.commands, 5, "an attempt")
+    wait_until(lambda: b"DATA\r\n" in sink.commands, 60, "an attempt")
     it.stop()
     sink.answers.clear()
     it.start()
@@ -335,7 +340,7 @@ def test_waiting_mail_follows_a_new_server(instance, sink):
     send(instance, to, count=5)
     with FakeSmtp() as other:
         instance.cli("domain", "set", to.split("@")[1], "--server", other.address)
-        wait_until(lambda: len(other.messages) == 5, 10, "mail at the new server")
+        wait_until(lambda: len(other.messages) == 5, 60, "mail at the new server")
         empty(instance, to)
 
 
@@ -349,7 +354,7 @@ def test_kill_during_the_switch_is_exactly_once(instance, sink, room):
     instance.cli("domain", "switch", to.split("@")[1], "hosted")
     os.kill(pid, signal.SIGKILL)
     instance.wait_ready()
-    empty(instance, to, 30)
+    empty(instance, to)
     assert numbers_of(instance.wait_mail(to, PASSWORD, 60)) == list(range(60))
 
 
@@ -364,8 +369,8 @@ def test_a_message_that_ends_relay_is_parked_and_the_rest_flows(make_postern, si
 
     def rcpt(line):
         if b"poison" in line:
-            it.kill("relay")
-            killed.append(1)
+            killed.append(1)        # before: the queue may have parked it when we are told that relay is dead
+            it.kill("relay", wait=False)
         return None
     sink.answers["RCPT"] = rcpt
     send(it, poison, start=1000)
@@ -373,11 +378,11 @@ def test_a_message_that_ends_relay_is_parked_and_the_rest_flows(make_postern, si
     wait_until(lambda: len(set(sink_numbers(sink))) == 30, 60, "the others")
     wait_until(lambda: len(items(it)) == 1, 60, "one message that stays", every=0.2)
     shown = it.json("queue", "show", items(it)[0]["id"])
-    wait_until(lambda: it.json("queue", "show", shown["id"])["recipients"][0]["state"] == "parked", 30, "parked")
+    wait_until(lambda: it.json("queue", "show", shown["id"])["recipients"][0]["state"] == "parked", 60, "parked")
     assert len(killed) == 3
     sink.answers.clear()
     it.cli("queue", "flush", shown["id"])
-    wait_until(lambda: 1000 in sink_numbers(sink), 15, "the parked one, after all")
+    wait_until(lambda: 1000 in sink_numbers(sink), 60, "the parked one, after all")
 
 
 # -- the operator ----------------------------------------------------------------
@@ -392,24 +397,24 @@ def test_list_show_flush_remove(instance, sink):
     assert len(page["items"]) == 2 and page["next"]
     rest = instance.json("queue", "list", "--domain", to.split("@")[1], "--after", page["next"])
     assert [m["id"] for m in page["items"] + rest["items"]] == [m["id"] for m in found]
-    wait_until(lambda: any("refused" in m["error"] for m in items(instance, to)), 5, "the error")
+    wait_until(lambda: any("refused" in m["error"] for m in items(instance, to)), 60, "the error")
     shown = instance.json("queue", "show", found[0]["id"])
     assert shown["recipients"][0]["address"] == to
     assert shown["expires_ms"] - shown["created_ms"] == 5 * 86400 * 1000
-    instance.cli("queue", "remove", found[4]["id"])
+    remove(instance, found[4]["id"])
     assert len(items(instance, to)) == 4
     assert "no queued message" in instance.refused("queue", "show", found[4]["id"])
     assert "no queued message" in instance.refused("queue", "remove", 999999)
     sink.start()
     instance.cli("queue", "flush", "--domain", to.split("@")[1])
-    wait_until(lambda: len(sink.messages) == 4, 5, "the flushed ones")
+    wait_until(lambda: len(sink.messages) == 4, 60, "the flushed ones")
 
 
 def test_remove_with_a_bounce(instance, sink):
     to = gateway(instance, sink)
     sink.stop()
     submit(instance, to)
-    instance.cli("queue", "remove", items(instance, to)[0]["id"], "--bounce")
+    remove(instance, items(instance, to)[0]["id"], "--bounce")
     assert "Removed from the queue" in list(report(instance, to).iter_parts())[0].get_content()
 
 
@@ -425,8 +430,8 @@ def test_space_comes_back(make_postern, sink):
             smtp.sendmail("", [to], text(i, body))
     wait_until(lambda: len(sink.messages) == 13, 60, "13 large messages")
     log = os.path.join(it.dir, "data", "queue", "log")
-    wait_until(lambda: len(os.listdir(log)) <= 2, 30, f"fewer segments: {os.listdir(log)}", every=0.2)
+    wait_until(lambda: len(os.listdir(log)) <= 2, 60, f"fewer segments: {os.listdir(log)}", every=0.2)
     stopped.start()
-    wait_until(lambda: stopped.messages, 15, "the one that waited")
+    wait_until(lambda: stopped.messages, 60, "the one that waited")
     assert numbers_of([stopped.messages[0].data]) == [7]
     stopped.close()
