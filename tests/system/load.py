@@ -54,7 +54,7 @@ class Load:
     def stop(self):
         self.ending.set()
         for thread in self.threads:
-            thread.join(60)
+            thread.join(150)
             assert not thread.is_alive()
         return self
 

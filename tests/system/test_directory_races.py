@@ -106,16 +106,17 @@ def test_no_login_with_the_old_password_behind_its_change(postern):
     threads = [threading.Thread(target=storm) for _ in range(6)]
     for thread in threads:
         thread.start()
-    time.sleep(1)
+    wait_until(lambda: any(ok for _, ok in list(tried)), 60, "a login")
     postern.cli("mailbox", "password", user, "--password-stdin", stdin=NEW + "\n")
     changed = time.monotonic()
-    time.sleep(1)
+
+    def late():
+        return [ok for started, ok in list(tried) if started > changed]
+    wait_until(lambda: len(late()) >= 12, 60, "logins behind the change")
     over.set()
     for thread in threads:
-        thread.join(30)
-    assert any(ok for started, ok in tried if started < changed - 0.5)
-    late = [ok for started, ok in tried if started > changed]
-    assert late and not any(late)
+        thread.join(90)
+    assert not any(late())
     assert can_log_in(postern, user, NEW)
 
 
@@ -137,7 +138,7 @@ def test_no_mail_is_lost_while_an_address_changes_hands(postern):
             try:
                 smtp.sendmail("a@elsewhere.test", ["info@example.test"], f"Subject: {name}\r\n\r\nx\r\n")
                 accepted.append(name)
-            except (smtplib.SMTPRecipientsRefused, smtplib.SMTPServerDisconnected):
+            except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError, smtplib.SMTPServerDisconnected):
                 smtp = postern.smtp()   # between removal and addition there is no such address
     threads = [threading.Thread(target=flow, args=(i,)) for i in range(4)]
     for thread in threads:
@@ -148,7 +149,7 @@ def test_no_mail_is_lost_while_an_address_changes_hands(postern):
                     f"{('mary', 'joe')[i % 2]}@example.test")
     over.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     found = []
     for name in ("joe", "mary"):
         for message in postern.mail(f"{name}@example.test", PASSWORD):

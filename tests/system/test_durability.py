@@ -10,6 +10,7 @@ import imaplib
 import os
 import random
 import re
+import shutil
 import signal
 import smtplib
 import subprocess
@@ -83,7 +84,7 @@ class Load:
     def stop(self):
         self.stopping.set()
         for thread in self.threads:
-            thread.join(40)
+            thread.join(120)
             assert not thread.is_alive()
 
 
@@ -127,9 +128,9 @@ def test_kill_rounds(postern):
             continue
         role = "store" if number % 5 == 0 else rng.choice(ROOMS)
         postern.kill(role)
-        wait_until(lambda: all(r["state"] == "ready" for r in postern.rooms()), 20, "all rooms to be back")
+        wait_until(lambda: all(r["state"] == "ready" for r in postern.rooms()), 60, "all rooms to be back")
     before = len(load.acked)
-    wait_until(lambda: len(load.acked) > before + 10, 30, "mail to flow again")
+    wait_until(lambda: len(load.acked) > before + 10, 60, "mail to flow again")
     load.stop()
     assert_law(load, numbers(postern))
     assert_store_is_whole(postern)
@@ -185,6 +186,19 @@ def small_disk():
     os.rmdir(top)
 
 
+@pytest.fixture
+def small_instance(small_disk):
+    """A function that makes instances there; what they log is on another disk, or their words were lost with the rest."""
+    logs = tempfile.mkdtemp(prefix="log-", dir="/tmp")
+
+    def make(**more):
+        postern = Instance(directory=os.path.join(small_disk, "instance"), **more)
+        postern.log_path = os.path.join(logs, "instance.log")
+        return postern
+    yield make
+    shutil.rmtree(logs)
+
+
 def fill(top, leave):
     """A file that takes all room but leave bytes."""
     path = os.path.join(top, "filler")
@@ -206,8 +220,8 @@ def subjects(postern):
                                for m in postern.mail(JOE, PASSWORD))
 
 
-def test_full_disk(small_disk):
-    postern = Instance(directory=os.path.join(small_disk, "instance"))
+def test_full_disk(small_disk, small_instance):
+    postern = small_instance()
     try:
         postern.init().start()
         postern.add_domain("example.test")
@@ -248,7 +262,7 @@ def test_full_disk(small_disk):
                 return True
             except smtplib.SMTPException:
                 return False
-        wait_until(there_is_room, 15, "service to be back", every=0.3)
+        wait_until(there_is_room, 60, "service to be back", every=0.3)
         assert subjects(postern) == collections.Counter(acked + ["after"])
         assert_store_is_whole(postern)
         postern.stop()
@@ -259,12 +273,11 @@ def test_full_disk(small_disk):
         postern.close(check=False)
 
 
-def test_full_disk_for_the_queue(small_disk):
+def test_full_disk_for_the_queue(small_disk, small_instance):
     """What waits for another server: 452 when there is no room, what was taken is kept, and all goes out once."""
     sink = FakeSmtp()
     sink.stop()
-    postern = Instance(directory=os.path.join(small_disk, "instance"),
-                       conf={"queue.retry_first": "1s", "queue.retry_max": "2s", "queue.probe": "500ms"})
+    postern = small_instance(conf={"queue.retry_first": "1s", "queue.retry_max": "2s", "queue.probe": "500ms"})
     try:
         postern.init().start()
         postern.add_domain("passed-on.test", "gateway", sink.address)
@@ -284,7 +297,7 @@ def test_full_disk_for_the_queue(small_disk):
         assert len(postern.json("queue", "list", "--domain", "passed-on.test")["items"]) == len(acked)
         # Also over the death of the room, while the disk is full.
         postern.kill("queue")
-        wait_until(lambda: all(r["state"] == "ready" for r in postern.rooms()), 20, "all rooms to be back")
+        wait_until(lambda: all(r["state"] == "ready" for r in postern.rooms()), 60, "all rooms to be back")
         assert len(postern.json("queue", "list", "--domain", "passed-on.test")["items"]) == len(acked)
         os.unlink(filler)
 
@@ -295,10 +308,10 @@ def test_full_disk_for_the_queue(small_disk):
                 return True
             except smtplib.SMTPException:
                 return False
-        wait_until(there_is_room, 15, "service to be back", every=0.3)
+        wait_until(there_is_room, 60, "service to be back", every=0.3)
         sink.start()
-        wait_until(lambda: len(sink.messages) >= len(acked) + 1, 30, "all to arrive")
-        wait_until(lambda: not postern.json("queue", "list", "--domain", "passed-on.test")["items"], 15, "an empty queue")
+        wait_until(lambda: len(sink.messages) >= len(acked) + 1, 60, "all to arrive")
+        wait_until(lambda: not postern.json("queue", "list", "--domain", "passed-on.test")["items"], 60, "an empty queue")
         arrived = collections.Counter(re.search(rb"^Subject: number (\S+)\r$", m.data, re.M).group(1).decode() for m in sink.messages)
         assert arrived == collections.Counter(acked + ["after"])
         postern.stop()
@@ -308,12 +321,11 @@ def test_full_disk_for_the_queue(small_disk):
         sink.stop()
 
 
-def test_what_was_sent_on_a_full_disk_is_not_sent_again(small_disk):
+def test_what_was_sent_on_a_full_disk_is_not_sent_again(small_disk, small_instance):
     """A server comes back while the queue cannot write what became of a message: each arrives once all the same."""
     sink = FakeSmtp()
     sink.stop()
-    postern = Instance(directory=os.path.join(small_disk, "instance"),
-                       conf={"queue.retry_first": "1s", "queue.retry_max": "2s", "queue.probe": "500ms"})
+    postern = small_instance(conf={"queue.retry_first": "1s", "queue.retry_max": "2s", "queue.probe": "500ms"})
     try:
         postern.init().start()
         postern.add_domain("passed-on.test", "gateway", sink.address)
@@ -323,9 +335,9 @@ def test_what_was_sent_on_a_full_disk_is_not_sent_again(small_disk):
                 smtp.sendmail("a@elsewhere.test", ["mary@passed-on.test"], noise(f"w{i}", 30000))
         filler = fill(small_disk, 16 << 10)
         sink.start()
-        postern.wait_log("queue.result.unwritten", 30)
+        postern.wait_log("queue.result.unwritten", 60)
         os.unlink(filler)
-        wait_until(lambda: not postern.json("queue", "list", "--domain", "passed-on.test")["items"], 30, "an empty queue")
+        wait_until(lambda: not postern.json("queue", "list", "--domain", "passed-on.test")["items"], 60, "an empty queue")
         arrived = collections.Counter(re.search(rb"^Subject: number (\S+)\r$", m.data, re.M).group(1).decode() for m in sink.messages)
         assert arrived == collections.Counter(f"w{i}" for i in range(5))
         postern.stop()
@@ -339,9 +351,9 @@ def test_store_survives_a_signal_to_stop_under_load(postern):
     postern.add_domain("example.test")
     postern.add_mailbox(JOE, PASSWORD)
     load = Load(postern).start()
-    wait_until(lambda: len(load.acked) > 50, 20, "mail to flow")
+    wait_until(lambda: len(load.acked) > 50, 60, "mail to flow")
     os.kill(postern.process.pid, signal.SIGTERM)
-    assert postern.process.wait(20) == 0
+    assert postern.process.wait(30) == 0
     postern._forget_process()
     load.stop()
     postern.start()

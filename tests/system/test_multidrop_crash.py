@@ -76,7 +76,7 @@ def test_kill_rounds(make_postern):
         w.start()
     for n in range(ROUNDS):
         before = sum(len(w.acked) for w in writers)
-        wait_until(lambda: sum(len(w.acked) for w in writers) > before, 30, "mail to flow")
+        wait_until(lambda: sum(len(w.acked) for w in writers) > before + 20, 60, "mail to flow")
         time.sleep(rng.uniform(0.05, 0.4))
         if n % 6 == 5:
             p.kill_all()
@@ -84,11 +84,11 @@ def test_kill_rounds(make_postern):
             continue
         role = "store" if n % 2 == 0 else rng.choice(ROOMS)
         p.kill(role)
-        wait_until(lambda: all(r["state"] == "ready" for r in p.rooms()), 20, "all rooms to be back")
+        wait_until(lambda: all(r["state"] == "ready" for r in p.rooms()), 60, "all rooms to be back")
     for w in writers:
         w.stopping.set()
     for w in writers:
-        w.join(40)
+        w.join(120)
         assert not w.is_alive()
     acked, tried = (set().union(*(getattr(w, x) for w in writers)) for x in ("acked", "tried"))
     pairs = found(p)

@@ -112,7 +112,7 @@ def test_acknowledged_mail_survives(disk):
         load = Load(postern).start()
         for _ in range(ROUNDS):
             before = len(load.acked)
-            wait_until(lambda: len(load.acked) > before + 20, 30, "mail to flow")
+            wait_until(lambda: len(load.acked) > before + 20, 60, "mail to flow")
             time.sleep(rng.uniform(0, 0.7))
             power_fails(disk, postern, load)
         load.stop()
@@ -155,7 +155,7 @@ def test_queued_mail_survives(disk):
             load = Forwarded(postern).start()
             for _ in range(ROUNDS):
                 before = len(load.acked)
-                wait_until(lambda: len(load.acked) > before + 20, 30, "mail to flow")
+                wait_until(lambda: len(load.acked) > before + 20, 60, "mail to flow")
                 time.sleep(rng.uniform(0, 0.7))
                 power_fails(disk, postern, load)
             load.stop()

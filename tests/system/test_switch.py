@@ -55,10 +55,15 @@ class Load:
         if smtp:
             smtp.quit()
 
+    def flows(self, count=30):
+        """Until so many more are acknowledged."""
+        before = len(self.acknowledged)
+        wait_until(lambda: len(self.acknowledged) >= before + count, 120, "mail to flow")
+
     def stop(self):
         self.ending.set()
         for thread in self.threads:
-            thread.join(90)
+            thread.join(150)
             assert not thread.is_alive(), "a connection hangs"
 
 
@@ -139,6 +144,7 @@ class Door:
     def _serve(self, sock):
         try:
             with sock, socket.create_connection(("127.0.0.1", self.to), 10) as old:
+                old.settimeout(None)        # whoever waits for an answer says how long
                 with sock.makefile("rwb") as client, old.makefile("rwb") as server:
                     self._talk(client, server)
         except OSError:
@@ -150,15 +156,17 @@ def in_doubt(postern):
     return len(re.findall(r"relay\.recipient\.later .*it may have the message", postern.log()))
 
 
-def check(postern, old, load, doubts=0):
-    wait_until(lambda: not postern.json("queue", "list")["items"], 60, "an empty queue", every=0.2)
+def check(postern, old, load, may_doubt=False):
+    wait_until(lambda: not postern.json("queue", "list")["items"], 120, "an empty queue", every=0.2)
     wanted = sorted(load.acknowledged)
 
     def found():
         return collections.Counter(on_old(old) + on_postern(postern))
     # The old server's own queue may still hold some.
-    wait_until(lambda: set(wanted) <= set(found()), 60, "all acknowledged mail", every=1)
+    wait_until(lambda: set(wanted) <= set(found()), 120, "all acknowledged mail", every=1)
     counts = found()
+    doubts = in_doubt(postern)      # each is said before the message goes out again
+    assert may_doubt or not doubts
     twice = sorted(n for n in counts if counts[n] > 1)
     assert len(twice) <= doubts, f"found more than once: {twice}"
     assert max(counts.values()) <= 1 + (doubts > 0)
@@ -196,15 +204,15 @@ QUICK = pytest.mark.parametrize("postern", [{"conf": {"queue.retry_first": "1s",
 @QUICK
 def test_switch_under_load(postern, old_server):
     load = begin(postern, old_server.ports["smtp"])
+    wait_until(lambda: on_old(old_server), 60, "mail on the old server", every=0.2)
     for mode in ("hosted", "gateway", "hosted"):
-        time.sleep(2.5)
+        load.flows()
         postern.cli("domain", "switch", "example.test", mode)
-    time.sleep(2.5)
+    load.flows()
     load.stop()
     wanted = check(postern, old_server, load)
     assert on_old(old_server) and on_postern(postern)
     assert len(wanted) > 100
-    assert not in_doubt(postern)
 
 
 @pytest.mark.root
@@ -216,7 +224,6 @@ def test_switch_under_load_with_the_old_server_away_and_back(postern, old_server
     load.stop()
     door.open()
     check(postern, old_server, load)
-    assert not in_doubt(postern)
     door.shut()
 
 
@@ -227,4 +234,4 @@ def test_switch_under_load_with_the_old_server_killed_and_started(postern, old_s
     switch_with_outages(postern, lambda: old_server.stop("postfix"), lambda: old_server.start("postfix"))
     load.stop()
     old_server.start("postfix")
-    check(postern, old_server, load, doubts=in_doubt(postern))
+    check(postern, old_server, load, may_doubt=True)
