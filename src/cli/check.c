@@ -87,7 +87,7 @@ int cli_check(struct cli *c)
 		dir = cli_dir(c);
 	if (!dir)
 		return CLI_USAGE;
-	if (cli_is_running(dir))
+	if (!cli_keep_stopped(dir))
 		return cli_refuse("an instance runs in %s: stop it first, or ask it with postern store check", dir);
 	if (!realpath(dir, base))
 		return cli_refuse("%s: %s", dir, err_said(-errno));

@@ -87,6 +87,8 @@ int cli_args_parse(struct cli *c, const struct api_op *op, const struct cli_noun
 int cli_request(struct cli *c, const struct api_op *op, const struct cli_args *args, json_t **ret);
 int cli_read_file(const char *path, struct buf *out); /* "-": stdin */
 bool cli_is_running(const char *dir); /* somebody holds the instance's lock */
+/* Nobody starts the instance until this process ends; false where somebody holds its lock. */
+bool cli_keep_stopped(const char *dir);
 
 /* op.c */
 int cli_noun_main(struct cli *c, const struct cli_noun *noun);

@@ -72,6 +72,23 @@ bool cli_is_running(const char *dir)
 	return locked;
 }
 
+bool cli_keep_stopped(const char *dir)
+{
+	enum { PAUSE_NS = 50000000, TRIES = 20 };	/* who only looks holds it for a moment */
+	char path[PATH_SPACE];
+	snprintf(path, sizeof(path), "%s/run/postern.pid", dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;	/* it never ran */
+	for (int i = 0; i < TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+			return true;
+		nanosleep(&(struct timespec){ .tv_nsec = PAUSE_NS }, NULL);
+	}
+	close(fd);
+	return false;
+}
+
 static size_t on_answer(char *p, size_t size, size_t n, void *ctx)
 {
 	struct buf *answer = ctx;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: usage, what it refuses and how it says so, init, run, reload, doctor, status, man pages."""
+import contextlib
 import json
 import os
 import re
@@ -275,6 +276,27 @@ def test_a_second_run_is_refused(postern):
     done = postern._run(["run", postern.dir], seconds=30)
     assert done.returncode == 1 and "running already" in done.stderr
     postern.status()
+
+
+def test_nothing_starts_while_a_stopped_instance_is_checked(postern):
+    """Its index may be made anew meanwhile. The check cannot end before somebody reads what it says."""
+    postern.stop()
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    full = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            full += os.write(theirs, b"x" * 4096)
+    os.set_blocking(theirs, True)
+    check = postern._spawn(["check", postern.dir, "--rebuild"], stdin=subprocess.DEVNULL, stdout=theirs)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as said:
+        wait_until(lambda: "does not answer yet" in postern.refused("status"), 20, "the check")
+        done = postern._run(["run", postern.dir], seconds=30)
+        assert done.returncode == 1 and "is locked" in done.stderr
+        assert "store.0: " in said.read().decode()[full:]
+    assert check.wait(30) == 0
+    postern.start()
 
 
 def test_events_are_json_lines_where_asked_for(make_postern):
