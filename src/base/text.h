@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Texts for people in their language. The English text, a printf format mostly, is the key; lang/NAME.po says it in
- * another language and is compiled in (tools/po2c). What has no translation stays English. Replies of SMTP, IMAP and POP3
- * are English, but for refusals to somebody whose language is known, because he is logged in: these go through text_ascii.
+ * another language and is compiled in (tools/po2c). What has no translation stays English. Replies of SMTP, IMAP, POP3
+ * and ManageSieve are English, but for refusals to somebody whose language is known, because he is logged in: these go through
+ * text_ascii (not those of ManageSieve).
  * Names of fields, operations and events are never translated.
  *
  * A language is one of our own literals ("de"), from text_language or text_choose; NULL is English.

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a mail program shows to its user: refusals in the language of whoever is logged in, in ASCII; codes stay."""
+"""What a mail program shows to its user: refusals in the language of whoever is logged in; codes stay. In ASCII, but for
+ManageSieve, whose strings are UTF-8."""
 import imaplib
 import poplib
 
 import pytest
+from peers.managesieve import ManageSieve
 
 PASSWORD = "Correct-Horse-7-Battery"
 ANNA, JOE, FULL = "anna@zunge.test", "joe@zunge.test", "voll@zunge.test"
@@ -114,3 +116,29 @@ def test_pop3(house):
         with pytest.raises(poplib.error_proto, match=said):
             house.pop3(who, PASSWORD)
         first.quit()
+
+
+def sieve_refusals(house, who):
+    client = ManageSieve(house.port("sieve")).start_tls()
+    assert client.login(who, PASSWORD).ok
+    assert client.do("PUTSCRIPT", "a", "keep;").ok and client.do("SETACTIVE", "a").ok
+    said = [client.do(*command) for command in (
+        ("CHECKSCRIPT", 'keep;\r\nfileinto "x"'), ("GETSCRIPT", "nichts"), ("DELETESCRIPT", "a"), ("DELETESCRIPT", ""),
+        ("PUTSCRIPT", "a/b", "keep;"), ('HAVESPACE "a" 65537',))]
+    assert all(answer.status == "NO" for answer in said)
+    assert client.do("SETACTIVE", "").ok and client.do("DELETESCRIPT", "a").ok
+    return [(answer.code, answer.text) for answer in said]
+
+
+def test_managesieve(house):
+    german, english = sieve_refusals(house, ANNA), sieve_refusals(house, JOE)
+    assert [code for code, _ in german] == [code for code, _ in english]
+    for (_, de), (_, en), want_de, want_en in zip(german, english, (
+            "Zeile 2, Spalte 13: hinter dem Befehl", "gibt es nicht", "ist aktiv", "Ein Skript braucht einen Namen",
+            "1 bis 128", "Ein Skript hat höchstens 64 KiB"), (
+            "line 2, column 13: behind the command", "there is no script", "is active", "A script has a name", "1 to 128",
+            "A script has 64 KiB at most")):
+        assert want_de.lower() in de.lower() and want_en in en, (de, en)
+    # The same words as elsewhere.
+    file = house.write_file("wrong.sieve", 'keep;\r\nfileinto "x"')
+    assert german[0][1] in house.refused("sieve", "put", ANNA, "b", file, "--lang", "de")

@@ -64,7 +64,7 @@ class Session:
 
 FAREWELLS = {"imap": b"* BYE", "idle": b"* BYE", "pop3": b"-ERR [SYS/TEMP] The session was ended",
              "submission": b"421 4.7.0 Your login is not good any more",
-             "transaction": b"421 4.7.0 Your login is not good any more", "sieve": b"BYE The login is not good any more"}
+             "transaction": b"421 4.7.0 Your login is not good any more", "sieve": b"BYE Your login is not good any more"}
 
 
 @pytest.fixture

@@ -74,6 +74,7 @@ static void do_unauthenticate(struct managesieve *s, const struct ms_command *c)
 {
 	s->ops->logout(s->ctx);
 	buf_clear(&s->owner);
+	s->language = NULL;
 	ms_enter_state(s, MS_READY);
 	ms_ok(s, "");
 }
@@ -116,7 +117,7 @@ static void ask_name(struct managesieve *s, enum managesieve_kind kind, const st
 	if (kind == MANAGESIEVE_PUT)
 		r.text = c->args[1].text;
 	if (!r.name.n && kind != MANAGESIEVE_ACTIVATE)
-		ms_no(s, "NONEXISTENT", "A script has a name");
+		ms_no(s, "NONEXISTENT", N_("A script has a name"));
 	else
 		ask(s, &r);
 }
@@ -145,9 +146,9 @@ static void do_havespace(struct managesieve *s, const struct ms_command *c)
 {
 	struct managesieve_request r = { .kind = MANAGESIEVE_HAVESPACE, .name = c->args[0].text, .size = c->args[1].value };
 	if (!r.name.n)
-		ms_no(s, "NONEXISTENT", "A script has a name");
+		ms_no(s, "NONEXISTENT", N_("A script has a name"));
 	else if (r.size > MANAGESIEVE_LITERAL_MAX)
-		ms_no(s, "QUOTA/MAXSIZE", "A script has 64 KiB at most");
+		ms_no(s, "QUOTA/MAXSIZE", N_("A script has 64 KiB at most"));
 	else
 		ask(s, &r);
 }
@@ -216,19 +217,19 @@ void ms_command(struct managesieve *s, struct slice frame)
 {
 	struct ms_command c;
 	if (ms_parse(frame, s->arena, &c) < 0) {
-		ms_no(s, "", "This is not a command");
+		ms_no(s, "", N_("This is not a command"));
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (!slice_eq_ci(c.verb, slice_str(commands[i].name)))
 			continue;
 		if (!(commands[i].states & 1u << s->state))
-			ms_no(s, "", s->state == MS_USER ? "You are logged in already" : "Log in first");
+			ms_no(s, "", s->state == MS_USER ? N_("You are logged in already") : "Log in first");
 		else if (!fits(commands[i].args, &c))
-			ms_no(s, "", "These are not this command's arguments");
+			ms_no(s, "", N_("These are not this command's arguments"));
 		else
 			commands[i].run(s, &c);
 		return;
 	}
-	ms_no(s, "", "Unknown command");
+	ms_no(s, "", N_("Unknown command"));
 }

@@ -7,6 +7,7 @@
 #include "proto/managesieve/server.h"
 
 struct fake {
+	const char *language;	/* of who logs in */
 	struct managesieve *s;
 	struct buf out, in;
 	bool later, waits, closed, tarpit, tls_asked, logged_in;
@@ -44,7 +45,7 @@ static void fake_answer(struct fake *f)
 		fake_answer_request(f);
 	} else if (q == FAKE_LOGIN && f->login == FAKE_RIGHT) {
 		f->logged_in = true;
-		managesieve_opened(f->s, SLICE("joe@example.test"));
+		managesieve_opened(f->s, SLICE("joe@example.test"), f->language);
 	} else if (q == FAKE_LOGIN) {
 		managesieve_refused(f->s, f->login == FAKE_WRONG, f->login == FAKE_TEXT ? "Set a password" : NULL);
 	}

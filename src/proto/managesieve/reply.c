@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RFC 5804 1.2, 1.3, 1.7: responses, their codes, capabilities. */
+/* RFC 5804 1.2, 1.3, 1.7: responses, their codes, capabilities. Refusals are in the language of who is logged in, as UTF-8. */
 #include "proto/managesieve/server_priv.h"
 
 enum { QUOTED_MAX = 1024, REPLY_MAX = 16 * 1024 };
@@ -57,16 +57,16 @@ void ms_ok_tag(struct managesieve *s, struct slice tag)
 
 void ms_no(struct managesieve *s, const char *code, const char *text)
 {
-	say(s, "NO", code, text);
+	say(s, "NO", code, text_in(s->language, text));
 	if (++s->errors < MANAGESIEVE_ERRORS_MAX)
 		return;
-	ms_bye(s, "Too many errors");
+	ms_bye(s, N_("Too many errors"));
 	ms_close(s);
 }
 
 void ms_bye(struct managesieve *s, const char *text)
 {
-	say(s, "BYE", "", text);
+	say(s, "BYE", "", text_in(s->language, text));
 }
 
 static void capability(struct buf *out, const char *name, const char *value)

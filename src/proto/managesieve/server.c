@@ -121,7 +121,7 @@ static void run_frame(struct managesieve *s, struct slice frame)
 			ms_forget_login(s);
 			ms_enter_state(s, MS_READY);
 		}
-		ms_no(s, "QUOTA/MAXSIZE", s->state == MS_USER ? "A script has 64 KiB at most" : "This is too long");
+		ms_no(s, "QUOTA/MAXSIZE", s->state == MS_USER ? N_("A script has 64 KiB at most") : "This is too long");
 	} else if (s->state == MS_SASL) {
 		ms_sasl_frame(s, frame);
 	} else {
@@ -143,7 +143,7 @@ static size_t take_frame(struct managesieve *s, struct slice in)
 		return n;
 	}
 	if (r < 0) {
-		ms_bye(s, r == ERR_TOO_BIG ? "This is far too long" : "Lines end in CRLF, and are not that long");
+		ms_bye(s, r == ERR_TOO_BIG ? N_("This is far too long") : N_("Lines end in CRLF, and are not that long"));
 		ms_close(s);
 		return in.n;
 	}
@@ -191,7 +191,7 @@ void managesieve_timeout(struct managesieve *s)
 	if (s->state == MS_TARPIT)
 		tell_wrong(s);
 	else if (!asks(s->state))
-		managesieve_goodbye(s, "Nothing was heard for too long");
+		managesieve_goodbye(s, N_("Nothing was heard for too long"));
 }
 
 void managesieve_goodbye(struct managesieve *s, const char *text)
@@ -203,7 +203,7 @@ void managesieve_goodbye(struct managesieve *s, const char *text)
 
 /* ---- answers ---- */
 
-void managesieve_opened(struct managesieve *s, struct slice owner)
+void managesieve_opened(struct managesieve *s, struct slice owner, const char *language)
 {
 	if (s->state == MS_CLOSING) {	/* the session ended meanwhile */
 		s->ops->logout(s->ctx);
@@ -213,6 +213,7 @@ void managesieve_opened(struct managesieve *s, struct slice owner)
 	ms_forget_login(s);
 	buf_clear(&s->owner);
 	buf_slice(&s->owner, slice_sub(owner, 0, 999));
+	s->language = language;
 	ms_enter_state(s, MS_USER);
 	ms_ok(s, "Logged in");
 }

@@ -75,7 +75,8 @@ void managesieve_tls(struct managesieve *s);
 void managesieve_timeout(struct managesieve *s);
 void managesieve_goodbye(struct managesieve *s, const char *text);
 
-void managesieve_opened(struct managesieve *s, struct slice owner);
+/* language: of the owner's refusals, NULL or one of text.h. */
+void managesieve_opened(struct managesieve *s, struct slice owner, const char *language);
 /* wrong: name or password, told late and counted; else why they cannot be used (text, for the user), or not now (NULL). */
 void managesieve_refused(struct managesieve *s, bool wrong, const char *text);
 

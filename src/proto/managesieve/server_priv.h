@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "proto/managesieve/server.h"
 
 enum ms_state {
@@ -46,6 +47,7 @@ struct managesieve {
 	struct sasl *sasl;	/* owned; NULL but in the login */
 	struct arena *arena;	/* of the command */
 	struct buf owner;	/* who is logged in */
+	const char *language;	/* of who is; NULL: English */
 };
 
 /* server.c */

@@ -115,6 +115,30 @@ static void begin(struct fake *f, bool login)
 	buf_clear(&f->out);
 }
 
+/* In the language of who is logged in, as UTF-8, for as long as he is; codes stay. */
+static void languages(void **state)
+{
+	struct fake f;
+
+	fake_start(&f, false, 4096);
+	f.language = "de";
+	fake_feed(&f, SLICE(TLS WRONG));
+	buf_clear(&f.out);
+	fake_feed(&f, SLICE("LISTSCRIPTS\r\n" RIGHT));
+	assert_string_equal(buf_cstr(&f.out), "NO \"Log in first\"\r\nOK \"Logged in\"\r\n");
+	buf_clear(&f.out);
+	fake_feed(&f, SLICE("HAVESPACE \"a\" 65537\r\nXYZZY\r\n"));
+	assert_string_equal(buf_cstr(&f.out), "NO (QUOTA/MAXSIZE) \"Ein Skript hat h\xc3\xb6" "chstens 64 KiB\"\r\nNO \"Unbekannter Befehl\"\r\n");
+	buf_clear(&f.out);
+	fake_feed(&f, SLICE("UNAUTHENTICATE\r\nXYZZY\r\n"));
+	assert_string_equal(buf_cstr(&f.out), "OK\r\nNO \"Unknown command\"\r\n");
+	fake_feed(&f, SLICE(RIGHT));
+	buf_clear(&f.out);
+	managesieve_timeout(f.s);
+	assert_string_equal(buf_cstr(&f.out), "BYE \"Zu lange war nichts zu h\xc3\xb6ren\"\r\n");
+	fake_fini(&f);
+}
+
 static void put_x(struct buf *b, size_t n)
 {
 	while (n--)
@@ -203,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(transcripts), cmocka_unit_test(splits), cmocka_unit_test(literals),
 		cmocka_unit_test(line_limit), cmocka_unit_test(too_many), cmocka_unit_test(idle),
+		cmocka_unit_test(languages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "base/text.h"
 #include "ipc/auth.pb-c.h"
 #include "ipc/directory.pb-c.h"
 #include "lib/room/tether.h"
@@ -125,7 +126,7 @@ static void give_back(struct conn *c)
 static void on_revoked(void *ctx)
 {
 	struct conn *c = ctx;
-	managesieve_goodbye(c->server, "The login is not good any more");
+	managesieve_goodbye(c->server, N_("Your login is not good any more"));
 }
 
 static void take_login(struct conn *c, const Postern__LoginReply *r, int fd)
@@ -136,7 +137,8 @@ static void take_login(struct conn *c, const Postern__LoginReply *r, int fd)
 	buf_append(&c->login.address, r->address.data, r->address.len);
 	c->d->count.logins++;
 	ev(EV_INFO, "sieve.login.ok", KI("account", r->account_id), KS("peer", stream_peer(c->stream)));
-	managesieve_opened(c->server, buf_view(&c->login.address));
+	c->login.language = text_language(slice_str(r->language));
+	managesieve_opened(c->server, buf_view(&c->login.address), c->login.language);
 }
 
 static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
@@ -195,7 +197,7 @@ static void on_over(void *ctx, bool gone)
 	struct conn *c = ctx;
 	sieved_request_free(&c->request);
 	if (gone)
-		managesieve_goodbye(c->server, "The login is not good any more");
+		managesieve_goodbye(c->server, N_("Your login is not good any more"));
 }
 
 static void op_request(void *ctx, const struct managesieve_request *r)
@@ -292,7 +294,7 @@ void sieved_conn_accept(struct sieved *d, int fd, const struct sockaddr_storage 
 void sieved_conn_stop_all(struct sieved *d)
 {
 	list_each(c, &d->conns, struct conn, node) {
-		managesieve_goodbye(c->server, "The service is going down");
+		managesieve_goodbye(c->server, N_("The service is going down"));
 		stream_close(c->stream);
 	}
 }

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "ipc/directory.pb-c.h"
 #include "lib/ipc/memfd.h"
 #include "proto/sieve/sieve.h"
@@ -79,9 +80,9 @@ static void give_space(struct sieved_request *r, const json_t *o)
 		bytes += (uint64_t)json_integer_value(json_object_get(item, "size_bytes"));
 	}
 	if (n >= SIEVE_SCRIPTS_MAX)
-		managesieve_answer(r->server, false, MANAGESIEVE_QUOTA_MAXSCRIPTS, "There are too many scripts");
+		managesieve_answer(r->server, false, MANAGESIEVE_QUOTA_MAXSCRIPTS, N_("There are too many scripts"));
 	else if (bytes + r->size > SIEVE_BYTES_MAX)
-		managesieve_answer(r->server, false, MANAGESIEVE_QUOTA_MAXSIZE, "The scripts would be too big together");
+		managesieve_answer(r->server, false, MANAGESIEVE_QUOTA_MAXSIZE, N_("The scripts would be too big together"));
 	else
 		done(r);
 }
@@ -120,7 +121,7 @@ static enum managesieve_code code_of(const struct sieved_request *r, unsigned st
 static void refuse(struct sieved_request *r, unsigned status, const json_t *o)
 {
 	struct slice detail = text_of(o, "detail");
-	const char *text = detail.n ? arena_str(r->arena, slice_sub(detail, 0, 2000)) : "This cannot be done now";
+	const char *text = detail.n ? arena_str(r->arena, slice_sub(detail, 0, 2000)) : N_("This cannot be done now");
 	managesieve_answer(r->server, false, code_of(r, status, text_of(o, "field")), text);
 }
 
@@ -152,7 +153,7 @@ static void on_answer(void *ctx, int err, const ProtobufCMessage *msg, int fd, c
 	else if (o)
 		refuse(r, reply->status, o);
 	else if (!gone)
-		managesieve_answer(r->server, false, MANAGESIEVE_TRYLATER, "This cannot be done now");
+		managesieve_answer(r->server, false, MANAGESIEVE_TRYLATER, N_("This cannot be done now"));
 	json_decref(o);
 	r->over(r->ctx, gone);
 }
@@ -188,6 +189,8 @@ static void ask(struct sieved *d, struct sieved_request *r, const struct sieved_
 	Postern__AdminRequest req = POSTERN__ADMIN_REQUEST__INIT;
 	req.operation = (char *)(uintptr_t)operation_of(q);
 	req.token = data_of(buf_view(&login->token));
+	if (login->language)
+		req.language = (char *)(uintptr_t)login->language;
 	req.fields = ARENA_ARRAY(r->arena, Postern__AdminField *, FIELDS_MAX);
 	if (q->kind != MANAGESIEVE_CHECK)
 		add_field(r->arena, &req, "address", buf_view(&login->address));
@@ -207,7 +210,7 @@ struct sieved_request *sieved_request_new(struct sieved *d, const struct sieved_
 	bool brings = q->kind == MANAGESIEVE_PUT || q->kind == MANAGESIEVE_CHECK;
 	int fd = -1;
 	if (brings && memfd_of("script", q->text, &fd) < 0) {
-		managesieve_answer(server, false, MANAGESIEVE_TRYLATER, "This cannot be done now");
+		managesieve_answer(server, false, MANAGESIEVE_TRYLATER, N_("This cannot be done now"));
 		return NULL;
 	}
 	struct sieved_request *r = calloc(1, sizeof(*r));

@@ -23,6 +23,7 @@ struct sieved {
 /* Who is logged in: the token is the right to that mailbox's scripts, and to nothing else. */
 struct sieved_login {
 	struct buf address, token;	/* both empty: nobody */
+	const char *language;		/* NULL: English */
 };
 
 /* One request at a time; the answer goes to server. gone: the login is no longer good. */
