@@ -24,7 +24,7 @@ def house(shared_postern):
     shared_postern.add_domain("example.test")
     shared_postern.add_mailbox("joe@example.test", PASSWORD)
     shared_postern.cli("admin", "add", "paula", "--provider", "--password-stdin", stdin=PASSWORD + "\n")
-    shared_postern.cli("admin", "add", "carol", "--customer", "acme", "--password-stdin", stdin=PASSWORD + "\n")
+    shared_postern.cli("admin", "add", "carol", "--customer", "acme", "--recovery", "carol@outside.test", "--password-stdin", stdin=PASSWORD + "\n")
     return shared_postern
 
 
@@ -136,7 +136,7 @@ def test_sessions_slide_and_end(make_postern):
 
 
 def test_a_new_password_ends_sessions(house):
-    house.cli("admin", "add", "temp", "--customer", "acme", "--password-stdin", stdin=PASSWORD + "\n")
+    house.cli("admin", "add", "temp", "--customer", "acme", "--recovery", "temp@outside.test", "--password-stdin", stdin=PASSWORD + "\n")
     house.add_mailbox("temp@example.test", PASSWORD)
     staff, user = WebApi(house).login("temp", PASSWORD), WebApi(house).login("temp@example.test", PASSWORD)
     house.cli("admin", "password", "temp", "--password-stdin", stdin=OTHER + "\n")
@@ -595,7 +595,8 @@ def test_stored_text_is_only_text(house):
         address = f"code{i}@example.test"
         assert api.ask("POST", "/mailboxes", {"address": address, "name": code})[0] == 201, code
         assert api.ask("POST", "/tokens", {"name": code[:100], "login": "carol"})[0] == 201
-        status, _, body = api.ask("POST", "/admins", {"login": f"code{i}", "customer": "acme", "name": code})
+        status, _, body = api.ask("POST", "/admins", {"login": f"code{i}", "customer": "acme", "name": code,
+                                                       "recovery": "code@outside.test"})
         assert status == 201 and body["name"] == code
         assert api.ask("GET", f"/audit?object={address}")[2]["items"][0]["detail"].count(code) == 1
         for path in ("/mailboxes", "/admins", "/audit", "/domains", "/customers"):

@@ -185,7 +185,7 @@ def test_sentences_about_domains_and_addresses(shared_postern):
     p.add_mailbox("amy@satz.test", None)
     done = german("address", "convert", "amy@satz.test", "--type", "alias", "--to", "joe@satz.test", "--discard-mail", directory=p.dir)
     assert done.stdout.startswith("amy@satz.test: Postfach -> Alias"), done
-    p.cli("admin", "add", "chef", "--customer", "satz")
+    p.cli("admin", "add", "chef", "--customer", "satz", "--recovery", "chef@draussen.test")
     for shown in (german("admin", "show", "chef", directory=p.dir), german("admin", "show", "chef", "--lang", "en", directory=p.dir)):
         lines = shown.stdout.splitlines()
         assert lines[-1].split()[1:] in (["Kunde", "satz"], ["customer", "satz"])

@@ -92,7 +92,7 @@ def test_an_unknown_language_is_refused(house, words):
     if words[1:2] == ("set",) and words[0] == "mailbox":
         house.add_mailbox("odd@acme.test", None)
     if words[:2] == ("admin", "set"):
-        house.cli("admin", "add", "oddly", "--customer", "acme", "--language", "de")
+        house.cli("admin", "add", "oddly", "--customer", "acme", "--recovery", "oddly@outside.test", "--language", "de")
     said = house.refused(*words, "--language", "fr")
     assert '"fr": known languages are en, de' in said
     said = house.refused(*words, "--language", "fr", "--lang", "de")

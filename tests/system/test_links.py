@@ -250,17 +250,24 @@ def test_an_admin_gets_a_link_outside_the_system(house):              # M10
     assert "has a recovery address" in house.refused(*args, stdin=PASSWORD + "\n")
     assert "there is no login" in house.refused("admin", "show", "boss")
     house.cli(*args, "--recovery", "boss@outside.test", stdin=PASSWORD + "\n")
-    # A mailbox that is an admin has its own, which then stays; an admin of a customer may do without, and so be seen.
+    # A mailbox that is an admin has its own, which then stays. So it is with a customer's, who is one of all its domains.
     house.add_mailbox("late@example.test", None)
     assert "late@example.test has none" in house.refused("admin", "add", "late@example.test", "--domain", "example.test")
     house.cli("mailbox", "set", "joe@example.test", "--recovery", "joe@elsewhere.test")
     house.cli("admin", "add", "joe@example.test", "--domain", "example.test")
     assert "name another one" in house.refused("mailbox", "set", "joe@example.test", "--forget-recovery")
     house.cli("mailbox", "set", "joe@example.test", "--recovery", "joe@outside.test")
-    house.cli("admin", "add", "careless", "--customer", "acme")
+    assert "careless has none" in house.refused("admin", "add", "careless", "--customer", "acme")
+    assert "late@example.test has none" in house.refused("admin", "add", "late@example.test", "--customer", "acme")
+    house.cli("mailbox", "set", "late@example.test", "--recovery", "late@outside.test")
+    house.cli("admin", "add", "late@example.test", "--customer", "acme")
+    assert "name another one" in house.refused("mailbox", "set", "late@example.test", "--forget-recovery")
+    # Who has none is the provider, or an admin from before it was asked for: he may still be looked after.
+    house.cli("admin", "add", "careless", "--provider")
     assert "careless has none" in house.refused("admin", "add", "careless", "--domain", "example.test")
+    assert house.json("admin", "set", "careless", "--name", "C.")["recovery"] == ""
     assert {a["login"]: a["recovery"] for a in house.json("admin", "list", "--customer", "acme")["items"]} == {
-        "boss": "boss@outside.test", "joe@example.test": "joe@outside.test", "careless": ""}
+        "boss": "boss@outside.test", "joe@example.test": "joe@outside.test", "late@example.test": "late@outside.test"}
     assert house.json("admin", "show", "joe@example.test")["recovery"] == "joe@outside.test"
     house.cli("password", "forgot", "boss")
     rows = wait_until(lambda: house.json("notice", "log")["items"], 20, "the notice")

@@ -28,8 +28,8 @@ def house(shared_postern):
         p.add_mailbox(f"{name}@one.test", None)
     p.add_mailbox("küche@müller.example", None, "--name", "Jürgen Groß")
     p.add_mailbox("anna@two.test", PASSWORD, "--name", "Anna Zwei")
-    for admin, *rank in (("paula", "--provider"), ("carol", "--customer", "acme"), ("dora", "--domain", "one.test", "--recovery", "dora@outside.test"),
-                         ("otto", "--customer", "beta")):
+    for admin, *rank in (("paula", "--provider"), ("carol", "--customer", "acme", "--recovery", "carol@outside.test"), ("dora", "--domain", "one.test", "--recovery", "dora@outside.test"),
+                         ("otto", "--customer", "beta", "--recovery", "otto@outside.test")):
         p.cli("admin", "add", admin, *rank, "--name", f"Frau {admin.title()}", "--password-stdin", stdin=PASSWORD + "\n")
     return p
 

@@ -190,7 +190,7 @@ def test_a_name_is_no_admins_and_an_admin_takes_no_name(house):
     house.cli("login", "add", "joe@example.test", "custo77")
     house.add_customer("stranger")
     assert "the login custo77 is taken" in house.refused("admin", "add", "CUSTO77", "--customer", "stranger")
-    house.cli("admin", "add", "boss77", "--customer", "stranger")
+    house.cli("admin", "add", "boss77", "--customer", "stranger", "--recovery", "boss@outside.test")
     assert "belongs to another account" in house.refused("login", "add", "joe@example.test", "Boss77")
     path = house.write_file("boss.csv", "address,old_login\nboss,boss77\n")
     assert "line 2: the old user name boss77 belongs to another account" in house.refused(

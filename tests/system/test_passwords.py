@@ -65,8 +65,8 @@ def test_staff_is_held_to_the_policy(house):
     kept, weak = "correct horse battery!", "short-pass!"
     default, poor = "Correct-horse-1", "correct-horse-one"
     for login, office, good, bad, text in (
-            ("fred", ("--customer", "firm"), kept, weak, "at least 16"), ("dora", ("--domain", "firm.test", "--recovery", "dora@outside.test"), kept, weak, "at least 16"),
-            ("fran", ("--customer", "firm"), kept, "Correcthorsebattery1", "neither letter nor digit"),
+            ("fred", ("--customer", "firm", "--recovery", "fred@outside.test"), kept, weak, "at least 16"), ("dora", ("--domain", "firm.test", "--recovery", "dora@outside.test"), kept, weak, "at least 16"),
+            ("fran", ("--customer", "firm", "--recovery", "fran@outside.test"), kept, "Correcthorsebattery1", "neither letter nor digit"),
             ("pia", ("--provider",), default, weak, "at least 12"), ("paul", ("--provider",), default, poor, "upper-case")):
         error = house.refused("admin", "add", login, *office, "--password-stdin", stdin=bad + "\n")
         assert "password" in error and text in error, (login, error)

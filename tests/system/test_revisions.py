@@ -16,7 +16,7 @@ def house(shared_postern):
     p = shared_postern
     p.add_domain("example.test")
     p.cli("admin", "add", "paula", "--provider", "--password-stdin", stdin=PASSWORD + "\n")
-    p.cli("admin", "add", "carol", "--customer", "acme", "--password-stdin", stdin=PASSWORD + "\n")
+    p.cli("admin", "add", "carol", "--customer", "acme", "--recovery", "carol@outside.test", "--password-stdin", stdin=PASSWORD + "\n")
     for name in ("joe", "quota", "gone", "box", "target", "member"):
         p.add_mailbox(f"{name}@example.test", PASSWORD)
     p.add_mailbox("scripted@example.test", PASSWORD)
@@ -151,7 +151,7 @@ def test_what_is_not_there_matches_nothing(house, writers):
     for path, body in (("/customers", {"customer": "never"}), ("/domains", {"domain": "never.test", "customer": "acme", "mode": "hosted"}),
                        ("/mailboxes", {"address": "never@example.test"}),
                        ("/addresses", {"address": "never@example.test", "type": "banished"}),
-                       ("/admins", {"login": "never", "customer": "acme"})):
+                       ("/admins", {"login": "never", "customer": "acme", "recovery": "never@outside.test"})):
         for tag in ("*", '"00000000000000000000000000000000"'):
             assert api.ask("POST", path, body, {"If-Match": tag})[0] == 412, path
     assert api.ask("GET", "/customers/never")[0] == 404

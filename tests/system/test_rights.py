@@ -38,7 +38,7 @@ class World:
         postern.add_customer("other")
         for domain, customer in (("own.test", "acme"), ("sibling.test", "acme"), ("foreign.test", "other")):
             postern.add_domain(domain, customer=customer)
-        for login, office in (("carol", ["--customer", "acme"]), ("dora", ["--domain", "own.test", "--recovery", "dora@outside.test"]), ("paula", ["--provider"])):
+        for login, office in (("carol", ["--customer", "acme", "--recovery", "carol@outside.test"]), ("dora", ["--domain", "own.test", "--recovery", "dora@outside.test"]), ("paula", ["--provider"])):
             postern.cli("admin", "add", login, *office, "--password-stdin", stdin=PASSWORD + "\n")
         self.ensure()
         self.begin()
@@ -268,7 +268,7 @@ def test_admins(world):
     assert carol.ask("POST", "/admins", {"login": "emil", "domain": "sibling.test"})[0] == 409
     assert carol.ask("POST", "/admins", {"login": "weak", "domain": "own.test", "password": "short"})[0] == 422
     # What a stranger's admin is called is taken, and tells nothing else.
-    postern.cli("admin", "add", "otto", "--customer", "other")
+    postern.cli("admin", "add", "otto", "--customer", "other", "--recovery", "otto@outside.test")
     status, _, body = carol.ask("POST", "/admins", {"login": "otto", "domain": "own.test"})
     assert (status, body["detail"]) == (409, "the login otto is taken")
     # A login whose domain is here is a mailbox, so that nobody makes that mailbox later and is taken for the admin.

@@ -96,7 +96,7 @@ def test_a_secret_waits_for_half_an_hour(house, joe):
 
 
 def test_ones_own_goes_with_the_password_or_a_code_and_an_admins_word(house, joe):
-    house.cli("admin", "add", f"boss-{joe}".split("@")[0], "--customer", "acme", "--password-stdin", stdin=PASSWORD + "\n")
+    house.cli("admin", "add", f"boss-{joe}".split("@")[0], "--customer", "acme", "--recovery", "boss@outside.test", "--password-stdin", stdin=PASSWORD + "\n")
     boss = log_in(house, f"boss-{joe}".split("@")[0])[1]["token"]
     for proof in ("password", "code", "recovery", "admin"):
         at = begin_step(house)

@@ -137,13 +137,13 @@ static int check_outside(struct admin *ad, const struct somebody *s)
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
 
-/* A domain's admin who lost his password gets back in without asking anybody (M10). */
+/* An admin of a domain, or of all domains of a customer, who lost his password gets back in without asking anybody (M10). */
 static int check_reach(struct admin *ad, const struct somebody *s)
 {
-	if (s->office.rank != RANK_DOMAIN_ADMIN || reach(s).n)
+	if (s->office.rank == RANK_PROVIDER || reach(s).n)
 		return 0;
 	return problem_set(&ad->why, ERR_INVALID, "recovery",
-			   "an admin of a domain has a recovery address, to which the link for a lost password goes: " SLICE_FMT
+			   "an admin of a customer or a domain has a recovery address, to which the link for a lost password goes: " SLICE_FMT
 			   " has none", SLICE_ARG(s->holder < 0 ? s->account.address : s->staff.login));
 }
 

@@ -346,16 +346,16 @@ static int set_hosted(struct admin *ad, const struct mailbox *m)
 	return r < 0 ? r : address_set_hosted(ad->e, x.id, admin_flag(ad, "hosted", false));
 }
 
-/* The address of a domain's admin is changed, never taken away (M10). */
+/* The address of a customer's or a domain's admin is changed, never taken away (M10). */
 static int set_recovery(struct admin *ad, const struct mailbox *m)
 {
 	struct office *offices = NULL;
 	size_t n = 0;
 	int r = m->recovery.n ? 0 : office_of(ad->e, ad->a, holder_account(m->x.id), &offices, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
-		if (offices[i].rank == RANK_DOMAIN_ADMIN)
+		if (offices[i].rank != RANK_PROVIDER)
 			r = problem_set(&ad->why, ERR_CONFLICT, "forget_recovery",
-					"an admin of a domain has a recovery address: name another one instead");
+					"an admin of a customer or a domain has a recovery address: name another one instead");
 	return r < 0 ? r : account_set_recovery(ad->e, m->x.id, m->recovery);
 }
 
