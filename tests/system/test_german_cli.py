@@ -181,6 +181,16 @@ def test_sentences_about_domains_and_addresses(shared_postern):
     p.add_domain("satz.test", customer="satz")
     p.cli("domain", "set", "satz.test", "--server", "127.0.0.1:2525")
     assert "satz.test ginge von hosted zu gateway\n" in german("domain", "switch", "satz.test", "gateway", "--dry-run", directory=p.dir).stdout
+    notes = {mode: german("domain", "switch", "satz.test", mode, "--dry-run", directory=p.dir).stdout.splitlines()[1:]
+             for mode in ("gateway", "hosted")}
+    assert notes == {"gateway": ["  Hinweis: Post, die hier angekommen ist, bleibt hier; neue geht an den alten Server"],
+                     "hosted": ["  Hinweis: die Domain hat keine Postfächer: ihre ganze Post würde abgelehnt"]}
+    for n in range(22):
+        p.add_mailbox(f"n{n:02}@satz.test", None)
+    notes = german("domain", "switch", "satz.test", "hosted", "--dry-run", directory=p.dir).stdout.splitlines()[1:]
+    assert notes[0] == "  Hinweis: niemand kann sich anmelden, es hat kein Passwort: n00@satz.test"
+    assert notes[20] == "  Hinweis: niemand kann sich anmelden, es hat kein Passwort: 2 weitere"
+    assert not ENGLISH.search(said("\n".join(notes)))
     p.add_mailbox("joe@satz.test", None)
     p.add_mailbox("amy@satz.test", None)
     done = german("address", "convert", "amy@satz.test", "--type", "alias", "--to", "joe@satz.test", "--discard-mail", directory=p.dir)

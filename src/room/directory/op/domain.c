@@ -3,6 +3,7 @@
 #include "room/directory/op/admin.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "ipc/queue.pb-c.h"
 #include "room/directory/noun/limits.h"
 #include "room/directory/op/addressing.h"
@@ -319,18 +320,19 @@ void op_domain_set(struct admin *ad)
 		tell_areas(s);
 }
 
-static void warn_each(struct admin *ad, json_t *warnings, const char *fmt, const struct slice *rows,
+/* text: in the language of the answer. */
+static void warn_each(struct admin *ad, json_t *warnings, const char *text, const struct slice *rows,
 		      size_t n)
 {
 	enum { SHOWN = 20 };
 	for (size_t i = 0; i < n && i < SHOWN; i++)
 		json_array_append_new(warnings,
-				      json_text(slice_str(arena_printf(ad->a, "%s: " SLICE_FMT, fmt,
+				      json_text(slice_str(arena_printf(ad->a, "%s: " SLICE_FMT, text,
 								       SLICE_ARG(rows[i])))));
 	if (n > SHOWN)
 		json_array_append_new(
 			warnings,
-			json_text(slice_str(arena_printf(ad->a, "%s: %zu more", fmt, n - SHOWN))));
+			json_text(slice_str(arena_printf(ad->a, T_("%s: %zu more"), text, n - SHOWN))));
 }
 
 static int switch_warnings(struct admin *ad, const struct domain *d, bool hosted, json_t *warnings)
@@ -342,17 +344,17 @@ static int switch_warnings(struct admin *ad, const struct domain *d, bool hosted
 	if (hosted) {
 		if (!report.mailboxes)
 			json_array_append_new(warnings,
-					      json_string("the domain has no mailboxes: all its "
-							  "mail would be refused"));
-		warn_each(ad, warnings, "the old server takes mail for it, nobody here does",
+					      json_string(T_("the domain has no mailboxes: all its "
+							     "mail would be refused")));
+		warn_each(ad, warnings, T_("the old server takes mail for it, nobody here does"),
 			  report.missing, report.n_missing);
-		warn_each(ad, warnings, "nobody can log in, it has no password", report.no_password,
+		warn_each(ad, warnings, T_("nobody can log in, it has no password"), report.no_password,
 			  report.n_no_password);
-		warn_each(ad, warnings, "its old mail is not copied", report.not_copied,
+		warn_each(ad, warnings, T_("its old mail is not copied"), report.not_copied,
 			  report.n_not_copied);
 	} else {
-		json_array_append_new(warnings, json_string("mail that arrived here stays here; "
-							    "new mail goes to the old server"));
+		json_array_append_new(warnings, json_string(T_("mail that arrived here stays here; "
+							       "new mail goes to the old server")));
 	}
 	return 0;
 }
