@@ -2,6 +2,7 @@
 """Sessions of mail programs end with what opened them, while nothing is said on them (THREATS H27: revoke while connected)."""
 import contextlib
 import itertools
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import struct
 
 import pytest
 from harness import wait_until
+from harness.api import WebApi
 from harness.totp import turn_on
 from imapraw import Client
 from peers.managesieve import ManageSieve
@@ -161,6 +163,31 @@ def test_a_client_that_hangs_up_while_it_logs_in_leaves_no_token(waiting):
     wait_until(lambda: postern.room("sieved")["counters"]["logouts"] == 1, 20, "the token to be given back")
     postern.stop()
     assert tokens_left(postern) == 0
+
+
+def test_a_client_of_the_web_that_hangs_up_while_it_logs_in_leaves_no_token(postern):
+    """Nobody was told of the session, which would be good for half an hour."""
+    postern.set_option("log.level", "debug")
+    postern.cli("reload")
+    postern.add_domain("example.test")
+    postern.add_mailbox("joe@example.test", PASSWORD)
+    web, auth = WebApi(postern), postern.pids("auth")[0]
+    os.kill(auth, signal.SIGSTOP)
+    since = postern.log_size()
+    web.request("POST", "/api/v1/session", json.dumps({"login": "joe@example.test", "password": PASSWORD}),
+                {"Content-Type": "application/json"})
+    postern.wait_log("httpd.request.begun", 20, since)
+    web.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    web.sock.close()
+    postern.wait_log("httpd.connection.closed", 20, since)
+    os.kill(auth, signal.SIGCONT)
+    wait_until(lambda: postern.room("httpd")["counters"]["logouts"] == 1, 20, "the token to be given back")
+    # Whoever is told of his session keeps it, also when he hangs up afterwards.
+    web = WebApi(postern).login("joe@example.test", PASSWORD)
+    web.close()
+    assert web.ask("GET", "/session")[0] == 200
+    postern.stop()
+    assert tokens_left(postern) == 1
 
 
 def test_a_room_that_stops_while_somebody_logs_in_leaves_no_token(waiting):

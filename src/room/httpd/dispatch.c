@@ -171,6 +171,24 @@ static void supervisor(struct request *r)
 			  HTTPD_CALL_MS, on_reloaded, r);
 }
 
+static void on_given_back(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
+{
+	struct httpd *h = ctx;
+	h->logouts += err == 0 && ((const Postern__AdminReply *)reply)->status == 200;
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Where directory cannot be asked, it ends by itself. */
+void give_back_session(struct httpd *h, struct slice token)
+{
+	Postern__AdminRequest m = POSTERN__ADMIN_REQUEST__INIT;
+	m.operation = (char *)(uintptr_t)"session.remove";
+	m.token = (ProtobufCBinaryData){ token.n, (uint8_t *)(uintptr_t)token.p };
+	room_call(h->room, ROLE_DIRECTORY, 0, POSTERN__DIRECTORY_OP__DIRECTORY_ADMIN, &m.base, NULL, 0, HTTPD_CALL_MS,
+		  on_given_back, h);
+}
+
 static void give_session(struct request *r, const Postern__LoginReply *reply)
 {
 	json_t *j = json_pack("{s:s#, s:s#, s:I}", "token", (const char *)reply->token.data, (int)reply->token.len,
@@ -185,6 +203,7 @@ static void give_session(struct request *r, const Postern__LoginReply *reply)
 	buf_str(&r->out, text);
 	explicit_bzero(text, strlen(text));
 	free(text);
+	r->session = arena_dup(r->arena, slice_of(reply->token.data, reply->token.len));
 	request_done(r, 201);
 }
 
@@ -200,11 +219,15 @@ static void want_code(struct request *r, const Postern__LoginReply *reply)
 static void on_login(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
 	struct request *r = ctx;
+	struct httpd *h = r->httpd;
+	const Postern__LoginReply *answer = (const Postern__LoginReply *)reply;
 	if (fd >= 0)
 		close(fd);
-	if (!request_call_end(r))
+	if (!request_call_end(r)) {
+		if (err == 0 && answer->token.len)
+			give_back_session(h, slice_of(answer->token.data, answer->token.len));
 		return;
-	const Postern__LoginReply *answer = (const Postern__LoginReply *)reply;
+	}
 	if (err == ERR_DENIED)
 		request_fail(r, 401, text && *text ? text : "Wrong name or password", NULL);
 	else if (err < 0)
@@ -238,6 +261,7 @@ static void login(struct request *r)
 
 void dispatch(struct request *r)
 {
+	ev(EV_DEBUG, "httpd.request.begun", KS("operation", r->op->name));
 	switch (r->op->owner) {
 	case API_DIRECTORY:
 	case API_QUEUE:

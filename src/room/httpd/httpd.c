@@ -64,7 +64,7 @@ static void on_completed(void *ctx, struct MHD_Connection *conn, void **state,
 	struct request *r = *state;
 	*state = NULL;
 	if (r)
-		request_over(r);
+		request_over(r, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 }
 
 /* fd -1: connections are added one by one. */
@@ -193,6 +193,7 @@ static void on_stats(struct room *room, struct stats *stats)
 	struct httpd *h = room->state;
 	stats_add(stats, "requests", (int64_t)h->served);
 	stats_add(stats, "refused", (int64_t)h->refused);
+	stats_add(stats, "logouts", (int64_t)h->logouts);
 	if (h->web)
 		web_stats(h->web, stats);
 }

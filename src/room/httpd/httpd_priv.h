@@ -32,7 +32,7 @@ struct httpd {
 	uv_timer_t timer;          /* its next timeout */
 	uv_timer_t drain;
 	struct list requests;
-	uint64_t served, refused;
+	uint64_t served, refused, logouts;
 };
 
 /* HEADERS: nothing looked at yet. HOST: suspended, directory was asked about the Host. BODY: taking the body. WAIT: suspended,
@@ -62,6 +62,7 @@ struct request {
 	int file_fd; /* memfd, -1 for none */
 	uint64_t file_size, file_max;
 
+	struct slice session; /* the token that the answer tells; empty: none */
 	unsigned pending; /* calls whose answer has not come */
 	bool gone;        /* the connection is over: freed with the last call */
 
@@ -75,7 +76,7 @@ struct request {
 };
 
 struct request *request_new(struct httpd *h, struct MHD_Connection *conn, const char *target);
-void request_over(struct request *r); /* the daemon is done with it */
+void request_over(struct request *r, bool sent); /* the daemon is done with it; sent: its answer went out */
 
 /* One step of the daemon; MHD_NO ends the connection. */
 enum MHD_Result request_step(struct request *r, const char *method, const char *data,
@@ -96,6 +97,8 @@ bool request_call_end(struct request *r);
 void dispatch(struct request *r);
 /* The operation of r->op with r->fields; fn begins with request_call_end. */
 void dispatch_ask(struct request *r, ipc_reply_fn *fn);
+/* Ends a session that nobody was told of. */
+void give_back_session(struct httpd *h, struct slice token);
 void status_begin(struct request *r);
 void bulk_begin(struct request *r);
 /* One operation of a bulk request. */

@@ -51,6 +51,8 @@ static void wipe_secrets(struct request *r)
 		explicit_bzero(r->body.p, r->body.cap);
 	if (r->out.p) /* a new token */
 		explicit_bzero(r->out.p, r->out.n);
+	if (r->session.n)
+		explicit_bzero((void *)(uintptr_t)r->session.p, r->session.n);
 }
 
 static void request_free(struct request *r)
@@ -66,9 +68,11 @@ static void request_free(struct request *r)
 	free(r);
 }
 
-void request_over(struct request *r)
+void request_over(struct request *r, bool sent)
 {
 	struct httpd *h = r->httpd;
+	if (r->session.n && !sent)
+		give_back_session(h, r->session);
 	list_remove(&r->link);
 	r->gone = true;
 	if (h->web)
