@@ -134,7 +134,6 @@ void help_man(struct buf *out); /* postern(1) */
 /* Commands, a file each. */
 int cli_init(struct cli *c);
 int cli_run(struct cli *c);
-int cli_room(struct cli *c);
 int cli_stop(struct cli *c);
 int cli_status(struct cli *c);
 int cli_reload(struct cli *c);

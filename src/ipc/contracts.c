@@ -57,7 +57,6 @@ static const struct ipc_op directory_ops_table[] = {
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_NEXT] = { "directory.move-next", REQ(move_next_request), REQ(move_task), IPC_RETRY, MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS] = { "directory.move-progress", REQ(move_progress), REQ(nothing), IPC_RETRY, MOVER },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_QUOTA] = { "directory.quota", REQ(quota_request), REQ(quota_reply), IPC_RETRY, STORE },
-	[POSTERN__DIRECTORY_OP__DIRECTORY_USAGE] = { "directory.usage", REQ(usage_notice), NULL, IPC_NOTIFY, 0 },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_RULES] = { "directory.rules", REQ(rules_request), REQ(rules_reply), IPC_RETRY, SMTPD | QUEUE },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_HOST] = { "directory.host", REQ(host_request), REQ(host_reply), IPC_RETRY, HTTPD },
 	[POSTERN__DIRECTORY_OP__DIRECTORY_RULES_FAILED] = { "directory.rules-failed", REQ(rules_failed), REQ(nothing), IPC_RETRY, SMTPD | QUEUE },

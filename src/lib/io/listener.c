@@ -13,7 +13,7 @@ struct listener {
 	uv_poll_t poll;
 	uv_timer_t rest;
 	int fd, handles;
-	bool paused, resting, closing;
+	bool resting, closing;
 	void (*on_conn)(void *ctx, int fd, const struct sockaddr_storage *peer);
 	void *ctx;
 };
@@ -22,7 +22,7 @@ static void on_readable(uv_poll_t *poll, int status, int events);
 
 static void update(struct listener *l)
 {
-	if (l->paused || l->resting)
+	if (l->resting)
 		uv_poll_stop(&l->poll);
 	else
 		bug_if(uv_poll_start(&l->poll, UV_READABLE, on_readable) < 0);
@@ -38,7 +38,7 @@ static void on_rest_over(uv_timer_t *timer)
 static void on_readable(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 {
 	struct listener *l = container_of(poll, struct listener, poll);
-	for (int i = 0; i < ACCEPTS_A_TURN && !l->closing && !l->paused; i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN && !l->closing; i++) {
 		struct sockaddr_storage peer = { 0 };
 		socklen_t n = sizeof(peer);
 		int fd = accept4(l->fd, (struct sockaddr *)&peer, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -92,10 +92,4 @@ void listener_free(struct listener **lp)
 	l->rest.data = l;
 	uv_close((uv_handle_t *)&l->poll, on_closed);
 	uv_close((uv_handle_t *)&l->rest, on_closed);
-}
-
-void listener_pause(struct listener *l, bool on)
-{
-	l->paused = on;
-	update(l);
 }

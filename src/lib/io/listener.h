@@ -25,7 +25,6 @@ bool conn_limiter_exempt(const struct conn_limiter *l, const struct sockaddr_sto
 struct listener *listener_new(uv_loop_t *loop, int fd,
 			      void (*on_conn)(void *ctx, int fd, const struct sockaddr_storage *peer), void *ctx);
 void listener_free(struct listener **l);
-void listener_pause(struct listener *l, bool on);
 
 /* "192.0.2.1", "2001:db8::1"; "" for a unix socket. ret holds at least 46 bytes. */
 void addr_text(const struct sockaddr_storage *addr, char ret[46]);

@@ -60,7 +60,6 @@ struct stream {
 	bool tls_is_client, tls_fresh;
 	struct slice feed;	/* ciphertext that the BIO may read just now */
 	struct buf plain;	/* output of the owner that waits for the handshake, or for SSL_write to go on */
-	unsigned write_ms;
 	int64_t idle_at, write_at;	/* monotonic; 0: no deadline */
 	size_t lingered;	/* bytes dropped since our end closed */
 	char peer[46];
@@ -127,7 +126,6 @@ static struct stream *stream_make(uv_loop_t *loop, int fd, const struct stream_o
 	s->ctx = ctx;
 	s->end = 1;
 	s->handles = 2;
-	s->write_ms = WRITE_DEADLINE_MS;
 	s->in_max = STREAM_IN_MAX;
 	buf_init(&s->in, STREAM_IN_MAX + SCRATCH);
 	buf_init(&s->out, STREAM_OUT_MAX);
@@ -324,11 +322,6 @@ void stream_deadline(struct stream *s, unsigned ms)
 	timer_update(s);
 }
 
-void stream_write_deadline(struct stream *s, unsigned ms)
-{
-	s->write_ms = ms;
-}
-
 static void set_end(struct stream *s, int err)
 {
 	if (s->end == 1)
@@ -358,7 +351,7 @@ static void flush_out(struct stream *s)
 		buf_fini(&s->out);
 		s->write_at = 0;
 	} else if (sent || (s->out.n && !s->write_at)) {
-		s->write_at = s->out.n && s->write_ms ? clock_mono_ms() + s->write_ms : 0;
+		s->write_at = s->out.n ? clock_mono_ms() + WRITE_DEADLINE_MS : 0;
 	}
 }
 
@@ -424,11 +417,6 @@ void stream_flush(struct stream *s)
 bool stream_congested(const struct stream *s)
 {
 	return s->out.n + s->plain.n > STREAM_OUT_HIGH;
-}
-
-size_t stream_out_pending(const struct stream *s)
-{
-	return s->out.n + s->plain.n;
 }
 
 void stream_close(struct stream *s)

@@ -60,17 +60,14 @@ void stream_flush(struct stream *s);	/* writes are gathered until the loop's end
  * for a room's answer: the replies of those before it in the same input are not sent one by one (RFC 2920 3.2). */
 void stream_hold(struct stream *s, bool on);
 bool stream_congested(const struct stream *s);
-size_t stream_out_pending(const struct stream *s);
 
 /* No on_input while paused; unconsumed input is offered again on resume. Pause while a command waits for a
  * room's answer: a peer that has sent everything and closed its side is told by on_end only when not paused. */
 void stream_pause(struct stream *s, bool on);
 void stream_close(struct stream *s);		/* after the output is sent; then on_end(0). Input is dropped meanwhile */
 
-/* on_end(ERR_TIMEOUT) in ms from now unless set again; 0: none. */
+/* on_end(ERR_TIMEOUT) in ms from now unless set again; 0: none. In any case where output makes no progress for a minute. */
 void stream_deadline(struct stream *s, unsigned ms);
-/* on_end(ERR_TIMEOUT) where output makes no progress for so long; default 60,000. */
-void stream_write_deadline(struct stream *s, unsigned ms);
 
 struct sockaddr;
 const char *stream_peer(const struct stream *s);	/* "192.0.2.1" or "2001:db8::1", without port; "" for unix */

@@ -605,17 +605,6 @@ struct ipc_chan *ipc_chan_new(uv_loop_t *loop, int fd, const struct ipc_contract
 	return c;
 }
 
-void *ipc_chan_ctx(const struct ipc_chan *c)
-{
-	return c->ctx;
-}
-
-void ipc_chan_set_ctx(struct ipc_chan *c, const struct ipc_handlers *handlers, void *ctx)
-{
-	c->handlers = handlers;
-	c->ctx = ctx;
-}
-
 enum role ipc_chan_peer(const struct ipc_chan *c)
 {
 	return c->peer;

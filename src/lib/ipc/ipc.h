@@ -58,8 +58,6 @@ struct ipc_chan *ipc_chan_new(uv_loop_t *loop, int fd, const struct ipc_contract
 
 /* Ends it: pending calls of ours get ERR_CLOSED (later, from the loop), on_closed is not called. Leaves NULL. */
 void ipc_chan_free(struct ipc_chan **chan);
-void *ipc_chan_ctx(const struct ipc_chan *chan);
-void ipc_chan_set_ctx(struct ipc_chan *chan, const struct ipc_handlers *handlers, void *ctx);
 enum role ipc_chan_peer(const struct ipc_chan *chan);
 unsigned ipc_chan_peer_index(const struct ipc_chan *chan);
 /* The peer is known to be dead, though its end was not seen: what it said is read, calls without an answer are told

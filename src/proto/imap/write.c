@@ -52,14 +52,6 @@ void imap_put_string(struct buf *out, struct slice s, bool utf8)
 	buf_byte(out, '"');
 }
 
-void imap_put_nstring(struct buf *out, const struct slice *s, bool utf8)
-{
-	if (s)
-		imap_put_string(out, *s, utf8);
-	else
-		buf_str(out, "NIL");
-}
-
 void imap_put_flag(struct buf *out, struct slice keyword)
 {
 	if (out->n && out->p[out->n - 1] != '(')

@@ -10,7 +10,6 @@
 
 /* utf8: the client enabled UTF8=ACCEPT, valid UTF-8 may be quoted. */
 void imap_put_string(struct buf *out, struct slice s, bool utf8);
-void imap_put_nstring(struct buf *out, const struct slice *s, bool utf8);	/* NULL: NIL */
 
 /* "\Seen \Deleted", space in front where out does not end in '('. */
 void imap_put_flags(struct buf *out, unsigned flags);

@@ -120,24 +120,6 @@ enum smtp_client_step smtp_client_step(const struct smtp_client *c)
 	}
 }
 
-/* RFC 5321 4.5.3.2.1 to 4.5.3.2.7. */
-unsigned smtp_client_patience_ms(const struct smtp_client *c)
-{
-	enum { MINUTE = 60000 };
-	switch (c->state) {
-	case S_DATA:
-		return 2 * MINUTE;
-	case S_BODY:
-		return 3 * MINUTE;
-	case S_FINAL:
-		return 10 * MINUTE;
-	case S_QUIT:
-		return 5000;
-	default:
-		return 5 * MINUTE;
-	}
-}
-
 static bool in_transaction(const struct smtp_client *c)
 {
 	return c->state >= S_RSET && c->state <= S_FINAL;

@@ -94,9 +94,6 @@ void smtp_client_lost(struct smtp_client *c, const char *text);
 /* Why a session ended outside a transaction; text lives as long as c. */
 const struct smtp_result *smtp_client_failure(const struct smtp_client *c);
 
-/* How long to wait for the server's next word, by RFC 5321 4.5.3.2. */
-unsigned smtp_client_patience_ms(const struct smtp_client *c);
-
 struct slice smtp_client_greeting(const struct smtp_client *c);	/* the name in the server's greeting, or empty */
 bool smtp_client_injected(const struct smtp_client *c);	/* plain text stood behind STARTTLS's reply; it was dropped */
 bool smtp_client_body_sent(const struct smtp_client *c); /* the final dot is in out, the answer is not here */

@@ -444,11 +444,6 @@ bool smtp_server_esmtp(const struct smtp_server *s)
 	return s->esmtp;
 }
 
-bool smtp_server_tls(const struct smtp_server *s)
-{
-	return s->tls;
-}
-
 const struct smtp_mail *smtp_server_mail(const struct smtp_server *s)
 {
 	return &s->mail;

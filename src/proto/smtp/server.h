@@ -82,7 +82,6 @@ void smtp_server_committed(struct smtp_server *s, const struct smtp_status *repl
 /* What the owner writes into trace lines. */
 struct slice smtp_server_hello(const struct smtp_server *s);
 bool smtp_server_esmtp(const struct smtp_server *s);
-bool smtp_server_tls(const struct smtp_server *s);
 const struct smtp_mail *smtp_server_mail(const struct smtp_server *s);	/* of the transaction under way */
 struct arena *smtp_server_arena(const struct smtp_server *s);		/* lives as long as the transaction */
 bool smtp_server_idle(const struct smtp_server *s);	/* no message is being read or committed */

@@ -32,17 +32,6 @@ static void forget_notes(struct guard *g)
 	g->notes = map_new();
 }
 
-void guard_free(struct guard **g)
-{
-	if (!*g)
-		return;
-	forget_notes(*g);
-	map_free(&(*g)->notes);
-	limiter_free(&(*g)->limiter);
-	free(*g);
-	*g = NULL;
-}
-
 struct limiter *guard_limiter(struct guard *g)
 {
 	return g->limiter;

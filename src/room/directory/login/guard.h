@@ -21,7 +21,6 @@ enum {
 struct guard;
 
 struct guard *guard_new(const char *exempt_networks);
-void guard_free(struct guard **g);
 struct limiter *guard_limiter(struct guard *g);
 
 struct guard_try {

@@ -72,13 +72,6 @@ int plan_by_id(struct engine *e, struct arena *a, uint64_t id, struct plan *ret)
 	return read_one(a, s, ret);
 }
 
-int plan_set_secret(struct engine *e, uint64_t id, struct slice sealed)
-{
-	int r = sql_run(e->db, "UPDATE plan SET sealed = ?2 WHERE id = ?1", "ib", (int64_t)id,
-			sealed);
-	return r < 0 ? r : 0;
-}
-
 int plan_end(struct engine *e, uint64_t id, int64_t now_ms)
 {
 	int r = sql_run(e->db,

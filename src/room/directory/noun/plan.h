@@ -56,7 +56,6 @@ struct task {
 NODISCARD int plan_put(struct engine *e, struct plan *p, int64_t now_ms);
 NODISCARD int plan_get(struct engine *e, struct arena *a, uint64_t domain, struct plan *ret);
 NODISCARD int plan_by_id(struct engine *e, struct arena *a, uint64_t id, struct plan *ret);
-NODISCARD int plan_set_secret(struct engine *e, uint64_t id, struct slice sealed);
 /* No task runs on, and no password stays. */
 NODISCARD int plan_end(struct engine *e, uint64_t id, int64_t now_ms);
 
@@ -68,7 +67,6 @@ NODISCARD int source_id(struct engine *e, uint64_t account, struct slice host, u
 			uint64_t *ret);
 /* The task of this account in this plan starts (again): waiting, counts at zero. */
 NODISCARD int task_put(struct engine *e, const struct task *t, int64_t now_ms, uint64_t *ret_id);
-NODISCARD int task_set_secret(struct engine *e, uint64_t id, struct slice sealed);
 NODISCARD int task_list(struct engine *e, struct arena *a, uint64_t plan, bool proof, struct task **ret, size_t *ret_n);
 NODISCARD int task_by_id(struct engine *e, struct arena *a, uint64_t id, struct task *ret);
 

@@ -94,13 +94,6 @@ int task_put(struct engine *e, const struct task *t, int64_t now_ms, uint64_t *r
 	return 0;
 }
 
-int task_set_secret(struct engine *e, uint64_t id, struct slice sealed)
-{
-	int r = sql_run(e->db, "UPDATE task SET sealed = ?2 WHERE id = ?1", "ib", (int64_t)id,
-			sealed);
-	return r < 0 ? r : 0;
-}
-
 int task_list(struct engine *e, struct arena *a, uint64_t plan, bool proof, struct task **ret,
 	      size_t *ret_n)
 {
