@@ -105,7 +105,7 @@ def test_the_doctor_speaks_german(made):
     assert {"certificate", "dns", "sandbox"} <= {c["check"] for c in found}
     with Resolver() as dns:
         made.set_option("dns.servers", f"127.0.0.1:{dns.port}")
-        assert "1 von 1 Resolvern antworten" in german("doctor", directory=made.dir).stdout
+        assert "Antwort von 1 von 1 Resolver" in german("doctor", directory=made.dir).stdout
 
 
 @pytest.mark.parametrize("line, error", [
