@@ -80,7 +80,7 @@ def test_limits_of_scripts(house):
     assert "bigger than 64 KiB" in postern.refused("sieve", "put", house["joe"], "more", path)
     house.put("stop;" + " " * (most - 5), name="second", active=False)
     path = postern.write_file("one.sieve", " ")
-    assert "131072" in postern.refused("sieve", "put", house["joe"], "third", path)
+    assert "128K together" in postern.refused("sieve", "put", house["joe"], "third", path)
     postern.cli("sieve", "remove", house["joe"], "second")
     postern.cli("sieve", "put", house["joe"], "third", path)
 
