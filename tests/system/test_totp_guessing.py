@@ -81,7 +81,10 @@ def test_from_many_networks_strangers_wait_and_the_user_does_not(house):
     assert statuses(house, [(HOME, code(secret, house.now()))]) == [201]
     bad = wrong_code(secret, house.now())
     assert set(statuses(house, [(f"127.77.{i}.1", bad) for i in range(ACCOUNT_MAX + 5)])) == {401}
+    # The one stranger that is let through in a minute is not the one whose code is good.
+    house.travel(minutes=1)
     at = begin_step(house)
+    assert statuses(house, [("127.79.1.1", wrong_code(secret, at))]) == [401]
     good = code(secret, at, 1)
     tries = statuses(house, [(f"127.78.{i}.1", good) for i in range(3)])
     assert tries == [401, 401, 401], tries
