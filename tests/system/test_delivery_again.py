@@ -127,7 +127,7 @@ def test_others_have_their_copy_and_the_sender_is_told_of_the_rest(house):
             if b"Final-Recipient: rfc822; a7@example.test" in raw_mail:
                 return email.message_from_bytes(raw_mail, policy=email.policy.default)
         return None
-    message = wait_until(bounce, 15, "the bounce")
+    message = wait_until(bounce, 60, "the bounce")
     assert list(message.iter_parts())[1].get_payload()[1]["Status"] == "5.1.1"
 
 
@@ -152,12 +152,12 @@ def test_mail_in_the_queue_follows(house):
         try:
             house.cli("domain", "switch", "moving.test", "hosted")
             house.wait_log(r"queue\.domain\.kicked.*moving\.test")
-            wait_until(lambda: states(house, "moving.test") == {"active"}, 15, "both on their way into the mailboxes")
+            wait_until(lambda: states(house, "moving.test") == {"active"}, 60, "both on their way into the mailboxes")
             house.cli("address", "remove", "desk@moving.test")
             house.cli("mailbox", "remove", "ann@moving.test")
             house.cli("address", "add", "ann@moving.test", "--type", "alias", "--to", "olaf@example.test")
         finally:
             os.kill(filter_pid, signal.SIGCONT)
-        wait_until(lambda: not house.json("queue", "list")["items"], 30, "an empty queue")
+        wait_until(lambda: not house.json("queue", "list")["items"], 60, "an empty queue")
         assert count(house, "olaf", b"queued-8") == 1
         assert sum(b"queued-9" in m for m in house.mail("bob@moving.test", PASSWORD)) == 1

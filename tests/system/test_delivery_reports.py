@@ -44,7 +44,7 @@ def reports(house, marker):
 
 
 def one_report(house, marker):
-    found = wait_until(lambda: reports(house, marker), 15, f"a report about {marker}", every=0.1)
+    found = wait_until(lambda: reports(house, marker), 60, f"a report about {marker}", every=0.1)
     assert len(found) == 1
     human, status, original = found[0].iter_parts()
     assert original.get_content_type() == "text/rfc822-headers"

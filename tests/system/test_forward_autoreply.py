@@ -49,7 +49,7 @@ def at(house, *when):
     house.travel_to(datetime.datetime(*when, tzinfo=BERLIN))
 
 
-def outgoing(sink, count, seconds=15):
+def outgoing(sink, count, seconds=60):
     """Without our own notices, which are passed on as well."""
     def found():
         return [m for m in sink.messages if b"Auto-Submitted: auto-generated" not in m.data]
@@ -222,5 +222,5 @@ def test_two_replies_do_not_talk(house, sink):
     with house.submission(a, PASSWORD) as smtp:
         smtp.sendmail(a, [b], f"From: {a}\r\nTo: {b}\r\nSubject: talk\r\n\r\nx\r\n".encode())
     house.wait_mail(a, PASSWORD, 1)
-    wait_until(lambda: not house.json("queue", "list")["items"], 15, "an empty queue")
+    wait_until(lambda: not house.json("queue", "list")["items"], 60, "an empty queue")
     assert len(house.mail(a, PASSWORD)) == 1 and len(house.mail(b, PASSWORD)) == 1

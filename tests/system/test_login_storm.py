@@ -37,7 +37,10 @@ class Storm:
     def _login(self, protocol, text):
         if protocol == "imap":
             session = self.postern.imap(USER, text)
-            session.select("INBOX")
+            try:
+                session.select("INBOX")
+            except (OSError, ssl.SSLError) as e:    # it was let in, and ended at the change: SELECT found nobody
+                raise imaplib.IMAP4.abort(str(e)) from None
         elif protocol == "pop3":
             session = self.postern.pop3(USER, text)
         else:

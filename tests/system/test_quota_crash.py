@@ -25,7 +25,7 @@ def send(p, size):
 
     def once():
         try:
-            with p.smtp(timeout=15) as smtp:
+            with p.smtp() as smtp:
                 smtp.sendmail("a@elsewhere.test", [JOE], text)
             return "kept"
         except smtplib.SMTPResponseException as e:
@@ -34,7 +34,7 @@ def send(p, size):
             return "full" if b"full" in list(e.recipients.values())[0][1] else None
         except (OSError, EOFError, smtplib.SMTPException):
             return None
-    return wait_until(once, 60, "an answer") == "kept"
+    return wait_until(once, 120, "an answer") == "kept"
 
 
 def letters(p):
@@ -44,7 +44,7 @@ def letters(p):
 def empty(p):
     def once():
         try:
-            with p.imap(JOE, PASSWORD, timeout=15) as imap:
+            with p.imap(JOE, PASSWORD) as imap:
                 imap.select("INBOX")
                 imap.store("1:*", "+FLAGS.SILENT", "(\\Deleted)")
                 return imap.expunge()[0] == "OK"
@@ -86,9 +86,9 @@ class Killer:
             time.sleep(self.rng.uniform(0, 0.1))
             self.p.kill_all()
             self.p.start()
-        thread.join(90)
+        thread.join(180)
         assert not thread.is_alive() and not failed, failed
-        wait_until(lambda: all(r["state"] == "ready" for r in self.p.rooms()), 30, "all rooms to be back")
+        wait_until(lambda: all(r["state"] == "ready" for r in self.p.rooms()), 60, "all rooms to be back")
 
 
 @pytest.mark.parametrize("of", ["mailbox", "pool"])

@@ -47,7 +47,7 @@ def one_step(p, rng, number, kinds):
         p.cli("sieve", "put", rng.choice(KEEPERS), "rules", path, "--active")
     else:
         p.kill(rng.choice(DIE))
-        wait_until(lambda: all(r["state"] == "ready" for r in p.rooms()), 30, "all rooms to be back")
+        wait_until(lambda: all(r["state"] == "ready" for r in p.rooms()), 60, "all rooms to be back")
     return what
 
 

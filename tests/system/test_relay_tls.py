@@ -88,7 +88,7 @@ def send(instance, sink):
 def test_what_the_authority_signed_is_taken(instance, authorities):
     with FakeSmtp(certificate=authorities[0].sign(NAME)) as sink:
         domain = send(instance, sink)
-        wait_until(lambda: sink.messages, 15, "the message")
+        wait_until(lambda: sink.messages, 60, "the message")
         assert sink.messages[0].tls and sink.messages[0].recipients == [f"mary@{domain}"]
 
 
@@ -102,9 +102,9 @@ def test_anything_else_is_refused(instance, authorities, wrong):
 
         def error():
             return next((m["error"] for m in instance.json("queue", "list", "--domain", domain)["items"] if m["error"]), None)
-        assert "TLS" in wait_until(error, 15, "a first failed attempt")
+        assert "TLS" in wait_until(error, 60, "a first failed attempt")
         assert not sink.messages and not any(c.startswith(b"MAIL") for c in sink.commands)
         # The same server with a good certificate gets what waited.
         sink.context.load_cert_chain(*trusted.sign(NAME))
-        wait_until(lambda: sink.messages, 20, "the message once the certificate is good")
+        wait_until(lambda: sink.messages, 60, "the message once the certificate is good")
         assert sink.messages[0].tls
