@@ -266,9 +266,17 @@ def test_reject(house, sink):
     assert send(house, to, "mary@example.test", subject="known-1", user="joe@example.test", sender="joe@example.test")[0] == 250
     report = wait_until(lambda: next((m for m in house.mail("joe@example.test", PASSWORD) if b"rfc822; j1@example.test" in m), None),
                         15, "the report")
-    assert b"Status: 5.7.1" in report and b"Diagnostic-Code: x-postern; Not wanted ?" in report
-    people = email.message_from_bytes(report, policy=email.policy.default).get_payload()[0].get_content().replace("\r\n", "\n")
-    assert "    Not\n    wanted \u00fc\n" in people, people              # 2.1.2: the reason as it was written
+    # 2.2: an MDN (RFC 8098) in the recipient's name, with the reason as it was written.
+    assert report.startswith(b"Return-Path: <>\r\n")
+    mdn = email.message_from_bytes(report, policy=email.policy.default)
+    assert (mdn.get_content_type(), mdn["Content-Type"].params["report-type"]) == ("multipart/report", "disposition-notification")
+    assert mdn["From"] == to and mdn["To"] == "joe@example.test" and mdn["Auto-Submitted"] == "auto-replied"
+    people, machines, header = mdn.get_payload()
+    said = people.get_content().replace("\r\n", "\n")
+    assert "    Not\n    wanted \u00fc\n" in said and "Regel" in said, said
+    assert machines.get_content_type() == "message/disposition-notification" and b"\r\nDisposition: " \
+        b"automatic-action/MDN-sent-automatically; deleted\r\n" in report
+    assert header.get_content_type() == "text/rfc822-headers" and "known-1" in header.get_payload()
     assert not any(b"known-1" in m for m in house.mail(to, PASSWORD))
     assert any(b"known-1" in m for m in house.mail("mary@example.test", PASSWORD))
     # Alone, a sender who logged in is told in the session, too; so is a bounce, which gets no report (RFC 5429 2.1.2).
@@ -276,6 +284,17 @@ def test_reject(house, sink):
     assert send(house, to, sender="")[0] == 550
     assert send(house, to, "mary@example.test", subject="bounce-1", sender="")[0] == 250
     assert any(b"bounce-1" in m for m in house.mail(to, PASSWORD))
+    # Not to what a program or a list wrote, nor to the null sender (RFC 3834 2, RFC 8098 3): kept.
+    for number, (field, sender) in enumerate((("Auto-Submitted: auto-generated", "joe@example.test"), ("List-Id: <l.test>", "joe@example.test"),
+                                              ("X-Plain: 1", ""))):
+        with RawSmtp(house, "submission") as raw:
+            raw.ehlo()
+            assert raw.auth("joe@example.test", PASSWORD) == 235
+            raw.envelope(to, "mary@example.test", sender=sender)
+            assert raw.data(f"From: joe@example.test\r\nSubject: quiet-{number}\r\n{field}\r\n\r\nx\r\n.\r\n") == 250
+        assert any(b"quiet-%d" % number in m for m in house.mail(to, PASSWORD))
+    house.wait_log("smtp.reject.kept.*automatic")
+    house.wait_log("smtp.reject.kept.*null-sender")
     # Behind a list it is none of the recipients that were named: kept, whoever writes.
     house.cli("address", "add", "j-crew@example.test", "--type", "list", "--to", to, "--to", "mary@example.test")
     for subject, who in (("list-1", {}), ("list-2", {"user": "joe@example.test", "sender": "joe@example.test"})):
@@ -302,7 +321,7 @@ def test_ereject_is_said_in_the_session(house, sink):
     assert send(house, to, subject="no-2", sender="")[0] == 550             # a bounce, too
     # Who logged in writes to all at once, and gets a report.
     assert send(house, to, "mary@example.test", subject="no-3", user="joe@example.test", sender="joe@example.test")[0] == 250
-    wait_until(lambda: any(b"5.7.1" in m and b"Not this" in m and b"rfc822; e1@example.test" in m
+    wait_until(lambda: any(b"report-type=delivery-status" in m and b"5.7.1" in m and b"Not this" in m and b"rfc822; e1@example.test" in m
                            for m in house.mail("joe@example.test", PASSWORD)), 15, "the report")
     assert [re.search(rb"Subject: (\S+)", m)[1] for m in house.mail(to, PASSWORD)] == [b"yes-1"]
     assert house.room("queue")["counters"]["notifications"] == before + 1
@@ -371,6 +390,7 @@ def test_mail_from_the_queue_has_the_same_rules(house, sink):
     assert len(house.mail("ann@moving.test", PASSWORD, "Filed")) == 1 and not house.mail("ann@moving.test", PASSWORD)
     assert not house.mail("bob@moving.test", PASSWORD)
     assert len(house.mail("cat@moving.test", PASSWORD)) == 1       # a stranger's: kept
-    wait_until(lambda: any(b"rfc822; dee@moving.test" in m and b"    Too late\r\n" in m for m in house.mail("joe@example.test", PASSWORD)),
+    wait_until(lambda: any(b"rfc822; dee@moving.test" in m and b"    Too late\r\n" in m and b"Disposition: automatic-action/" in m
+                           for m in house.mail("joe@example.test", PASSWORD)),
                15, "the report to who logged in")
     assert not house.mail("dee@moving.test", PASSWORD)

@@ -236,6 +236,9 @@ static void act(struct run *r, const Postern__SieveAction *a)
 		add_vacation(r, a);
 		break;
 	case POSTERN__SIEVE_KIND__SIEVE_REJECT:
+	case POSTERN__SIEVE_KIND__SIEVE_EREJECT:
+		r->plan.mdn = a->kind == POSTERN__SIEVE_KIND__SIEVE_REJECT;
+		r->plan.no_mdn = a->automatic;
 		r->plan.reject = keep_bytes(r, a->text);
 		if (!r->plan.reject.n)
 			r->plan.reject = SLICE("The recipient does not want this message");
@@ -282,7 +285,7 @@ static void on_sieve(void *ctx, int err, const ProtobufCMessage *msg, int fd, co
 	for (size_t i = 0; i < reply->n_actions && i < ACTIONS_MAX; i++)
 		act(r, reply->actions[i]);
 	if (r->plan.reject.n) {
-		r->plan = (struct rules_plan){ .reject = r->plan.reject };
+		r->plan = (struct rules_plan){ .reject = r->plan.reject, .mdn = r->plan.mdn, .no_mdn = r->plan.no_mdn };
 		finish(r);
 		return;
 	}

@@ -40,6 +40,8 @@ struct rules_plan {
 	struct rules_letter *letters;
 	size_t n_letters;
 	struct slice reject;		/* not empty: what the sender is to be told; no places, no letters */
+	bool mdn;			/* in an MDN, where it cannot be said in the session (RFC 5429 2.2); else in a DSN */
+	bool no_mdn;			/* but not by one: a program or a list wrote the message (RFC 3834 2) */
 };
 
 struct rules_ask {

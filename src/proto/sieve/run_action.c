@@ -116,6 +116,7 @@ static void do_reject(struct sieve_runner *r, const struct sieve_node *n)
 	if (!a)
 		return;
 	a->reason = arena_dup(r->arena, slice_sub(reason, 0, SIEVE_REASON_MAX));
+	a->automatic = sieve_is_automatic(r);
 	r->keep = false;
 }
 

@@ -110,6 +110,7 @@ void sieve_take_flags(struct sieve_runner *r, const struct sieve_node *n, struct
 struct sieve_action *sieve_add_action(struct sieve_runner *r, struct sieve_pos at, enum sieve_kind kind);
 void sieve_do_action(struct sieve_runner *r, const struct sieve_node *n);
 void sieve_do_vacation(struct sieve_runner *r, const struct sieve_node *n);
+bool sieve_is_automatic(struct sieve_runner *r);	/* a program or a list wrote it */
 struct slice sieve_address_key(struct arena *a, struct slice address);	/* to compare mail addresses by */
 
 /* date.c: a part of a date, appended; false where the name is none. */

@@ -133,11 +133,15 @@ static bool is_automatic(struct sieve_runner *r)
 	return automatic.n && !slice_eq_ci(automatic, SLICE("no"));
 }
 
+bool sieve_is_automatic(struct sieve_runner *r)
+{
+	return is_program(r->env->sender) || is_automatic(r);
+}
+
 static bool may_answer(struct sieve_runner *r, const struct own *own)
 {
 	struct slice sender = r->env->sender;
-	return sender.n && !r->env->junk && !is_program(sender) && !is_own(r, own, sender) && !is_automatic(r) &&
-	       is_addressee(r, own);
+	return sender.n && !r->env->junk && !is_own(r, own, sender) && !sieve_is_automatic(r) && is_addressee(r, own);
 }
 
 /* ---- the reply ---- */

@@ -93,6 +93,7 @@ struct sieve_action {
 	size_t n_flags;
 	struct slice address;		/* REDIRECT: where to; VACATION: to whom */
 	struct slice reason;		/* REJECT, EREJECT, VACATION: UTF-8, CRLF line ends */
+	bool automatic;			/* REJECT, EREJECT: a program or a list wrote the message (RFC 3834 2) */
 	struct slice subject, from;	/* VACATION: UTF-8; from may be empty */
 	bool mime;			/* VACATION: reason is a MIME entity with its header */
 	uint32_t seconds;		/* VACATION: no second one to this address within that time */

@@ -101,8 +101,8 @@ static Postern__SieveKind kind_of(enum sieve_kind kind)
 	switch (kind) {
 	case SIEVE_FILEINTO: return POSTERN__SIEVE_KIND__SIEVE_FILEINTO;
 	case SIEVE_REDIRECT: return POSTERN__SIEVE_KIND__SIEVE_REDIRECT;
-	case SIEVE_REJECT:
-	case SIEVE_EREJECT: return POSTERN__SIEVE_KIND__SIEVE_REJECT;
+	case SIEVE_REJECT: return POSTERN__SIEVE_KIND__SIEVE_REJECT;
+	case SIEVE_EREJECT: return POSTERN__SIEVE_KIND__SIEVE_EREJECT;
 	case SIEVE_VACATION: return POSTERN__SIEVE_KIND__SIEVE_VACATION;
 	default: return POSTERN__SIEVE_KIND__SIEVE_KEEP;
 	}
@@ -120,6 +120,7 @@ static void fill_action(struct job *j, const struct sieve_env *env, const char *
 	for (size_t i = 0; i < a->n_flags; i++)
 		out->flags[i] = data_of(a->flags[i]);
 	out->address = data_of(a->address);
+	out->automatic = a->automatic;
 	if (a->kind == SIEVE_VACATION)
 		vacation_fill(j->arena, env, host, a, out);
 	else

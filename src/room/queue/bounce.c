@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "base/event.h"
 #include "base/rng.h"
+#include "room/queue/mdn.h"
 
 enum {
 	RETURNED_MAX = 256 * 1024,	/* a larger message comes back as its header */
@@ -94,19 +95,53 @@ int bounce(struct queue *q, const struct envelope *env, enum dsn_action action,
 	return err;
 }
 
+static int dispose(struct queue *q, const struct envelope *env, const struct dsn_rcpt *r, struct slice header)
+{
+	struct buf text = BUF_INIT(DSN_MAX), mark = BUF_INIT(64);
+	boundary(&mark);
+	struct mdn m = {.host = conf_str(q->room->conf, "host.name"),
+			.to = env->sender,
+			.recipient = r->address,
+			.orcpt = r->orcpt,
+			.reason = r->text,
+			.now_ms = clock_wall_ms(),
+			.boundary = buf_cstr(&mark),
+			.header = header};
+	mdn_write(&text, &m);
+	int err = queue_it(q, env, buf_view(&text));
+	buf_fini(&text);
+	buf_fini(&mark);
+	return err;
+}
+
+int disposition(struct queue *q, const struct envelope *env, const struct dsn_rcpt *rcpts, size_t n)
+{
+	struct buf header = BUF_INIT(HEADER_MAX);
+	int err = 0;
+	IGNORE(read_original(q, env, false, &header), "the header alone");
+	for (size_t i = 0; i < n && err >= 0 && env->sender.n; i++)
+		err = dispose(q, env, &rcpts[i], buf_view(&header));
+	buf_fini(&header);
+	return err;
+}
+
+static struct dsn_rcpt rcpt_of(const struct new_rcpt *r)
+{
+	bool refused = r->report == REPORT_REJECTED || r->report == REPORT_DISPOSED;
+	return (struct dsn_rcpt){.address = r->original.n ? r->original : r->address,
+				 .orcpt = r->orcpt,
+				 .enhanced = refused ? SLICE("5.7.1") : SLICE("2.1.5"),
+				 .text = r->text};
+}
+
 static int report_of(struct queue *q, const struct new_message *m, const struct envelope *env,
 		     unsigned kind, enum dsn_action action, struct slice header, struct arena *a)
 {
 	struct dsn_rcpt *rcpts = ARENA_ARRAY(a, struct dsn_rcpt, m->n_rcpts);
 	size_t n = 0;
-	for (size_t i = 0; i < m->n_rcpts; i++) {
-		const struct new_rcpt *r = &m->rcpts[i];
-		if (r->report == kind)
-			rcpts[n++] = (struct dsn_rcpt){.address = r->original.n ? r->original : r->address,
-						       .orcpt = r->orcpt,
-						       .enhanced = kind == REPORT_REJECTED ? SLICE("5.7.1") : SLICE("2.1.5"),
-						       .text = r->text};
-	}
+	for (size_t i = 0; i < m->n_rcpts; i++)
+		if (m->rcpts[i].report == kind)
+			rcpts[n++] = rcpt_of(&m->rcpts[i]);
 	return n ? tell(q, env, action, rcpts, n, header, false) : 0;
 }
 
@@ -121,5 +156,12 @@ int report(struct queue *q, const struct new_message *m, int64_t now, struct are
 	int err = report_of(q, m, &env, REPORT_DELIVERED, DSN_DELIVERED, header, a);
 	if (err >= 0)
 		err = report_of(q, m, &env, REPORT_EXPANDED, DSN_EXPANDED, header, a);
-	return err < 0 ? err : report_of(q, m, &env, REPORT_REJECTED, DSN_FAILED, header, a);
+	if (err >= 0)
+		err = report_of(q, m, &env, REPORT_REJECTED, DSN_FAILED, header, a);
+	for (size_t i = 0; i < m->n_rcpts && err >= 0; i++) {
+		struct dsn_rcpt r = rcpt_of(&m->rcpts[i]);
+		if (m->rcpts[i].report == REPORT_DISPOSED)
+			err = dispose(q, &env, &r, header);
+	}
+	return err;
 }

@@ -160,6 +160,15 @@ static void deliver_one(struct delivery *d)
  * A reject comes too late to be said in a session: who logged in gets a report, from anybody else the mailbox keeps the
  * message (a report would go to whoever was made up).
  */
+static const char *no_report(const struct job *j, const struct rules_plan *plan)
+{
+	if (!j->env.account)
+		return "unproved-sender";
+	if (!j->env.sender.n)
+		return "null-sender";
+	return plan->mdn && plan->no_mdn ? "automatic" : NULL;
+}
+
 static const struct rules_plan *weigh(struct delivery *d, const struct rules_plan *plan)
 {
 	struct job *j = d->job;
@@ -167,14 +176,15 @@ static const struct rules_plan *weigh(struct delivery *d, const struct rules_pla
 	static const struct rules_plan keep = { .places = &inbox, .n_places = 1 };
 	if (!plan->reject.n)
 		return plan;
-	if (!j->env.account) {
+	if (no_report(j, plan)) {
 		ev(EV_INFO, "queue.reject.kept", KI("id", j->env.id), KI("account", j->rcpts[d->at].account),
-		   KS("reason", "unproved-sender"));
+		   KS("reason", no_report(j, plan)));
 		return &keep;
 	}
 	j->outcomes[d->at] = (struct outcome){
 		.what = OUT_FAILED,
 		.enhanced = SLICE("5.7.1"),
+		.mdn = plan->mdn,
 		.text = reject_reason(j->arena, plan->reject)};
 	return NULL;
 }

@@ -12,6 +12,7 @@
 #include "proto/mail/compose.h"
 #include "proto/mail/date.h"
 #include "proto/smtp/xtext.h"
+#include "room/queue/report.h"
 
 #include <arpa/inet.h>
 
@@ -35,59 +36,28 @@ static const struct {
 			  N_("Your message was passed on to everybody behind the addresses below.\n")},
 };
 
-static struct slice cut(struct slice value)
-{
-	return slice_sub(value, 0, DSN_TEXT_MAX);
-}
-
 /* ---- for people ---- */
-
-/* What was said here may have lines: the reason of a mailbox's rule (RFC 5429 2.1.2). */
-static void own_lines(struct buf *out, struct slice text)
-{
-	while (text.n) {
-		ptrdiff_t end = slice_find_byte(text, '\n', 0);
-		size_t n = end < 0 ? text.n : (size_t)end;
-		compose_lines(out, "    ", slice_sub(text, 0, n));
-		text = slice_sub(text, end < 0 ? n : n + 1, text.n);
-	}
-}
 
 static void text_rcpt(struct buf *out, const struct dsn_rcpt *r)
 {
-	struct buf said = BUF_INIT(2 * DSN_TEXT_MAX);
+	struct buf said = BUF_INIT(2 * REPORT_TEXT_MAX);
 	buf_str(out, "\r\n");
-	compose_lines(out, "    ", cut(r->address));
+	compose_lines(out, "    ", report_cut(r->address));
 	if (r->text.n && r->server.n) {
 		buf_str(&said, "said by ");
-		buf_slice(&said, cut(r->server));
+		buf_slice(&said, report_cut(r->server));
 		compose_lines(out, "    ", buf_view(&said));
 		buf_clear(&said);
 	}
 	if (r->text.n && r->server.n) {
 		if (r->code)
 			buf_printf(&said, "%u ", r->code);
-		buf_slice(&said, cut(r->text));
+		buf_slice(&said, report_cut(r->text));
 		compose_lines(out, "    ", buf_view(&said));
 	}
 	buf_fini(&said);
 	if (!r->server.n)
-		own_lines(out, slice_sub(r->text, 0, DSN_REASON_MAX));
-}
-
-/* A text of the catalogue with CRLF line ends, and the end of the attempts where it has a place for that. */
-static void put_words(struct buf *out, const struct dsn *d, const char *text)
-{
-	for (; *text; text++) {
-		if (text[0] == '%' && text[1] == 's') {
-			mail_date_format(out, d->until_ms, 0);
-			text++;
-		} else if (*text == '\n') {
-			buf_str(out, "\r\n");
-		} else {
-			buf_byte(out, (uint8_t)*text);
-		}
-	}
+		report_lines(out, slice_sub(r->text, 0, REPORT_REASON_MAX));
 }
 
 /* Whoever has a mailbox here reads it in every language that is here: the queue does not know in which he does. */
@@ -95,10 +65,10 @@ static void text_part(struct buf *out, const struct dsn *d)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
 	buf_printf(&text, "This is the mail server %s.\r\n\r\n", d->host);
-	put_words(&text, d, words[d->action].text);
+	report_words(&text, d->until_ms, words[d->action].text);
 	for (size_t i = 0; d->ours && i < text_n_catalogs; i++) {
 		buf_str(&text, "\r\n");
-		put_words(&text, d, text_in(text_catalogs[i].language, words[d->action].text));
+		report_words(&text, d->until_ms, text_in(text_catalogs[i].language, words[d->action].text));
 	}
 	for (size_t i = 0; i < d->n_rcpts; i++)
 		text_rcpt(&text, &d->rcpts[i]);
@@ -115,68 +85,6 @@ static void put_subject(struct buf *out, const struct dsn *d)
 
 /* ---- for machines ---- */
 
-static void field(struct buf *out, const char *name, const char *type, struct slice value)
-{
-	struct buf text = BUF_INIT(2 * DSN_TEXT_MAX);
-	buf_str(&text, type);
-	buf_slice(&text, cut(value));
-	compose_plain(out, name, buf_view(&text));
-	buf_fini(&text);
-}
-
-/* "\x{HEX}" of RFC 6533 3, where it stands for a character that may stand there; else 0. */
-static size_t unicode_escape(struct slice s, uint32_t *ret)
-{
-	uint32_t cp = 0;
-	size_t at = 3;
-	if (!slice_starts(s, SLICE("\\x{")))
-		return 0;
-	for (; at < s.n && at < 9; at++) {
-		uint8_t c = s.p[at];
-		if (!ascii_is_digit(c) && (c < 'A' || c > 'F'))
-			break;
-		cp = cp << 4 | (ascii_is_digit(c) ? c - '0' + 0u : c - 'A' + 10u);
-	}
-	if (at == 3 || at >= s.n || s.p[at] != '}' || cp < 0x20 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
-		return 0;
-	*ret = cp;
-	return at + 1;
-}
-
-/* utf-8-addr-xtext or utf-8-addr-unitext, as UTF-8. */
-static void utf8_address(struct buf *out, struct slice s)
-{
-	while (s.n) {
-		uint32_t cp;
-		size_t n = unicode_escape(s, &cp);
-		if (n)
-			utf8_encode(out, cp);
-		else
-			buf_byte(out, s.p[0]);
-		s = slice_sub(s, n ? n : 1, s.n);
-	}
-}
-
-/* As the client named it, without its xtext; what is none stays as it is. */
-static void original_recipient(struct buf *out, struct slice orcpt)
-{
-	ptrdiff_t semicolon = slice_find_byte(orcpt, ';', 0);
-	if (semicolon <= 0)
-		return;
-	size_t prefix = (size_t)semicolon + 1;
-	struct slice type = slice_sub(orcpt, 0, prefix), coded = slice_sub(orcpt, prefix, orcpt.n);
-	struct buf plain = BUF_INIT(2048), text = BUF_INIT(4096);
-	bool decoded = xtext_decode(&plain, coded) == 0;
-	buf_slice(&text, type);
-	if (slice_eq_ci(type, SLICE("utf-8;")))
-		utf8_address(&text, decoded ? buf_view(&plain) : coded);
-	else
-		buf_slice(&text, decoded ? buf_view(&plain) : coded);
-	field(out, "Original-Recipient", "", buf_view(&text));
-	buf_fini(&plain);
-	buf_fini(&text);
-}
-
 /* RFC 3464 2.1.2: a name, or an address literal, of what relay calls host[address]:port. */
 static void remote_mta(struct buf *out, struct slice server)
 {
@@ -191,7 +99,7 @@ static void remote_mta(struct buf *out, struct slice server)
 	buf_str(&text, v6 ? "[IPv6:" : v4 ? "[" : "");
 	buf_slice(&text, host);
 	buf_str(&text, v4 || v6 ? "]" : "");
-	field(out, "Remote-MTA", "dns; ", buf_view(&text));
+	report_field(out, "Remote-MTA", "dns; ", buf_view(&text));
 	buf_fini(&text);
 }
 
@@ -210,19 +118,19 @@ static void one_line(struct buf *out, struct slice text, bool as_said)
 static void status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_rcpt *r)
 {
 	buf_str(out, "\r\n");
-	original_recipient(out, r->orcpt);
-	field(out, "Final-Recipient", ascii_only(r->address) ? "rfc822; " : "utf-8; ", r->address);
+	report_original_recipient(out, r->orcpt);
+	report_final_recipient(out, r->address);
 	buf_printf(out, "Action: %s\r\n", words[d->action].action);
-	field(out, "Status", "", r->enhanced);
+	report_field(out, "Status", "", r->enhanced);
 	if (r->server.n)
 		remote_mta(out, r->server);
 	if (r->text.n) {
 		char type[32] = "x-postern; ";
 		if (r->code)
 			snprintf(type, sizeof(type), "smtp; %u ", r->code);
-		struct buf plain = BUF_INIT(DSN_TEXT_MAX);
-		one_line(&plain, cut(r->text), r->server.n);
-		field(out, "Diagnostic-Code", type, buf_view(&plain));
+		struct buf plain = BUF_INIT(REPORT_TEXT_MAX);
+		one_line(&plain, report_cut(r->text), r->server.n);
+		report_field(out, "Diagnostic-Code", type, buf_view(&plain));
 		buf_fini(&plain);
 	}
 	compose_date(out, "Last-Attempt-Date", d->now_ms);
@@ -232,11 +140,11 @@ static void status_rcpt(struct buf *out, const struct dsn *d, const struct dsn_r
 
 static void write_status(struct buf *out, const struct dsn *d)
 {
-	field(out, "Reporting-MTA", "dns; ", slice_str(d->host));
+	report_field(out, "Reporting-MTA", "dns; ", slice_str(d->host));
 	if (d->envid.n) {
 		struct buf plain = BUF_INIT(2048);
 		bool decoded = xtext_decode(&plain, d->envid) == 0;
-		field(out, "Original-Envelope-Id", "", decoded ? buf_view(&plain) : d->envid);
+		report_field(out, "Original-Envelope-Id", "", decoded ? buf_view(&plain) : d->envid);
 		buf_fini(&plain);
 	}
 	compose_date(out, "Arrival-Date", d->arrival_ms);
@@ -245,15 +153,6 @@ static void write_status(struct buf *out, const struct dsn *d)
 }
 
 /* ---- the message ---- */
-
-static const char *original_type(const struct dsn *d)
-{
-	ptrdiff_t end = slice_find(d->original, SLICE("\r\n\r\n"), 0);
-	struct slice header = slice_sub(d->original, 0, end < 0 ? d->original.n : (size_t)end);
-	if (ascii_only(header) || !utf8_valid(header))
-		return d->headers_only ? "text/rfc822-headers" : "message/rfc822";
-	return d->headers_only ? "message/global-headers" : "message/global";
-}
 
 void dsn_write(struct buf *out, const struct dsn *d)
 {
@@ -274,7 +173,7 @@ void dsn_write(struct buf *out, const struct dsn *d)
 	compose_part(out, d->boundary);
 	compose_as_is(out, utf8 ? "message/global-delivery-status" : "message/delivery-status", buf_view(&status));
 	compose_part(out, d->boundary);
-	compose_as_is(out, original_type(d), d->original);
+	compose_as_is(out, report_original_type(d->original, d->headers_only), d->original);
 	compose_end(out, d->boundary);
 	buf_fini(&subject);
 	buf_fini(&status);

@@ -33,8 +33,6 @@ struct dsn {
 	bool headers_only;
 };
 
-enum { DSN_TEXT_MAX = 500, DSN_REASON_MAX = 2000 };	/* of a value from outside; of a text of a mailbox here */
-
 /* Into out, CRLF line ends; out bounds it. */
 void dsn_write(struct buf *out, const struct dsn *d);
 

@@ -195,7 +195,7 @@ static int check(const Postern__EnqueueRequest *req)
 		return ERR_INVALID;
 	for (size_t i = 0; i < req->n_recipients; i++)
 		if (!req->recipients[i]->address.len || req->recipients[i]->port > 65535 ||
-		    req->recipients[i]->report > REPORT_REJECTED || strlen(req->recipients[i]->host) > 255)
+		    req->recipients[i]->report > REPORT_DISPOSED || strlen(req->recipients[i]->host) > 255)
 			return ERR_INVALID;
 	return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whatever servers and clients said: a notification keeps its three parts, whole lines, and one recipient a block. */
+/* Whatever servers, clients and rules said: a notification of either kind keeps its three parts, whole lines, and one recipient a block. */
 #include "base/codec.h"
 #include "proto/mail/digest.h"
 #include "room/queue/dsn.h"
+#include "room/queue/mdn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,8 +32,27 @@ static size_t count(struct slice s, const char *what)
 	return n;
 }
 
+static void write_mdn(struct slice in)
+{
+	struct mdn m = { .host = "h.test", .recipient = take(&in), .orcpt = take(&in), .reason = take(&in), .to = take(&in),
+			 .boundary = "00112233445566778899aabbccddeeff", .header = SLICE("Message-ID: <a@b>\r\n\r\n") };
+	struct buf out = BUF_INIT(1 << 20);
+	struct arena *a = arena_new();
+	mdn_write(&out, &m);
+	struct slice all = buf_view(&out);
+	bug_if(!buf_ok(&out) || !utf8_valid(all));
+	check_lines(all);
+	bug_if(count(all, "\r\n--=_00112233445566778899aabbccddeeff") != 4);
+	bug_if(count(all, "\r\nFinal-Recipient: ") != 1 || count(all, "\r\nDisposition: ") != 1);
+	Postern__Digest *digest = digest_make(a, all);
+	bug_if(digest->n_parts != 4 || count(slice_sub(all, 0, digest->body_start), "\r\n\r\n") != 1);
+	arena_free(&a);
+	buf_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	write_mdn(slice_of(data, size));
 	struct slice in = slice_of(data, size);
 	struct dsn_rcpt r[2];
 	for (size_t i = 0; i < 2; i++)

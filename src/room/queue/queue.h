@@ -84,11 +84,11 @@ struct new_rcpt {
 	struct slice address, original, orcpt;
 	unsigned notify, route;	/* RouteKind, or QUEUE_ROUTE_ASK */
 	unsigned report;	/* REPORT_...: its sender is told so, and nothing else happens */
-	struct slice text;	/* REPORT_REJECTED: why */
+	struct slice text;	/* REPORT_REJECTED, REPORT_DISPOSED: why */
 	struct slice host;
 	unsigned port, tls;
 };
-enum { REPORT_NONE, REPORT_DELIVERED, REPORT_EXPANDED, REPORT_REJECTED };
+enum { REPORT_NONE, REPORT_DELIVERED, REPORT_EXPANDED, REPORT_REJECTED, REPORT_DISPOSED };
 struct new_message {
 	struct slice once_key;	/* not empty: dropped where it was taken within once_ms */
 	int64_t once_ms;
@@ -153,6 +153,7 @@ struct outcome {
 	bool ask_again;		/* LATER, and the decision for a mailbox is void */
 	bool gone;		/* ... because it is no more: ask at once */
 	bool ordered;		/* FAILED by the provider, who said whether the sender is told */
+	bool mdn;		/* FAILED by a rule of the mailbox that wants an MDN */
 };
 struct envelope {
 	uint64_t id;
@@ -209,6 +210,8 @@ NODISCARD int letters_insert(struct job *j);
 /* bounce.c */
 NODISCARD int bounce(struct queue *q, const struct envelope *env, enum dsn_action action, const struct dsn_rcpt *rcpts,
 		     size_t n, struct arena *a);
+/* By an MDN each, in the recipient's name: of a dsn_rcpt its address, orcpt and text. */
+NODISCARD int disposition(struct queue *q, const struct envelope *env, const struct dsn_rcpt *rcpts, size_t n);
 /* About a message that comes in just now: for each of its recipients that wants a report. */
 NODISCARD int report(struct queue *q, const struct new_message *m, int64_t now, struct arena *a);
 

@@ -21,8 +21,8 @@ struct result {
 	struct arena *arena;
 	int64_t now;
 	bool unreachable;
-	struct dsn_rcpt *failed, *done;
-	size_t n_failed, n_done;
+	struct dsn_rcpt *failed, *done, *disposed;
+	size_t n_failed, n_done, n_disposed;
 };
 
 static struct dsn_rcpt dsn_of(const struct rcpt *r, const struct outcome *o)
@@ -64,7 +64,9 @@ static int failed(struct result *t, const struct rcpt *r, const struct outcome *
 {
 	bool wanted = r->notify == 0 || r->notify & NOTIFY_FAILURE;
 	wanted = wanted && !(r->notify & NOTIFY_NEVER);
-	if (wanted && tell)
+	if (wanted && tell && o->mdn)
+		t->disposed[t->n_disposed++] = dsn_of(r, o);
+	else if (wanted && tell)
 		t->failed[t->n_failed++] = dsn_of(r, o);
 	t->q->withheld += wanted && !tell && t->env->sender.n;
 	t->q->failed++;
@@ -158,10 +160,13 @@ int result_apply(struct queue *q, const struct envelope *env, const struct rcpt 
 	int err = 0;
 	t.failed = ARENA_ARRAY(a, struct dsn_rcpt, n);
 	t.done = ARENA_ARRAY(a, struct dsn_rcpt, n);
+	t.disposed = ARENA_ARRAY(a, struct dsn_rcpt, n);
 	for (size_t i = 0; i < n && err >= 0; i++)
 		err = one(&t, &rcpts[i], &outcomes[i]);
 	if (err >= 0 && t.n_failed)
 		err = bounce(q, env, DSN_FAILED, t.failed, t.n_failed, a);
+	if (err >= 0 && t.n_disposed)
+		err = disposition(q, env, t.disposed, t.n_disposed);
 	if (err >= 0 && t.n_done)
 		err = bounce(q, env, hosted ? DSN_DELIVERED : DSN_RELAYED, t.done, t.n_done, a);
 	if (err >= 0)

@@ -9,6 +9,7 @@
 #include "room/queue/backoff.h"
 #include "room/queue/dsn.h"
 #include "room/queue/key.h"
+#include "room/queue/mdn.h"
 
 static void retries(void **state)
 {
@@ -76,16 +77,10 @@ static void domains(void **state)
 				     slice_str(cases[i].domain)));
 }
 
-static void write_dsn(struct buf *out, struct dsn *d)
+/* Only whole CRLF lines, none over the limit of RFC 5322. */
+static void check_lines(const struct buf *out)
 {
-	d->host = "mail.test";
-	d->boundary = "b0undary";
-	d->now_ms = INT64_C(1795309323000);
-	d->arrival_ms = INT64_C(1795309320000);
-	d->until_ms = INT64_C(1795741320000);
-	dsn_write(out, d);
 	assert_true(buf_ok(out));
-	/* Only whole CRLF lines, none over the limit of RFC 5322. */
 	size_t begin = 0;
 	for (size_t i = 0; i < out->n; i++) {
 		assert_false(out->p[i] == '\n' && (i == 0 || out->p[i - 1] != '\r'));
@@ -96,6 +91,17 @@ static void write_dsn(struct buf *out, struct dsn *d)
 		}
 	}
 	assert_int_equal(begin, out->n);
+}
+
+static void write_dsn(struct buf *out, struct dsn *d)
+{
+	d->host = "mail.test";
+	d->boundary = "b0undary";
+	d->now_ms = INT64_C(1795309323000);
+	d->arrival_ms = INT64_C(1795309320000);
+	d->until_ms = INT64_C(1795741320000);
+	dsn_write(out, d);
+	check_lines(out);
 }
 
 static void bounce_text(void **state)
@@ -295,6 +301,113 @@ static void hostile_text(void **state)
 	}
 }
 
+static struct mdn an_mdn(void)
+{
+	return (struct mdn){ .host = "mail.test", .to = SLICE("s@a.test"), .recipient = SLICE("joe@b.test"),
+			     .orcpt = SLICE("rfc822;joe+2Bx@b.test"), .reason = SLICE("Not\r\nwanted"),
+			     .now_ms = INT64_C(1795309323000), .boundary = "b0undary",
+			     .header = SLICE("Message-ID: <1@a.test>\r\nSubject: x\r\n\r\n") };
+}
+
+static void mdn_text(void **state)
+{
+	struct mdn m = an_mdn();
+	struct buf out = BUF_INIT(100000);
+	mdn_write(&out, &m);
+	check_lines(&out);
+	assert_string_equal(buf_cstr(&out),
+		"Date: Sun, 22 Nov 2026 01:02:03 +0000\r\n"
+		"From: joe@b.test\r\n"
+		"To: s@a.test\r\n"
+		"Subject: Your mail was refused / Ihre Nachricht wurde abgelehnt\r\n"
+		"Message-ID: <b0undary@mail.test>\r\n"
+		"In-Reply-To: <1@a.test>\r\n"
+		"References: <1@a.test>\r\n"
+		"Auto-Submitted: auto-replied\r\n"
+		"MIME-Version: 1.0\r\n"
+		"Content-Type: multipart/report; report-type=disposition-notification;\r\n"
+		" boundary=\"=_b0undary\"\r\n"
+		"\r\n"
+		"--=_b0undary\r\n"
+		"Content-Type: text/plain; charset=utf-8\r\n"
+		"Content-Transfer-Encoding: quoted-printable\r\n"
+		"\r\n"
+		"A rule of the recipient below refused your message. It was not kept.\r\n"
+		"\r\n"
+		"Eine Regel des unten genannten Empf=C3=A4ngers hat Ihre Nachricht abgelehnt.\r\n"
+		"Sie wurde nicht behalten.\r\n"
+		"\r\n"
+		"    joe@b.test\r\n"
+		"    Not\r\n"
+		"    wanted\r\n"
+		"\r\n"
+		"--=_b0undary\r\n"
+		"Content-Type: message/disposition-notification\r\n"
+		"\r\n"
+		"Reporting-UA: mail.test; Postern\r\n"
+		"Original-Recipient: rfc822;joe+x@b.test\r\n"
+		"Final-Recipient: rfc822; joe@b.test\r\n"
+		"Original-Message-ID: <1@a.test>\r\n"
+		"Disposition: automatic-action/MDN-sent-automatically; deleted\r\n"
+		"\r\n"
+		"--=_b0undary\r\n"
+		"Content-Type: text/rfc822-headers\r\n"
+		"\r\n"
+		"Message-ID: <1@a.test>\r\n"
+		"Subject: x\r\n"
+		"\r\n"
+		"\r\n"
+		"--=_b0undary--\r\n");
+	buf_fini(&out);
+}
+
+static bool has(const struct buf *out, const char *what)
+{
+	return slice_find(buf_view(out), slice_str(what), 0) >= 0;
+}
+
+static void utf8_mdn(void **state)
+{
+	struct mdn m = an_mdn();
+	struct buf out = BUF_INIT(100000);
+	m.recipient = SLICE("j\xc3\xb6rg@b.test");
+	m.orcpt = SLICE("utf-8;j\\x{F6}rg@b.test");
+	m.header = SLICE("Subject: \xc3\xbc\r\n\r\n");
+	mdn_write(&out, &m);
+	check_lines(&out);
+	assert_true(has(&out, "\r\nContent-Type: message/global-disposition-notification\r\n"));
+	assert_true(has(&out, "\r\nOriginal-Recipient: utf-8;j\xc3\xb6rg@b.test\r\nFinal-Recipient: utf-8; j\xc3\xb6rg@b.test\r\nDisposition: "));
+	assert_true(has(&out, "\r\nContent-Type: message/global-headers\r\n"));
+	assert_false(has(&out, "Original-Message-ID"));
+	buf_fini(&out);
+}
+
+/* What others wrote becomes no field, no part, and no second id. */
+static void hostile_mdn(void **state)
+{
+	static const char *const ids[] = { "<a b@c>", "<>", "a@b", "<\xc3\xbc@c>", "<a@b", "<a@b>\r\n <c@d>", "" };
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		struct mdn m = an_mdn();
+		struct buf out = BUF_INIT(1 << 20), header = BUF_INIT(4096);
+		buf_printf(&header, "Message-ID: %s\r\n\r\n", ids[i]);
+		m.header = buf_view(&header);
+		m.recipient = SLICE("joe@b.test\r\nDisposition: x");
+		m.reason = SLICE("--=_b0undary--\r\n\r\nFinal-Recipient: rfc822; evil@c.test\r\nx");
+		mdn_write(&out, &m);
+		check_lines(&out);
+		assert_false(has(&out, "Original-Message-ID"));
+		assert_false(has(&out, "In-Reply-To"));
+		assert_false(has(&out, "\r\nDisposition: x"));
+		assert_false(has(&out, "\r\nFinal-Recipient: rfc822; evil"));
+		size_t ends = 0;
+		for (ptrdiff_t at = 0; (at = slice_find(buf_view(&out), SLICE("\r\n--=_b0undary--"), (size_t)at)) >= 0; at++)
+			ends++;
+		assert_int_equal(ends, 1);
+		buf_fini(&out);
+		buf_fini(&header);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +415,7 @@ int main(void)
 		cmocka_unit_test(keys),        cmocka_unit_test(domains),
 		cmocka_unit_test(bounce_text), cmocka_unit_test(remote_names), cmocka_unit_test(utf8_text),
 		cmocka_unit_test(eight_bit_body), cmocka_unit_test(hostile_text),
+		cmocka_unit_test(mdn_text), cmocka_unit_test(utf8_mdn), cmocka_unit_test(hostile_mdn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

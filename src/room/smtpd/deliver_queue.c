@@ -13,7 +13,7 @@
 #include "ipc/queue.pb-c.h"
 #include "lib/ipc/memfd.h"
 
-enum { ROUTE_ASK = 99, REPORT_DELIVERED = 1, REPORT_EXPANDED = 2, REPORT_REJECTED = 3 };
+enum { ROUTE_ASK = 99, REPORT_DELIVERED = 1, REPORT_EXPANDED = 2, REPORT_REJECTED = 3, REPORT_DISPOSED = 4 };
 
 static void on_enqueued(void *ctx, int err, const ProtobufCMessage *reply, int fd, const char *text)
 {
@@ -66,7 +66,7 @@ static void fill_rcpt(Postern__QueueRecipient *q, const struct rcpt *r, unsigned
 static unsigned report_of(const struct delivery *dl, const struct rcpt *r)
 {
 	if (r->rejected.n)
-		return !r->notify || r->notify & SMTP_NOTIFY_FAILURE ? REPORT_REJECTED : 0;
+		return r->notify && !(r->notify & SMTP_NOTIFY_FAILURE) ? 0 : r->mdn ? REPORT_DISPOSED : REPORT_REJECTED;
 	if (!(r->notify & SMTP_NOTIFY_SUCCESS) || !dl->e.sender.n || r->refused)
 		return 0;
 	if (r->n_targets > 1)

@@ -31,18 +31,31 @@ static void keep(struct delivery *dl, struct target *t)
 	t->n_places = 1;
 }
 
-static void reject(struct delivery *dl, struct target *t, struct slice reason)
+/* Why nobody can be told; NULL: a report can be. RFC 5429 2.1: whose address is proved by nothing gets none. */
+static const char *no_report(const struct delivery *dl, const struct rcpt *r, const struct rules_plan *plan)
+{
+	if (!dl->from.account_id)
+		return "unproved-sender";
+	if (!dl->e.sender.n)
+		return "null-sender";
+	if (r->n_targets != 1)
+		return "list";
+	return plan->mdn && plan->no_mdn ? "automatic" : NULL;
+}
+
+static void reject(struct delivery *dl, struct target *t, const struct rules_plan *plan)
 {
 	struct rcpt *r = list_first(&t->vias, struct via, node)->rcpt;
 	ev(EV_INFO, "smtp.message.rejected", KS("id", dl->from.id), KI("account", t->account_id));
 	if (is_only(dl)) {
-		delivery_refuse(dl, &(struct smtp_status){ 550, "5.7.1", reject_reply(dl->e.arena, reason) });
-	} else if (dl->from.account_id && r->n_targets == 1) {
-		r->rejected = reject_reason(dl->e.arena, reason);
+		delivery_refuse(dl, &(struct smtp_status){ 550, "5.7.1", reject_reply(dl->e.arena, plan->reject) });
+	} else if (!no_report(dl, r, plan)) {
+		r->rejected = reject_reason(dl->e.arena, plan->reject);
+		r->mdn = plan->mdn;
 		r->stored = false;
-	} else {	/* RFC 5429 2.1: whose address is proved by nothing gets no report, and why that is is logged */
+	} else {
 		ev(EV_INFO, "smtp.reject.kept", KS("id", dl->from.id), KI("account", t->account_id),
-		   KS("reason", dl->from.account_id ? "list" : "unproved-sender"));
+		   KS("reason", no_report(dl, r, plan)));
 		keep(dl, t);
 	}
 }
@@ -66,7 +79,7 @@ static void on_plan(void *ctx, const struct rules_plan *plan)
 	if (plan->err < 0)
 		delivery_refuse(dl, &delivery_later);
 	else if (plan->reject.n)
-		reject(dl, c->target, plan->reject);
+		reject(dl, c->target, plan);
 	else
 		carry_out(dl, c->target, plan);
 	if (!c->target->n_places)	/* discarded, or passed on without a copy */

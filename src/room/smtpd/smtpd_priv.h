@@ -47,6 +47,7 @@ struct rcpt {
 	bool again;			/* directory is to be asked for its route once more */
 	const struct smtp_status *refused;	/* what directory said to that */
 	struct slice rejected;		/* a rule of the mailbox, where the sender is told by a report: why */
+	bool mdn;			/* by an MDN */
 };
 
 struct via {
