@@ -61,7 +61,7 @@ def test_mail_waits_for_the_old_server(domain, old_server):             # M36
         for i in range(5):
             smtp.sendmail("a@elsewhere.test", sorted(USERS), f"Subject: number 0-{i}\r\n\r\nhello\r\n")
     time.sleep(1)
-    assert domain.json("status")["queued"] == 5
+    assert domain.room("queue")["counters"]["queued"] == 5
     old_server.start("postfix")
     wait_until(lambda: len(at_old_server(old_server)) == 10, 60, "the mail at the old server", every=0.3)
     wait_until(lambda: queues_empty(domain, old_server), 60, "both queues to be empty", every=0.3)

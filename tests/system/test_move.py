@@ -27,7 +27,7 @@ def start_move(postern, server, *more, port=None):
                         "starttls", "--master-user", "master", "--password-stdin", *more, stdin="master-secret\n")
 
 
-def wait_done(postern, seconds=180):
+def wait_done(postern, seconds=600):
     def over():
         status = postern.json("move", "status", DOMAIN)
         return status if status["state"] != "running" else None
@@ -37,7 +37,7 @@ def wait_done(postern, seconds=180):
     return status
 
 
-def wait_copied(postern, messages, seconds=60):
+def wait_copied(postern, messages, seconds=180):
     """Until so many messages are here; the figures of the run as they were then."""
     def enough():
         status = postern.json("move", "status", DOMAIN)
@@ -309,7 +309,7 @@ def test_the_order_stays_while_a_pool_is_asked(make_postern, make_old_server):
     postern.add_customer(pool="3500K")
     server = prepare(postern, make_old_server, 600)
     start_move(postern, server)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while postern.json("move", "status", DOMAIN)["state"] == "running":
         assert time.monotonic() < deadline
         pid = postern.room("directory")["pid"]

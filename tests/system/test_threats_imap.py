@@ -344,29 +344,20 @@ def test_i30_content_in_responses(client):
 # -- limits of connections ---------------------------------------------------------------------------
 
 
-def both(postern):
-    """A client that has not logged in, and one that has."""
+@pytest.mark.parametrize("option, ends", [("imap.login_timeout", 0), ("imap.timeout", 1)])
+def test_timeouts(postern, option, ends):
+    """Who has logged in, and who has not, each has an own one."""
     postern.add_domain("example.test")
     postern.add_mailbox("joe@example.test", PASSWORD)
-    return Client(postern), Client(postern, "joe@example.test", PASSWORD)
-
-
-@pytest.mark.parametrize("postern", [{"conf": {"imap.login_timeout": "5s", "imap.timeout": "1h"}}], indirect=True)
-def test_timeout_before_login(postern):
+    clients = Client(postern), Client(postern, "joe@example.test", PASSWORD)
+    postern.set_option(option, "2s")
+    postern.cli("reload")                               # for the time from the next command on
     begun = time.monotonic()
-    before, after = both(postern)
-    assert before.closed(60) == b""
-    assert time.monotonic() - begun >= 5
-    after.ok("NOOP")
-
-
-@pytest.mark.parametrize("postern", [{"conf": {"imap.login_timeout": "1h", "imap.timeout": "5s"}}], indirect=True)
-def test_timeout_after_login(postern):
-    begun = time.monotonic()
-    before, after = both(postern)
-    assert after.closed(60) == b""
-    assert time.monotonic() - begun >= 5
-    before.ok("NOOP")
+    for c in clients:
+        c.ok("NOOP")
+    assert clients[ends].closed(60) == b""
+    assert time.monotonic() - begun >= 2
+    clients[1 - ends].ok("NOOP")
 
 
 def gets_in(postern):

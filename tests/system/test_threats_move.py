@@ -93,7 +93,7 @@ def copy(shared_postern, request):
     """copy(server) runs a move of a fresh domain; (status, function that opens its IMAP, function that runs it again)."""
     made = []
 
-    def run(server, seconds=60, refused=False):
+    def run(server, seconds=180, refused=False):
         made.append(server)
         domain = f"m{len(made)}-{re.sub('[^a-z0-9]', '-', request.node.name.lower())[:40].strip('-')}.test"
         user, password = f"joe@{domain}", "Correct-horse-1"
@@ -149,7 +149,7 @@ def test_counts_that_cannot_be(copy):
 def test_a_literal_of_four_gigabytes(copy, shared_postern):
     before = shared_postern.room("mover")["pid"]
     server = LyingServer(bodies=lambda _: b"* 1 FETCH (UID 1 FLAGS () BODY[] {4294967295}\r\n" + b"x" * 100000)
-    status, imap, _ = copy(server, 90)
+    status, imap, _ = copy(server)
     assert status["state"] == "failed"
     assert "more than it may" in status["mailboxes"][0]["error"]
     assert shared_postern.room("mover")["pid"] == before
@@ -161,7 +161,7 @@ def test_a_million_untagged(copy, shared_postern):
             yield b"* 1 EXPUNGE\r\n* 7 FETCH (FLAGS (\\Seen))\r\n* OK [X] y\r\n* BOGUS\r\n" * 250
         yield b"* 0 EXPUNGE\r\n* 3 FETCH (UID 3 RFC822.SIZE 60)\r\n* 1 FETCH (UID 1 RFC822.SIZE 60)\r\n"
     before = shared_postern.memory()["mover.0"]
-    status, imap, _ = copy(LyingServer(scan=flood), 120)
+    status, imap, _ = copy(LyingServer(scan=flood))
     assert status["state"] == "done" and subjects(imap()) == [1, 3]
     assert shared_postern.memory()["mover.0"] < before + 64 * 1024 * 1024
 
@@ -170,7 +170,7 @@ def test_more_uids_than_messages(copy):
     def flood(_):
         for at in range(0, 150000, 1000):
             yield b"".join(b"* 1 FETCH (UID %d RFC822.SIZE 9)\r\n" % (uid + 1) for uid in range(at, at + 1000))
-    status, _, _ = copy(LyingServer(scan=flood), 120)
+    status, _, _ = copy(LyingServer(scan=flood))
     assert status["state"] == "failed" and "more messages than it says" in status["mailboxes"][0]["error"]
 
 
@@ -214,7 +214,7 @@ NAMES = [b"INBOX", b"../../etc/passwd", b"a\r\nb DELETE INBOX", b"a\x00b", b"inb
 def test_hostile_folder_names(copy):
     """Every folder's messages are here under a harmless name, but for those that cannot be asked for or are too long."""
     server = LyingServer(folders={name: [1] for name in NAMES})
-    status, imap, _ = copy(server, 90)
+    status, imap, _ = copy(server)
     assert status["state"] == "done", status
     assert not any(b"DELETE" in line and line.split()[1] == b"DELETE" for line in server.said)
     rows = imap().list()[1]
@@ -238,7 +238,7 @@ def test_many_folders(copy):
     def flood(_):
         for at in range(0, 12000, 500):
             yield b"".join(b'* LIST () "/" f%d\r\n' % n for n in range(at, at + 500))
-    status, _, _ = copy(LyingServer(list=flood), 90)
+    status, _, _ = copy(LyingServer(list=flood))
     assert status["state"] == "failed" and "folders" in status["mailboxes"][0]["error"]
 
 
@@ -250,7 +250,7 @@ def test_uidvalidity_that_changes_under_way(copy):
         count[0] += 1
         first = b"* OK [UIDVALIDITY 8] anew\r\n" if count[0] == 1 else b""
         return first + b"".join(LyingServer.one(uid) for uid in (1, 2, 3))
-    status, imap, _ = copy(LyingServer(bodies=bodies), 90)
+    status, imap, _ = copy(LyingServer(bodies=bodies))
     assert status["state"] == "done" and subjects(imap()) == [1, 2, 3]
 
 
