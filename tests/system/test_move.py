@@ -171,7 +171,10 @@ def test_killed_in_the_middle(postern, make_old_server, victim):
     with Valve(server.ports["imap"], size // 2) as valve:
         start_move(postern, server, port=valve.port)
         kill_in_the_middle(postern, valve, size, victim)
-        wait_done(postern)
+        status = wait_done(postern)
+    # All that the copy brought is new, also what came before the kill.
+    assert (status["messages_new"], status["messages_done"]) == (1500, 1500)
+    assert status["bytes_new"] == postern.json("mailbox", "show", JOE)["used_bytes"]
     there, here = both_sides(postern, server)
     assert {n: collections.Counter(m) for n, m in here.items()} == {n: collections.Counter(m) for n, m in there.items()}
     assert tree(server) == before

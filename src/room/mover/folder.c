@@ -206,6 +206,8 @@ static void on_copied(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 
 	if (!move_task_answered(t, err, "what was copied before", text))
 		return;
+	t->messages_new += copied->messages_since;
+	t->bytes_new += copied->bytes_since;
 	if (!take_copied(&t->work, copied)) {
 		move_task_fail(t, false, "the store knows more copied messages than can be");
 		return;
@@ -231,6 +233,7 @@ static void ask_copied(struct move_task *t, uint32_t after)
 	req.source_folder = bytes(t->work.folder->raw);
 	req.source_uidvalidity = t->work.uidvalidity;
 	req.after_uid = after;
+	req.since_ms = t->ask.since_ms;
 	move_task_ask(t, POSTERN__SESSION_OP__SESSION_COPIED, &req.base, on_copied);
 }
 

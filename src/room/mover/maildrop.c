@@ -214,9 +214,13 @@ static void on_copied(void *ctx, int err, const ProtobufCMessage *reply, int fd,
 {
 	struct move_task *t = ctx;
 
+	const Postern__CopiedReply *copied = (const Postern__CopiedReply *)reply;
+
 	if (!move_task_answered(t, err, "what was copied before", text))
 		return;
-	if (take_copied(t, (const Postern__CopiedReply *)reply))
+	t->messages_new += copied->messages_since;
+	t->bytes_new += copied->bytes_since;
+	if (take_copied(t, copied))
 		ask_copied(t);
 	else
 		move_task_fail(t, false, "the store knows more copied messages than can be");
@@ -233,6 +237,7 @@ static void ask_copied(struct move_task *t)
 	}
 	req.source_folder = (ProtobufCBinaryData){ d->by_key[d->asked].key.n, (uint8_t *)d->by_key[d->asked].key.p };
 	req.source_uidvalidity = KEY_VALIDITY;
+	req.since_ms = t->ask.since_ms;
 	move_task_ask(t, POSTERN__SESSION_OP__SESSION_COPIED, &req.base, on_copied);
 }
 

@@ -54,8 +54,8 @@ static void fill_progress(const struct move_task *t, Postern__MoveProgress *p)
 	p->folders_done = t->folders_done;
 	p->messages_total = t->messages_total;
 	p->messages_done = t->messages_done;
-	p->messages_new = t->messages_new;
-	p->bytes_new = t->bytes_new;
+	p->messages_new = t->messages_new > t->new_before ? t->messages_new : t->new_before;
+	p->bytes_new = t->bytes_new > t->bytes_before ? t->bytes_new : t->bytes_before;
 	p->messages_failed = t->messages_failed;
 }
 
@@ -112,7 +112,7 @@ static void tell_final(struct slot *slot)
 	p.report.len = report.n;
 	ev(t->error[0] ? EV_WARN : EV_INFO, t->error[0] ? "mover.task.failed" : "mover.task.done",
 	   KI("task", t->ask.task_id), KSL("address", slice_of(t->ask.address.data, t->ask.address.len)),
-	   KI("messages", t->messages_done), KI("new", t->messages_new), KI("failed", t->messages_failed),
+	   KI("messages", t->messages_done), KI("new", p.messages_new), KI("failed", t->messages_failed),
 	   KS("error", t->error));
 	slot->call = ask_directory(slot, POSTERN__DIRECTORY_OP__DIRECTORY_MOVE_PROGRESS, &p.base, FINAL_MS, on_final);
 	buf_fini(&report);

@@ -148,6 +148,8 @@ struct move_task {
 	size_t status_next;
 
 	uint64_t folders_done, messages_total, messages_done, messages_new, bytes_new, messages_failed;
+	/* As they were told before this try, which finds what is here anew: not less is told than that. */
+	uint64_t new_before, bytes_before;
 	struct buf faults;		/* JSON objects of messages that could not be copied */
 	unsigned tries;
 	int64_t retry_at_ms;		/* 0: it runs */

@@ -53,6 +53,8 @@ struct move_task *move_task_new(struct mover *mover, const Postern__MoveTask *as
 		.master_user = bytes_of(t->ask.master_user),
 		.body_max = conf_u64(mover->room->conf, "smtp.max_size"),
 	};
+	t->new_before = ask->messages_new;
+	t->bytes_before = ask->bytes_new;
 	t->faults = BUF_INIT(16 * 1024);
 	t->body_fd = -1;
 	t->body_sha = EVP_MD_CTX_new();
@@ -285,7 +287,9 @@ void move_task_begin(struct move_task *t)
 {
 	Postern__GrantRequest req = POSTERN__GRANT_REQUEST__INIT;
 
-	t->folders_done = t->messages_total = t->messages_done = t->messages_failed = 0;
+	t->new_before = t->messages_new > t->new_before ? t->messages_new : t->new_before;
+	t->bytes_before = t->bytes_new > t->bytes_before ? t->bytes_new : t->bytes_before;
+	t->folders_done = t->messages_total = t->messages_done = t->messages_failed = t->messages_new = t->bytes_new = 0;
 	buf_clear(&t->faults);
 	req.account_id = t->ask.account_id;
 	req.kind = POSTERN__SESSION_KIND__SESSION_MOVE;

@@ -142,7 +142,7 @@ int shard_append(struct shard *e, uint64_t account, struct slice mailbox, const 
 }
 
 int shard_copied(struct shard *e, uint64_t account, uint64_t source_id, struct slice folder, uint32_t uidvalidity,
-		  uint32_t after_uid, void (*on_pair)(void *ctx, uint32_t source_uid, uint32_t uid), void *ctx)
+		  uint32_t after_uid, int64_t since_ms, void (*on_pair)(void *ctx, const struct copied_pair *pair), void *ctx)
 {
 	struct incoming m = { .source_id = source_id, .source_folder = folder, .source_uidvalidity = uidvalidity };
 	int64_t id;
@@ -150,12 +150,15 @@ int shard_copied(struct shard *e, uint64_t account, uint64_t source_id, struct s
 
 	if (err)
 		return err == ERR_NOT_FOUND ? 0 : err;
-	struct sql_stmt *s = sql_prepare(e->db, "SELECT uid, target_uid FROM source WHERE folder = ?1 AND uid > ?2"
-						" ORDER BY uid LIMIT 4001");
+	struct sql_stmt *s = sql_prepare(e->db, "SELECT s.uid, s.target_uid, ifnull(m.size, 0) FROM source s LEFT JOIN message m"
+						" ON m.mailbox = s.mailbox AND m.uid = s.target_uid AND m.save_date >= ?3"
+						" WHERE s.folder = ?1 AND s.uid > ?2 ORDER BY s.uid LIMIT 4001");
 	sql_bind_int(s, 1, id);
 	sql_bind_int(s, 2, (int64_t)after_uid);
+	sql_bind_int(s, 3, since_ms);
 	while ((err = sql_step(s)) == 1 && n < COPIED_PAGE) {
-		on_pair(ctx, (uint32_t)sql_int(s, 0), (uint32_t)sql_int(s, 1));
+		struct copied_pair pair = { (uint32_t)sql_int(s, 0), (uint32_t)sql_int(s, 1), (uint64_t)sql_int(s, 2) };
+		on_pair(ctx, &pair);
 		n++;
 	}
 	sql_done(s);

@@ -239,10 +239,15 @@ struct expunge_result {
 /* only_deleted: those with \Deleted; n 0 then means all. */
 NODISCARD int shard_expunge(struct shard *e, uint64_t mailbox, const struct uid_range *uids, size_t n,
 			     bool only_deleted, struct arena *a, struct expunge_result *ret);
+/* What was copied, of it; uid: here. size: 0 where it did not come since then, or is not there any more. */
+struct copied_pair {
+	uint32_t source_uid, uid;
+	uint64_t size;
+};
 /* on_pair in ascending source uid; at most COPIED_PAGE. 1 there are more. */
 NODISCARD int shard_copied(struct shard *e, uint64_t account, uint64_t source_id, struct slice folder,
-			    uint32_t uidvalidity, uint32_t after_uid,
-			    void (*on_pair)(void *ctx, uint32_t source_uid, uint32_t uid), void *ctx);
+			    uint32_t uidvalidity, uint32_t after_uid, int64_t since_ms,
+			    void (*on_pair)(void *ctx, const struct copied_pair *pair), void *ctx);
 
 /* ---- areas, and mail that moves to another account: area.c ---- */
 static inline bool account_is_area(const struct account *a)

@@ -454,14 +454,17 @@ struct copying {
 	Postern__CopiedReply *r;
 };
 
-static void copied_one(void *ctx, uint32_t from, uint32_t to)
+static void copied_one(void *ctx, const struct copied_pair *one)
 {
 	struct copying *c = ctx;
 	Postern__CopiedReply *r = c->r;
+	uint32_t from = one->source_uid, to = one->uid;
 	Postern__UidRange *range = r->n_uids ? r->uids[r->n_uids - 1] : NULL;
 	Postern__UidPair *pair = r->n_pairs ? r->pairs[r->n_pairs - 1] : NULL;
 
 	r->next_uid = from;
+	r->messages_since += one->size > 0;
+	r->bytes_since += one->size;
 	if (range && range->last + 1 == from) {
 		range->last = from;
 	} else {
@@ -489,7 +492,8 @@ static int do_copied(struct work *w)
 	c.r->uids = ARENA_ARRAY(c.a, Postern__UidRange *, COPIED_PAGE);
 	c.r->pairs = ARENA_ARRAY(c.a, Postern__UidPair *, COPIED_PAGE);
 	int more = shard_copied(w->store->engine, w->session->account, w->session->source_id,
-				 wire_slice(req->source_folder), req->source_uidvalidity, req->after_uid, copied_one, &c);
+				 wire_slice(req->source_folder), req->source_uidvalidity, req->after_uid, req->since_ms,
+				 copied_one, &c);
 	if (more < 0)
 		return more;
 	if (!more)

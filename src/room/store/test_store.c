@@ -386,9 +386,14 @@ static void pages(void **state)
 	shard_close(&e);
 }
 
-static void note_pair(void *ctx, uint32_t from, uint32_t to)
+static void note_pair(void *ctx, const struct copied_pair *p)
 {
-	*(uint64_t *)ctx = *(uint64_t *)ctx * 1000 + from * 10 + to;
+	*(uint64_t *)ctx = *(uint64_t *)ctx * 1000 + p->source_uid * 10 + p->uid;
+}
+
+static void count_since(void *ctx, const struct copied_pair *p)
+{
+	*(uint64_t *)ctx += p->size > 0;
 }
 
 static void appends_and_sources(void **state)
@@ -411,9 +416,16 @@ static void appends_and_sources(void **state)
 	assert_int_equal(OP(e, shard_append(e, 1, SLICE("Sent"), &m, &r)), 0);
 	assert_int_equal(r.uid, 2);
 	uint64_t pairs = 0;
-	assert_int_equal(shard_copied(e, 1, 3, SLICE("Gesendet"), 9, 0, note_pair, &pairs), 0);
+	assert_int_equal(shard_copied(e, 1, 3, SLICE("Gesendet"), 9, 0, 0, note_pair, &pairs), 0);
 	assert_int_equal(pairs, 401412);
-	assert_int_equal(shard_copied(e, 1, 4, SLICE("Gesendet"), 9, 0, note_pair, &pairs), 0);
+	/* Copied since then, or before: 40 came two transactions before 41. */
+	static const struct { int64_t later; uint64_t n; } since[] = { { -2000, 2 }, { -1999, 1 }, { 0, 1 }, { 1, 0 } };
+	for (size_t i = 0; i < ARRAY_SIZE(since); i++) {
+		uint64_t n = 0;
+		assert_int_equal(shard_copied(e, 1, 3, SLICE("Gesendet"), 9, 0, test_now + since[i].later, count_since, &n), 0);
+		assert_int_equal(n, since[i].n);
+	}
+	assert_int_equal(shard_copied(e, 1, 4, SLICE("Gesendet"), 9, 0, 0, note_pair, &pairs), 0);
 	/* The old server counts anew: the same message gets a second source, not a second copy. */
 	m.source_uidvalidity = 10;
 	m.same_uid = 3;

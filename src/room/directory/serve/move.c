@@ -58,6 +58,9 @@ static void fill_task(struct arena *a, Postern__MoveTask *m, const struct plan *
 	m->master_user = data_of(p->master_user);
 	m->source_id = t->source;
 	m->proof = t->proof;
+	m->since_ms = t->started_ms;
+	m->messages_new = t->counts.messages_new;
+	m->bytes_new = t->counts.bytes_new;
 }
 
 /* Its password cannot be read (another key, damage): that is for people to see. */
