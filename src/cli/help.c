@@ -113,6 +113,7 @@ static void spell(const struct api_param *p, struct buf *out)
 		[API_SOURCE] = "imap://HOST:PORT",
 		[API_SIZE] = N_("SIZE"),
 		[API_U64] = "N",
+		[API_DAY] = N_("DAY"),
 		[API_FILE] = N_("FILE"),
 	};
 	if (!p->positional) {

@@ -116,7 +116,6 @@ def test_circles_are_refused(house):
 
 
 @pytest.mark.parametrize("args, field", [
-    (("--start", "2026-13-01"), "2026-13-01"), (("--start", "2027-02-29"), "2027-02-29"),
     (("--start", "2027-02-02", "--end", "2027-02-01"), "last day"), (("--zone", "Mars/Olympus"), "Mars/Olympus"),
 ])
 def test_wrong_dates_and_zones_are_named(house, args, field):
@@ -124,6 +123,14 @@ def test_wrong_dates_and_zones_are_named(house, args, field):
         box(house, "w1")
     assert field in house.refused("forward", "set", "w1@example.test", "--to", "dan@far.test", *args)
     assert field in house.refused("autoreply", "set", "w1@example.test", "--text", "x", *args)
+
+
+@pytest.mark.parametrize("option", ["--start", "--end"])
+@pytest.mark.parametrize("day", ["2026-13-01", "2027-02-29", "soon", "24.12.2026", ""])
+def test_a_day_that_is_none(house, option, day):
+    for words in (("forward", "set", "w1@example.test", "--to", "dan@far.test"), ("autoreply", "set", "w1@example.test", "--text", "x")):
+        done = house.try_cli(*words, option, day)
+        assert done.returncode == 2 and f"{option}: expected a day such as 2026-12-24" in done.stderr and day in done.stderr
 
 
 def test_at_most_four_targets(house):

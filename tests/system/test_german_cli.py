@@ -78,7 +78,7 @@ def test_help_of_every_command_is_german(command):
     (["import", "accounts", "--domain", "example.test"], "DATEI fehlt"),
     (["domain", "switch", "example.test", "elsewhere"], 'BETRIEB: erwartet wird gateway oder hosted, angegeben ist "elsewhere"'),
     (["queue", "show", "seven"], "NUMMER: erwartet wird eine Zahl von 1"),
-    (["plan", "set", "example.test", "--day", "soon"], "--day: erwartet wird ein Text von 10 Bytes ohne Steuerzeichen"),
+    (["plan", "set", "example.test", "--day", "soon"], '--day: erwartet wird ein Tag wie 2026-12-24, angegeben ist "soon"'),
     (["mailbox", "password", "joe@example.test"], "nehmen Sie --password-stdin"),
     (["check", "--quickly"], "Aufruf: postern check [ORDNER] [--rebuild]")])
 def test_what_is_missing_is_named_as_help_does(words, error):

@@ -29,6 +29,7 @@ enum api_type {
 	API_SOURCE,	/* imap://HOST[:PORT], imaps://, pop3:// or pop3s:// */
 	API_SIZE,	/* bytes; K M G T P behind it are powers of 1024 */
 	API_U64,	/* min..max */
+	API_DAY,	/* 2026-12-24, a day that there is */
 	API_BOOL,
 	API_CHOICE,	/* one of choices */
 	API_SECRET,	/* min..max bytes; never in errors, events or a query */
@@ -149,6 +150,7 @@ struct slice api_get(const struct api_field *fields, size_t n, const char *name)
 /* Readers of checked values. */
 NODISCARD int api_size(struct slice value, uint64_t *ret);	/* ERR_SYNTAX, ERR_TOO_BIG */
 NODISCARD int api_bool(struct slice value, bool *ret);
+NODISCARD int api_day(struct slice value);	/* "2026-12-24", a day that there is; else ERR_SYNTAX */
 /* HOST:PORT or [v6]:PORT; fallback port where none is named (0: it must be). Host in the arena, without brackets. */
 NODISCARD int api_hostport(struct slice value, uint16_t fallback, struct arena *a, struct slice *ret_host,
 			   uint16_t *ret_port);

@@ -206,6 +206,17 @@ static bool is_choice(const struct api_param *p, struct slice v)
 	return false;
 }
 
+int api_day(struct slice s)
+{
+	static const unsigned lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	uint64_t year, month, day;
+	if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-' || slice_u64(slice_sub(s, 0, 4), 9999, &year) < 0 ||
+	    slice_u64(slice_sub(s, 5, 7), 12, &month) < 0 || slice_u64(slice_sub(s, 8, 10), 31, &day) < 0 || !year || !month || !day)
+		return ERR_SYNTAX;
+	bool leap = month == 2 && ((year % 4 == 0 && year % 100) || year % 400 == 0);
+	return day <= lengths[month - 1] + leap ? 0 : ERR_SYNTAX;
+}
+
 static bool value_fits(const struct api_param *p, struct slice v)
 {
 	uint64_t max = p->max ? p->max : STR_MAX, u;
@@ -236,6 +247,8 @@ static bool value_fits(const struct api_param *p, struct slice v)
 		return api_size(v, &u) == 0;
 	case API_U64:
 		return slice_u64(v, p->max ? p->max : UINT64_MAX, &u) == 0 && u >= p->min;
+	case API_DAY:
+		return api_day(v) == 0;
 	case API_BOOL:
 		return api_bool(v, &b) == 0;
 	case API_CHOICE:
@@ -286,6 +299,9 @@ void api_param_rule(const struct api_param *p, struct buf *out)
 		break;
 	case API_U64:
 		buf_printf(out, text_in(l, "a number from %ju to %ju"), min, p->max ? max : (uintmax_t)UINT64_MAX);
+		break;
+	case API_DAY:
+		buf_str(out, text_in(l, "a day such as 2026-12-24"));
 		break;
 	case API_BOOL:
 		buf_str(out, text_in(l, "true or false"));

@@ -20,11 +20,12 @@ static void schema_type(json_t *schema, enum api_type type, const char *const *c
 		[API_BOOL] = "boolean",   [API_CHOICE] = "string", [API_SECRET] = "string",
 		[API_FILE] = "string",    [API_TIME] = "integer",  [API_BYTES] = "integer",
 		[API_LIMIT] = "integer",  [API_LIST] = "array",    [API_OBJECTS] = "array",
-		[API_REVISION] = "string",
+		[API_REVISION] = "string", [API_DAY] = "string",
 	};
 	static const char *const examples[API_REVISION + 1] = {
 		[API_DOMAIN] = "example.org", [API_ADDRESS] = "joe@example.org", [API_TARGET] = "joe@example.org",
 		[API_HOSTPORT] = "mail.example.org:25", [API_SOURCE] = "imaps://mail.example.org", [API_SIZE] = "2G",
+		[API_DAY] = "2026-12-24",
 	};
 	if (type == API_SIZE)
 		json_object_set_new(schema, "type", json_pack("[s, s]", "string", "integer"));
@@ -34,6 +35,8 @@ static void schema_type(json_t *schema, enum api_type type, const char *const *c
 		json_object_set_new(schema, "examples", json_pack("[s]", examples[type]));
 	if (type == API_SECRET)
 		set(schema, "format", "password");
+	if (type == API_DAY)
+		set(schema, "format", "date");
 	if (type == API_LIST)
 		json_object_set_new(schema, "items", json_pack("{s:s}", "type", "string"));
 	if (type == API_OBJECTS)

@@ -9,7 +9,7 @@ static const struct api_param plan_list[] = { P_CUSTOMER(), P_Q("domain"), P_LIM
 static const struct api_param plan_show[] = { P_DOMAIN(.required = true, .positional = true) };
 static const struct api_param plan_set[] = {
 	P_DOMAIN(.required = true, .positional = true),
-	{ "day", API_STR, .min = 10, .max = 10, .help = "the day of its switch, such as 2026-12-24" },
+	{ "day", API_DAY, .help = "the day of its switch" },
 	{ "no_day", API_BOOL, .help = "its day is open again" },
 	{ "place", API_U64, .min = 1, .max = 1000000, .help = "its place in the order: lower ones move first (1000)" },
 	{ "last", API_BOOL, .help = "behind all that have another place" },

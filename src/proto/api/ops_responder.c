@@ -4,9 +4,9 @@
 
 /* clang-format off */
 #define P_OF P_ADDRESS(.required = true, .positional = true)
-#define P_DAY(name_, help_) { name_, API_STR, .min = 10, .max = 10, .help = help_ }
+#define P_DAY(name_, help_) { name_, API_DAY, .help = help_ }
 #define P_SPAN \
-	P_DAY("start", "the first day, such as 2026-12-24; else at once"), \
+	P_DAY("start", "the first day; else at once"), \
 	P_DAY("end", "the last day; else until it is removed"), \
 	{ "zone", API_STR, .min = 1, .max = 64, .help = "time zone of the days, such as Europe/Berlin (UTC); one for both of the mailbox" }
 #define SPAN_IS \

@@ -305,9 +305,25 @@ static void places(void **state)
 	}
 }
 
+static void days(void **state)
+{
+	static const struct {
+		const char *day;
+		bool is;
+	} cases[] = {
+		{ "2026-12-24", true }, { "2024-02-29", true }, { "2000-02-29", true }, { "2026-02-28", true },
+		{ "2026-02-29", false }, { "1900-02-29", false }, { "2026-04-31", false }, { "2026-13-01", false },
+		{ "2026-00-10", false }, { "2026-01-00", false }, { "0000-01-01", false }, { "2026-1-01", false },
+		{ "2026/01/01", false }, { "2026-01-01 ", false }, { "", false }, { "2026-01-1a", false }, { "26-01-01", false },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(api_day(slice_str(cases[i].day)), cases[i].is ? 0 : ERR_SYNTAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(days),
 		cmocka_unit_test(table_is_sound), cmocka_unit_test(paths),
 		cmocka_unit_test(values),         cmocka_unit_test(refusals),
 		cmocka_unit_test(fields_limit),   cmocka_unit_test(sizes),

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "lib/zone/zones.h"
+#include "proto/api/api.h"
 #include "room/directory/db/engine_priv.h"
 #include "room/directory/route/route.h"
 
@@ -66,23 +67,12 @@ int responder_put(struct engine *e, uint64_t account, const struct responder *x,
 
 /* ---- checks ---- */
 
-bool day_is(struct slice s)
-{
-	static const unsigned lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	uint64_t year, month, day;
-	if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-' || slice_u64(slice_sub(s, 0, 4), 9999, &year) < 0 ||
-	    slice_u64(slice_sub(s, 5, 7), 12, &month) < 0 || slice_u64(slice_sub(s, 8, 10), 31, &day) < 0 || !year || !month || !day)
-		return false;
-	bool leap = month == 2 && ((year % 4 == 0 && year % 100) || year % 400 == 0);
-	return day <= lengths[month - 1] + leap;
-}
-
 int responder_check_span(const struct span *s, struct problem *why)
 {
-	if (s->start.n && !day_is(s->start))
+	if (s->start.n && api_day(s->start) < 0)
 		return problem_set(why, ERR_INVALID, "start", "\"" SLICE_FMT "\" is no date such as 2026-12-24",
 				   SLICE_ARG(s->start));
-	if (s->end.n && !day_is(s->end))
+	if (s->end.n && api_day(s->end) < 0)
 		return problem_set(why, ERR_INVALID, "end", "\"" SLICE_FMT "\" is no date such as 2026-12-24",
 				   SLICE_ARG(s->end));
 	if (s->start.n && s->end.n && memcmp(s->end.p, s->start.p, 10) < 0)

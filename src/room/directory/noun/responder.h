@@ -36,7 +36,6 @@ NODISCARD int responder_get(struct engine *e, struct arena *a, uint64_t account,
 NODISCARD int responder_put(struct engine *e, uint64_t account, const struct responder *x, int64_t now_ms);
 
 /* Dates, their order and the zone; field names as in the operations. */
-bool day_is(struct slice s);	/* "2026-12-24", a day that there is */
 NODISCARD int responder_check_span(const struct span *s, struct problem *why);
 NODISCARD int responder_check_zone(struct slice zone, struct problem *why);
 /* ERR_CONFLICT: mail for one of them would come back to this account, by what is set now. */

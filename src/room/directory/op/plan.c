@@ -96,9 +96,6 @@ static int take(struct admin *ad, struct planned *p)
 		p->x.place = admin_size(ad, "place", p->x.place);
 	if (admin_flag(ad, "last", false))
 		p->x.place = PLACE_LAST;
-	if (p->x.day.n && !day_is(p->x.day))
-		return problem_set(&ad->why, ERR_INVALID, "day", "\"" SLICE_FMT "\" is no date such as 2026-12-24",
-				   SLICE_ARG(p->x.day));
 	return phase < ARRAY_SIZE(phases) ? schedule_phase(&p->d, phases[phase], &ad->why) : 0;
 }
 
