@@ -211,6 +211,9 @@ def test_hosts(house):
     assert status_of(ask_raw(house, host=[f"{house.host}:{house.port('https')}"])) == 200
     for host in ("evil", "127.0.0.1", "evil." + house.host, house.host + ".evil", "[::1]"):
         assert status_of(ask_raw(house, host=[host])) == 421, host
+    said = ask_raw(house, host=["evil"], headers=["Accept-Language: de"])
+    assert "Content-Language: de" in said and '"title":"Name eines anderen Servers"' in said and "wird hier nicht bedient" in said, said
+    assert "\"title\":\"Another server's name\"" in ask_raw(house, host=["evil"])
     for host in ([], [""], [house.host, house.host], [house.host, "evil"], [house.host + ":@evil"], [house.host + ":443@evil"],
                  ["evil@" + house.host], [house.host + ", evil"], [house.host + " evil"], [house.host + "/evil"]):
         answer = ask_raw(house, host=host)

@@ -23,6 +23,7 @@ static const struct {
 	{ 413, N_("Too large") },
 	{ 414, N_("Address too long") },
 	{ 415, N_("Media type not taken") },
+	{ 421, N_("Another server's name") },
 	{ 422, N_("Refused") },
 	{ 500, N_("Internal error") },
 	{ 501, N_("Not offered") },

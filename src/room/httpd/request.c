@@ -370,6 +370,15 @@ static int take_token(struct request *r)
 	return r->token.n && r->token.n <= HTTPD_TOKEN_MAX ? 0 : ERR_SYNTAX;
 }
 
+/* Before anything is refused. */
+static void take_language(struct request *r)
+{
+	const char *asked = text_choose(slice_str(header(r, MHD_HTTP_HEADER_ACCEPT_LANGUAGE)));
+	r->language_asked = asked != NULL;
+	r->language = asked ? asked : "en";
+	text_use(r->language);
+}
+
 /* Which operation; its fields of path and query. */
 static void route(struct request *r, const char *method)
 {
@@ -378,10 +387,6 @@ static void route(struct request *r, const char *method)
 	struct slice query = slice_sub(r->target, q < 0 ? r->target.n : (size_t)q + 1, r->target.n);
 	struct api_match m = { 0 };
 	struct api_error e;
-	const char *asked = text_choose(slice_str(header(r, MHD_HTTP_HEADER_ACCEPT_LANGUAGE)));
-	r->language_asked = asked != NULL;
-	r->language = asked ? asked : "en";
-	text_use(r->language);
 	r->if_match = slice_str(header(r, MHD_HTTP_HEADER_IF_MATCH));
 	if (take_token(r) < 0) {
 		request_fail(r, 401, "expected Authorization: Bearer TOKEN", NULL);
@@ -485,6 +490,7 @@ enum MHD_Result request_step(struct request *r, const char *method, const char *
 	if (r->state == REQUEST_HEADERS) {
 		if (r->httpd->web)
 			web_phase(r->httpd->web, r->fd, WEB_BODY);
+		take_language(r);
 		if (!r->httpd->web || is_for_us(r, method))
 			route(r, method);
 		if (r->state == REQUEST_HEADERS)
