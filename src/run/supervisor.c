@@ -16,13 +16,14 @@
 #include "base/event.h"
 #include "base/text.h"
 #include "ipc/control.pb-c.h"
+#include "lib/room/room.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-enum { PHASE_MS = 8000, ERROR_MAX = 4096, RELOAD_DEADLINE_MS = 20000 };
+enum { ERROR_MAX = 4096, RELOAD_DEADLINE_MS = 20000 };
 
 /* ---- stopping ---- */
 
@@ -64,7 +65,7 @@ static void stop_phase(struct supervisor *sup)
 	for (size_t i = 0; i < sup->n_children; i++)
 		if (sup->children[i].room->stop_phase == sup->stop_phase)
 			child_stop(&sup->children[i]);
-	uv_timer_start(&sup->stop_timer, on_stop_deadline, PHASE_MS, 0);
+	uv_timer_start(&sup->stop_timer, on_stop_deadline, ROOM_STOP_MS, 0);
 }
 
 static void stop_all(struct supervisor *sup, int exit_code)

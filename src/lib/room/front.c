@@ -76,6 +76,7 @@ static void on_stop_timer(uv_timer_t *timer)
 
 void front_stop(struct front *f, unsigned ms)
 {
+	bug_if(ms >= ROOM_STOP_MS);
 	for (size_t i = 0; i < f->n_listeners; i++)
 		listener_free(&f->listeners[i]);
 	f->n_listeners = 0;

@@ -45,7 +45,7 @@ void front_reload(struct front *f);
 NODISCARD const char *front_enter(struct front *f, const struct sockaddr_storage *peer, const char *max_option, bool tls);
 void front_leave(struct front *f, const struct sockaddr_storage *peer);
 
-/* In on_stop: nobody new comes in; in ms at the latest the room exits. It exits itself when it has finished. */
+/* In on_stop: nobody new comes in; in ms (under ROOM_STOP_MS) at the latest the room exits. It exits itself when it has finished. */
 void front_stop(struct front *f, unsigned ms);
 
 void front_stats(const struct front *f, struct stats *stats);

@@ -23,6 +23,8 @@
 struct room;
 struct stats;
 
+enum { ROOM_STOP_MS = 8000 }; /* the supervisor kills what has not exited so long after STOP */
+
 struct room_ops {
 	const struct sandbox_policy *sandbox;
 	/* For the contract that this room serves; ctx of the handlers is struct room *. */

@@ -11,7 +11,7 @@ enum {
 	DATA_MS = 60000,
 	DATA_WINDOW_MIN = 6000,			/* octets in DATA_MS: 100 a second */
 	DATA_TOTAL_MS = 3600 * 1000,
-	STOP_MS = 10000,
+	STOP_MS = 7000,
 };
 
 static struct smtpd me;
