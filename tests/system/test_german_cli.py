@@ -212,7 +212,7 @@ def test_faults_of_stored_mail(make_postern):
         db.execute("UPDATE account SET used_messages = 7")
     done = german("check", directory=p.dir)
     assert done.returncode == 1 and "Fehler: Konten mit falschen Zählern (1, 0)" in done.stdout, done
-    assert re.search(r"^store\.0: \d+ Konten, \d+ Ordner, \d+ Nachrichten, \d+ Fehler$", done.stdout, re.M)
+    assert re.search(r"^store\.0: 1 Konto, \d+ Ordner, \d+ Nachrichten, \d+ Fehler$", done.stdout, re.M)
     assert "accounts with wrong counters (1, 0)" in german("check", "--json", directory=p.dir).stdout
 
 
