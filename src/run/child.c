@@ -19,7 +19,7 @@
 
 #include <fcntl.h>
 
-enum { QUICK_MS = 3000, DELAY_FIRST_MS = 50, DELAY_MAX_MS = 5000, START_DEADLINE_MS = 120000, CONTROL_FD = 3, LOCK_FD = 4 };
+enum { QUICK_MS = 3000, DELAY_FIRST_MS = 50, DELAY_MAX_MS = 5000, START_SLOW_MS = 30000, CONTROL_FD = 3, LOCK_FD = 4 };
 
 const char *child_state_name(enum child_state state)
 {
@@ -48,6 +48,14 @@ static void on_restart(uv_timer_t *timer)
 	child_start(c);
 }
 
+/* A large index is checked before it is used, and that takes as long as it takes: said, not cut off. */
+static void on_slow_start(uv_timer_t *timer)
+{
+	struct child *c = container_of(timer, struct child, restart);
+	ev(EV_WARN, "room.start.slow", KS("room", role_name(c->room->role)), KI("index", c->index),
+	   KI("seconds", (clock_mono_ms() - c->started_mono) / 1000));
+}
+
 static void schedule_restart(struct child *c)
 {
 	unsigned delay = 0;
@@ -68,6 +76,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int sig)
 	bool expected = c->state == CHILD_STOPPING;
 	uv_close((uv_handle_t *)process, on_process_closed);
 	c->process = NULL;
+	uv_timer_stop(&c->restart);
 	ipc_chan_free(&c->control);
 	ev(expected ? EV_DEBUG : EV_WARN, expected ? "room.stopped" : "room.crashed", KS("room", role_name(c->room->role)),
 	   KI("index", c->index), KI("status", status), KI("signal", sig));
@@ -90,6 +99,7 @@ static void on_started(void *ctx, int err, const ProtobufCMessage *reply UNUSED,
 	}
 	if (c->state != CHILD_STARTING)
 		return;
+	uv_timer_stop(&c->restart);
 	c->state = CHILD_READY;
 	for (size_t i = 0; i < c->sup->n_bound; i++) {
 		struct bound *b = &c->sup->bound[i];
@@ -190,8 +200,8 @@ static void send_start(struct child *c)
 	msg.epoch = c->sup->epoch;
 	msg.shards = (uint32_t)conf_u64(c->sup->started, "rooms.store");
 	msg.data_dir = (char *)(c->room->data ? c->room->data : "");
-	ipc_call(c->control, POSTERN__CONTROL_OP__CONTROL_START, &msg.base, &c->sup->conf_fd, 1, START_DEADLINE_MS,
-		 on_started, c);
+	ipc_call(c->control, POSTERN__CONTROL_OP__CONTROL_START, &msg.base, &c->sup->conf_fd, 1, 0, on_started, c);
+	uv_timer_start(&c->restart, on_slow_start, START_SLOW_MS, START_SLOW_MS);
 	child_send_tls(c);
 	connect_all(c);
 }

@@ -21,7 +21,7 @@ struct child {
 	enum child_state state;
 	uv_process_t *process;	/* freed when libuv has closed it */
 	struct ipc_chan *control;
-	uv_timer_t restart;
+	uv_timer_t restart;	/* to the next start; while it starts, to the next word that it still does */
 	unsigned restarts, quick_deaths;
 	int64_t started_ms, started_mono;
 };

@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 
@@ -71,6 +72,50 @@ def test_a_crash_leaves_the_neighbours(postern, role):
     pop3 = postern.pop3(ADDRESS, PASSWORD)
     assert pop3.stat()[0] == 1
     pop3.quit()
+
+
+def cmdline(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def caught_at_its_start(postern, role):
+    """Kills a room and stops the next process before it has started."""
+    def started():
+        """Those that run already: until then the supervisor waits for them itself."""
+        with open(f"/proc/{postern.process.pid}/task/{postern.process.pid}/children", encoding="ascii") as f:
+            return {pid for pid in map(int, f.read().split()) if b"room\0" + role.encode() in cmdline(pid)}
+
+    def caught():
+        old = postern.wait_back(role, None)
+        os.kill(old, signal.SIGKILL)
+        (pid,) = wait_until(lambda: started() - {old}, 30, f"the next {role}", every=0)
+        os.kill(pid, signal.SIGSTOP)
+        if postern.room(role)["state"] == "starting":
+            return pid
+        os.kill(pid, signal.SIGCONT)
+        return 0
+    postern.crashes_expected = True
+    return wait_until(caught, 120, f"a {role} that starts")
+
+
+def test_a_long_start_is_waited_for(postern):
+    """A room that checks a large index takes its time; in the long form more than any call of ours may take."""
+    postern.add_domain("example.test")
+    pid = caught_at_its_start(postern, "store")
+    try:
+        time.sleep(130 if os.environ.get("POSTERN_LONG") else 1)
+        assert postern.room("store")["state"] == "starting"
+        assert "room.start.failed" not in postern.log()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert postern.wait_back("store", None) == pid
+    postern.add_mailbox(ADDRESS, PASSWORD)
+    if os.environ.get("POSTERN_LONG"):
+        assert postern.log().count("room.start.slow") >= 4
 
 
 def test_stop_is_clean(postern):
