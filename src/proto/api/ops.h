@@ -61,6 +61,7 @@ extern const char *const api_over_quota[];
 #define P_CANDIDATE_MAX { "candidate_max", API_U64, .min = 1, .max = 9000, .help = "how many candidates there may be (1000)" }
 #define P_ALLOTMENT { "allotment", API_CHOICE, .choices = api_allotments, .help = "fixed: each mailbox names its part of the pool; shared: they use it together" }
 #define P_RETENTION(...) { "retention", API_STR, .min = 1, .max = 16, .help = "days after which mail is deleted: a number, on (60), off, default", __VA_ARGS__ }
+#define P_RETENTION_OF_CUSTOMER { "retention", API_STR, .min = 1, .max = 16, .help = "days after which mail is deleted: a number, on (60), off" }
 #define P_OVER_QUOTA { "over_quota", API_CHOICE, .choices = api_over_quota, .help = "mail to a full mailbox: later (452, the sender tries again) or refuse (552)" }
 #define P_QUEUE_ID(...) { "id", API_U64, .min = 1, .max = INT64_MAX, .help = "number of the queued message", __VA_ARGS__ }
 

@@ -9,13 +9,13 @@ static const struct api_param customer_add[] = {
 	{ "language", API_NAME, .min = 2, .max = 16, .help = "language in which its people are written to: en, de, or default for the instance's (host.language)" },
 	{ "contact", API_ADDRESS, .help = "where to reach the customer's administrator" },
 	P_ALLOTMENT,
-	P_RETENTION(),
+	P_RETENTION_OF_CUSTOMER,
 };
 static const struct api_param customer_set[] = {
 	P_CUSTOMER(.required = true, .positional = true),
 	{ "pool", API_SIZE, .help = "storage for all mailboxes of the customer together" },
 	P_ALLOTMENT,
-	P_RETENTION(),
+	P_RETENTION_OF_CUSTOMER,
 	{ "language", API_NAME, .min = 2, .max = 16, .help = "language in which its people are written to: en, de, or default for the instance's (host.language)" },
 	{ "contact", API_ADDRESS, .help = "where to reach the customer's administrator" },
 };

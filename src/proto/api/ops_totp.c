@@ -34,7 +34,7 @@ static const struct api_result totp_on[] = { { "login", API_STR, "whose it is" }
 
 static const struct api_op ops[] = {
 	{ "totp.show", "GET", ROOT "/totp/{login}", API_DIRECTORY, .help = "says whether somebody has a second factor", IN(totp_show), OUT(totp_is) },
-	{ "totp.start", "POST", ROOT "/totp/{login}/start", API_DIRECTORY, .help = "makes a secret for an app that shows codes; it is not in force before totp.confirm", .good = { 201 }, IN(totp_start), OUT(totp_new) },
+	{ "totp.start", "POST", ROOT "/totp/{login}/start", API_DIRECTORY, .help = "makes a secret for an app that shows codes; it is not in force before it is confirmed", .good = { 201 }, IN(totp_start), OUT(totp_new) },
 	{ "totp.confirm", "POST", ROOT "/totp/{login}/confirm", API_DIRECTORY, .help = "turns the second factor on, and ends all other sessions; gives recovery codes", IN(totp_confirm), OUT(totp_on) },
 	{ "totp.codes", "POST", ROOT "/totp/{login}/codes", API_DIRECTORY, .help = "makes recovery codes anew, in place of those there were", IN(totp_proven), OUT(totp_on) },
 	{ "totp.remove", "POST", ROOT "/totp/{login}/remove", API_DIRECTORY, .help = "turns the second factor off: one's own with the password or a code, an admin that of somebody under him", IN(totp_proven), OUT(totp_off) },
