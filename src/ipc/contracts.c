@@ -90,7 +90,7 @@ static const struct ipc_op store_ops_table[] = {
 	[POSTERN__STORE_OP__STORE_PUT] = { "store.put", REQ(put_request), REQ(put_reply), IPC_RETRY | IPC_REQUEST_FD, DIRECTORY },
 	[POSTERN__STORE_OP__STORE_DROP] = { "store.drop", REQ(folder_request), REQ(drop_reply), IPC_RETRY, DIRECTORY },
 	[POSTERN__STORE_OP__STORE_POOL_RECALL] = { "store.pool-recall", REQ(pool_id), REQ(pool_state), IPC_RETRY, DIRECTORY },
-	[POSTERN__STORE_OP__STORE_FITS] = { "store.fits", REQ(fits_request), REQ(store_nothing), IPC_RETRY, SMTPD },
+	[POSTERN__STORE_OP__STORE_FITS] = { "store.fits", REQ(fits_request), REQ(store_nothing), IPC_RETRY, SMTPD | QUEUE },
 	[POSTERN__STORE_OP__STORE_PRUNE] = { "store.prune", REQ(prune_request), REQ(drop_reply), IPC_RETRY, DIRECTORY },
 };
 

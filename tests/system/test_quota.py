@@ -148,6 +148,39 @@ def test_a_full_mailbox(server):
     c.close()
 
 
+def test_passed_on_to_a_full_mailbox(server):
+    """It stays where it came to: nobody would be told of it behind the 250. At the limit it fits, a byte over it does not."""
+    house = House(server)
+    joe, mary, full = house.mailbox("joe"), house.mailbox("mary"), house.mailbox("full")
+    server.cli("domain", "set", house.domain, "--over-quota", "refuse")
+    server.cli("address", "add", f"all@{house.domain}", "--type", "list", "--to", full, "--to", mary)
+    server.cli("forward", "set", joe, "--to", full)
+
+    def has(address):
+        """But for notices (of the forward, of the quota)."""
+        with contextlib.closing(Client(server, address, PASSWORD)) as c:
+            c.ok("EXAMINE INBOX")
+            (found,) = [line for line in c.ok("SEARCH FROM joe@example.test") if line.startswith(b"* SEARCH")]
+            return len(found.split()) - 2
+
+    def used():
+        return server.json("mailbox", "show", full)["used_bytes"]
+    told = wait_until(used, 60, "the notice that joe's mail goes here")
+    assert send(server, joe) is None
+    wait_until(lambda: has(full) == 1, 60, "what fits")
+    size = used() - told
+    for spare, stays in ((0, 0), (-1, 1)):
+        before = has(joe), has(full)
+        server.cli("mailbox", "set", full, "--quota", str(used() + size + spare))
+        assert send(server, joe) is None
+        wait_until(lambda: (has(joe), has(full)) == (before[0] + stays, before[1] + 1 - stays), 60, f"its place with {spare}")
+    # One of several: the others have theirs.
+    server.cli("forward", "set", joe, "--to", f"all@{house.domain}")
+    assert send(server, joe) is None
+    wait_until(lambda: has(mary) == 1, 60, "the list's other member")
+    assert has(joe) == 2 and has(full) == 2
+
+
 def test_what_has_no_limit_has_no_root(server):
     """RFC 9208 has no form for a use without a limit, and a list of resources is never empty."""
     house = House(server)

@@ -5,10 +5,13 @@
 #include "base/event.h"
 #include "ipc/directory.pb-c.h"
 #include "ipc/filter.pb-c.h"
+#include "ipc/store.pb-c.h"
 #include "lib/delivery/senders.h"
 #include "proto/mail/digest.h"
 
-enum { ROUTE_ASK = 99, NOTIFY_NEVER = 1, ACTIONS_MAX = 64, LETTERS_MAX = 4096, FRAME_REST = 4096 };
+#include <sys/stat.h>
+
+enum { FITS_AT_ONCE = 64, FITS_MS = 3000, ROUTE_ASK = 99, NOTIFY_NEVER = 1, ACTIONS_MAX = 64, LETTERS_MAX = 4096, FRAME_REST = 4096 };
 
 struct run {
 	struct rules_ask ask;
@@ -28,6 +31,8 @@ struct redirect {
 	struct list node;
 	struct run *run;
 	struct slice address;
+	struct slice sender;		/* for what is here */
+	unsigned here, full, waiting;	/* mailboxes of this system behind it; those without room; shards that are asked */
 };
 
 static ProtobufCBinaryData data_of(struct slice s)
@@ -95,21 +100,105 @@ static struct rules_letter *letter(struct run *r)
 
 /* ---- redirects ---- */
 
-static void add_redirect_letter(struct run *r, const struct redirect *x, const Postern__RouteTarget *t)
+static struct rules_letter *redirect_letter(struct run *r, struct slice sender)
 {
 	struct rules_letter *l = letter(r);
 	if (!l) {
 		keep(r);
-		return;
+		return NULL;
 	}
-	bool here = t->kind == POSTERN__ROUTE_KIND__ROUTE_MAILBOX;
-	l->sender = t->sender.len ? keep_bytes(r, t->sender) : r->ask.sender;
+	l->sender = sender.n ? sender : r->ask.sender;
 	l->delivered_to = r->own;
-	l->to.address = data_of(here ? x->address : keep_bytes(r, t->address));
-	l->to.route = here ? ROUTE_ASK : t->kind;
+	return l;
+}
+
+static void pass_on(struct run *r, const Postern__RouteTarget *t)
+{
+	struct rules_letter *l = redirect_letter(r, keep_bytes(r, t->sender));
+	if (!l)
+		return;
+	l->to.address = data_of(keep_bytes(r, t->address));
+	l->to.route = t->kind;
 	l->to.host = arena_str(r->ask.arena, slice_str(t->host));
 	l->to.port = t->port;
 	l->to.tls = t->tls;
+}
+
+static void answered(struct run *r)
+{
+	if (--r->waiting)
+		return;
+	if (r->plan.err < 0)
+		fail(r, r->plan.err);
+	else
+		finish(r);
+}
+
+/* One letter for all that is here: queue expands it. Where a mailbox has no room the message stays here as well: behind our
+ * 250 nobody would be told that it came to nothing. */
+static void pass_on_here(struct redirect *x)
+{
+	struct run *r = x->run;
+	if (x->full) {
+		ev(EV_INFO, "rules.redirect.full", KI("account", r->ask.account), KSL("address", x->address));
+		keep(r);
+	}
+	struct rules_letter *l = x->full < x->here ? redirect_letter(r, x->sender) : NULL;
+	if (!l)
+		return;
+	l->to.address = data_of(x->address);
+	l->to.route = ROUTE_ASK;
+}
+
+/* A shard that says nothing about it in time is asked with the message itself, by queue. */
+static void on_fits(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
+{
+	struct redirect *x = ctx;
+	x->full += err == ERR_QUOTA;
+	if (--x->waiting == 0)
+		pass_on_here(x);
+	answered(x->run);
+}
+
+/* As it will be kept: with a line in front, and another sender in its Return-Path. */
+static uint64_t redirected_bytes(const struct redirect *x)
+{
+	const struct run *r = x->run;
+	struct stat st = { 0 };
+	bug_if(fstat(r->ask.fd, &st) < 0);
+	uint64_t n = (uint64_t)st.st_size + strlen("Delivered-To: \r\n") + r->own.n;
+	return x->sender.n > r->ask.sender.n ? n + x->sender.n - r->ask.sender.n : n;
+}
+
+static void ask_fits(struct redirect *x, const Postern__RouteTarget *t)
+{
+	struct run *r = x->run;
+	Postern__FitsRequest req = POSTERN__FITS_REQUEST__INIT;
+	req.account_id = t->account_id;
+	req.bytes = redirected_bytes(x);
+	x->waiting++;
+	r->waiting++;
+	room_call(r->ask.room, ROLE_STORE, t->shard, POSTERN__STORE_OP__STORE_FITS, &req.base, NULL, 0,
+		  r->ask.ms < FITS_MS ? r->ask.ms : FITS_MS, on_fits, x);
+}
+
+static void take_target(struct redirect *x, const Postern__RouteTarget *t)
+{
+	struct run *r = x->run;
+	if (t->kind == POSTERN__ROUTE_KIND__ROUTE_DISCARD)
+		return;
+	if (t->kind != POSTERN__ROUTE_KIND__ROUTE_MAILBOX) {
+		pass_on(r, t);
+		return;
+	}
+	if (t->account_id == r->ask.account) {
+		keep(r);
+		return;
+	}
+	if (!x->here++)
+		x->sender = keep_bytes(r, t->sender);
+	if (x->here <= FITS_AT_ONCE && t->shard < r->ask.room->shards)
+		ask_fits(x, t);
 }
 
 static void on_redirect(void *ctx, int err, const ProtobufCMessage *msg, int fd, const char *text)
@@ -117,7 +206,6 @@ static void on_redirect(void *ctx, int err, const ProtobufCMessage *msg, int fd,
 	struct redirect *x = ctx;
 	struct run *r = x->run;
 	const Postern__RouteReply *reply = (const Postern__RouteReply *)msg;
-	bool asked = false;
 	if (err < 0) {
 		r->plan.err = err;
 	} else if (!reply->n_targets) {
@@ -125,21 +213,12 @@ static void on_redirect(void *ctx, int err, const ProtobufCMessage *msg, int fd,
 		   KS("text", reply->text));
 		keep(r);
 	}
-	for (size_t i = 0; err == 0 && i < reply->n_targets; i++) {
-		const Postern__RouteTarget *t = reply->targets[i];
-		bool here = t->kind == POSTERN__ROUTE_KIND__ROUTE_MAILBOX;
-		if (here && t->account_id == r->ask.account)
-			keep(r);
-		else if (t->kind != POSTERN__ROUTE_KIND__ROUTE_DISCARD && !(here && asked))
-			add_redirect_letter(r, x, t);
-		asked |= here;	/* queue expands it: one letter for all that is here */
-	}
-	if (--r->waiting)
-		return;
-	if (r->plan.err < 0)
-		fail(r, r->plan.err);
-	else
-		finish(r);
+	x->waiting++;
+	for (size_t i = 0; err == 0 && i < reply->n_targets; i++)
+		take_target(x, reply->targets[i]);
+	if (--x->waiting == 0 && x->here)
+		pass_on_here(x);
+	answered(r);
 }
 
 static void ask_redirect(struct run *r, struct redirect *x)

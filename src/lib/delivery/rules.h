@@ -4,9 +4,10 @@
  * them, directory says where redirects go. What comes of it is a plan: places in the mailbox, letters for the queue, or
  * a refusal. Both are carried out by who asked, before anybody is told that the message was taken.
  *
- * Trouble of filter or of a script is a message that is kept, and directory is told of a script's, for its owner; trouble of directory is no plan (try again later). A message
- * that was judged junk is kept in Junk where a rule would pass it on, and answered by no vacation; one that came by
- * the mailbox's own redirect before (Delivered-To) is kept, too.
+ * Trouble of filter or of a script is a message that is kept, and directory is told of a script's, for its owner; trouble
+ * of directory is no plan (try again later). A message that was judged junk is kept in Junk where a rule would pass it on,
+ * and answered by no vacation; one that came by the mailbox's own redirect before (Delivered-To) is kept, too, and so is
+ * one that a redirect leads to a mailbox here without room for it.
  */
 #ifndef LIB_DELIVERY_RULES_H
 #define LIB_DELIVERY_RULES_H
