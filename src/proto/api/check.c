@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "proto/mail/date.h"
 
 enum { STR_MAX = 1024, DOMAIN_MAX = 253, LABEL_MAX = 63, LOCAL_MAX = 64, ADDRESS_MAX = 320 };
 
@@ -208,13 +209,11 @@ static bool is_choice(const struct api_param *p, struct slice v)
 
 int api_day(struct slice s)
 {
-	static const unsigned lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	uint64_t year, month, day;
 	if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-' || slice_u64(slice_sub(s, 0, 4), 9999, &year) < 0 ||
 	    slice_u64(slice_sub(s, 5, 7), 12, &month) < 0 || slice_u64(slice_sub(s, 8, 10), 31, &day) < 0 || !year || !month || !day)
 		return ERR_SYNTAX;
-	bool leap = month == 2 && ((year % 4 == 0 && year % 100) || year % 400 == 0);
-	return day <= lengths[month - 1] + leap ? 0 : ERR_SYNTAX;
+	return day <= (uint64_t)civil_month_days((int)year, (int)month) ? 0 : ERR_SYNTAX;
 }
 
 static bool value_fits(const struct api_param *p, struct slice v)

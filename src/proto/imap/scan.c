@@ -10,6 +10,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "proto/mail/date.h"
 
 bool imap_is_atom_char(uint8_t c)
 {
@@ -302,13 +303,6 @@ int64_t imap_days(int64_t y, unsigned m, unsigned d)
 	return era * 146097 + (int64_t)doe - 719468;
 }
 
-static unsigned days_in(uint64_t year, unsigned month)
-{
-	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-	return days[month - 1] + (month == 2 && leap);
-}
-
 static int scan_month(struct imap_scan *s, unsigned *ret)
 {
 	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -346,7 +340,7 @@ static int scan_day(struct imap_scan *s, int64_t *ret_days)
 	    scan_month(s, &month) < 0 || imap_scan_char(s, '-') < 0 ||
 	    scan_digits(s, 4, 4, 9999, &year) < 0)
 		return ERR_SYNTAX;
-	if (day < 1 || day > days_in(year, month))
+	if (day < 1 || day > (uint64_t)civil_month_days((int)year, (int)month))
 		return ERR_SYNTAX;
 	*ret_days = imap_days((int64_t)year, month, (unsigned)day);
 	return 0;

@@ -32,7 +32,7 @@ void civil_of_days(int64_t d, int *ret_year, int *ret_month, int *ret_day)
 	*ret_year = (int)(yoe + era * 400 + (*ret_month <= 2));
 }
 
-static int month_days(int year, int month)
+int civil_month_days(int year, int month)
 {
 	static const uint8_t len[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -147,7 +147,7 @@ static int clock_time(struct cursor *c, bool strict, int64_t *ret_seconds)
 
 static int make(int year, int month, int day, int64_t seconds, int minutes, struct mail_date *ret)
 {
-	if (month == 0 || year < 1 || year > 9999 || day < 1 || day > month_days(year, month))
+	if (month == 0 || year < 1 || year > 9999 || day < 1 || day > civil_month_days(year, month))
 		return ERR_SYNTAX;
 	ret->ms = (civil_days(year, month, day) * 86400 + seconds - minutes * 60) * 1000;
 	ret->zone_minutes = minutes;

@@ -31,5 +31,6 @@ NODISCARD int imap_date_parse(struct slice s, int64_t *ret_days);
 /* Days since 1970-01-01 of a date of the Gregorian calendar, and back. */
 int64_t civil_days(int year, int month, int day);
 void civil_of_days(int64_t days, int *ret_year, int *ret_month, int *ret_day);
+int civil_month_days(int year, int month); /* 28 to 31; month 1 to 12 */
 
 #endif
