@@ -37,3 +37,14 @@ struct slice reject_reason(struct arena *a, struct slice reject)
 	struct slice s = slice_trim(slice_sub(reject, 0, n));
 	return s.n ? arena_dup(a, s) : slice_str(no_reason);
 }
+
+const char *reject_unreported(bool logged_in, struct slice sender, bool list, const struct rules_plan *plan)
+{
+	if (!logged_in)
+		return "unproved-sender";
+	if (!sender.n)
+		return "null-sender";
+	if (list)
+		return "list";
+	return plan->mdn && plan->no_mdn ? "automatic" : NULL;
+}

@@ -160,15 +160,6 @@ static void deliver_one(struct delivery *d)
  * A reject comes too late to be said in a session: who logged in gets a report, from anybody else the mailbox keeps the
  * message (a report would go to whoever was made up).
  */
-static const char *no_report(const struct job *j, const struct rules_plan *plan)
-{
-	if (!j->env.account)
-		return "unproved-sender";
-	if (!j->env.sender.n)
-		return "null-sender";
-	return plan->mdn && plan->no_mdn ? "automatic" : NULL;
-}
-
 static const struct rules_plan *weigh(struct delivery *d, const struct rules_plan *plan)
 {
 	struct job *j = d->job;
@@ -176,9 +167,10 @@ static const struct rules_plan *weigh(struct delivery *d, const struct rules_pla
 	static const struct rules_plan keep = { .places = &inbox, .n_places = 1 };
 	if (!plan->reject.n)
 		return plan;
-	if (no_report(j, plan)) {
+	const char *unreported = reject_unreported(j->env.account != 0, j->env.sender, false, plan);
+	if (unreported) {
 		ev(EV_INFO, "queue.reject.kept", KI("id", j->env.id), KI("account", j->rcpts[d->at].account),
-		   KS("reason", no_report(j, plan)));
+		   KS("reason", unreported));
 		return &keep;
 	}
 	j->outcomes[d->at] = (struct outcome){

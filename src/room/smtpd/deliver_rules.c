@@ -31,31 +31,20 @@ static void keep(struct delivery *dl, struct target *t)
 	t->n_places = 1;
 }
 
-/* Why nobody can be told; NULL: a report can be. RFC 5429 2.1: whose address is proved by nothing gets none. */
-static const char *no_report(const struct delivery *dl, const struct rcpt *r, const struct rules_plan *plan)
-{
-	if (!dl->from.account_id)
-		return "unproved-sender";
-	if (!dl->e.sender.n)
-		return "null-sender";
-	if (r->n_targets != 1)
-		return "list";
-	return plan->mdn && plan->no_mdn ? "automatic" : NULL;
-}
-
 static void reject(struct delivery *dl, struct target *t, const struct rules_plan *plan)
 {
 	struct rcpt *r = list_first(&t->vias, struct via, node)->rcpt;
+	const char *unreported = reject_unreported(dl->from.account_id != 0, dl->e.sender, r->n_targets != 1, plan);
 	ev(EV_INFO, "smtp.message.rejected", KS("id", dl->from.id), KI("account", t->account_id));
 	if (is_only(dl)) {
 		delivery_refuse(dl, &(struct smtp_status){ 550, "5.7.1", reject_reply(dl->e.arena, plan->reject) });
-	} else if (!no_report(dl, r, plan)) {
+	} else if (!unreported) {
 		r->rejected = reject_reason(dl->e.arena, plan->reject);
 		r->mdn = plan->mdn;
 		r->stored = false;
 	} else {
 		ev(EV_INFO, "smtp.reject.kept", KS("id", dl->from.id), KI("account", t->account_id),
-		   KS("reason", no_report(dl, r, plan)));
+		   KS("reason", unreported));
 		keep(dl, t);
 	}
 }
