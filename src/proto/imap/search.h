@@ -3,7 +3,7 @@
  * SEARCH programs (RFC 3501 6.4.4, RFC 4731 ESEARCH, RFC 7162 3.1.5 MODSEQ, RFC 5032 WITHIN): parsed into a
  * tree, asked about one message at a time. What a message has only at a price (its header, its text) is asked
  * for only where the cheap criteria leave the answer open: imap_search_match then says IMAP_SEARCH_OPEN. Who answers for the
- * content may say OPEN too, when it has worked enough for now: the program is asked again later, and asks the same again.
+ * content may say OPEN too, at the end of its share of a turn: the program is asked again in a later one, and asks the same.
  */
 #ifndef PROTO_IMAP_SEARCH_H
 #define PROTO_IMAP_SEARCH_H
